@@ -1,0 +1,1 @@
+"""Host side: readers, normalize passes, quantizing and writers."""

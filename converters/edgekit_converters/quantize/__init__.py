@@ -1,0 +1,1 @@
+"""Calibrate, plan, correct: from a float hub and samples to a `QuantPlan`."""

@@ -1,0 +1,1 @@
+"""Write a hub and its plan as ONNX or TFLite."""

@@ -1,0 +1,179 @@
+"""The contracts between the layers, each a Protocol, with the reason it exists.
+
+Converters and runtimes implement them and never import each other; `edgekit.registry` finds the implementations by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import TensorSpec
+
+Feeds = Mapping[str, NDArray[Any]]
+"""Arrays by input name; the first axis is the batch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any."""
+
+    feeds: Feeds
+    labels: NDArray[Any] | None = None
+    groups: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.feeds.values())))
+
+
+class Dataset(Protocol):
+    """A re-iterable stream of batches. Exists so that calibration and accuracy never hold all samples in memory."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Batches of at most ``size`` samples, in a fixed order; may be called again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a runtime, source or delegate can be used here, and if not, what to do."""
+
+    available: bool
+    version: str = ""
+    reason: str = ""
+    remedy: str = ""
+    """The command that installs it."""
+    accelerators: tuple[str, ...] = ()
+    """Execution providers or delegates that can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOp:
+    """Where one op of the runtime's own (optimized) graph runs. ``integer`` says whether its kernel computes on integers."""
+
+    name: str
+    op: str
+    device: str
+    """Execution provider or delegate: "CPUExecutionProvider", "XNNPACK", "builtin"."""
+    kernel: str
+    integer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
+
+    ops: tuple[PlacedOp, ...]
+    partitions: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How to open a model. ``delegates`` are execution providers or delegates in order of preference; none means the
+    runtime's plain CPU path. ``kernels``: "default" or "reference" (LiteRT's kernels without XNNPACK).
+    ``optimization``: "all", "basic" or "none" (ONNX Runtime's graph optimization)."""
+
+    threads: int = 1
+    delegates: tuple[str, ...] = ()
+    kernels: str = "default"
+    optimization: str = "all"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """An opened model that answers feeds with outputs, in the artifact's own dtypes (no conversion for the caller)."""
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]: ...
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]: ...
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Outputs by name, in the order of ``outputs``. The arrays belong to the caller.
+
+        Raises FeedError for a wrong name, shape or dtype.
+        """
+
+    def placement(self) -> Placement:
+        """Which op runs where. May be slow: it may open the model a second time with recording on."""
+
+    def close(self) -> None: ...
+
+
+class Runtime(Protocol):
+    """A thin adapter over one inference engine. Stateless; exists so that a board's own engine can be plugged in."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """Artifact formats it opens: "onnx", "tflite"."""
+
+    def probe(self) -> Availability:
+        """Whether it can be used here; never raises, never imports the engine if the answer is known without."""
+
+    def open(self, path: Path, options: SessionOptions) -> Session:
+        """Raises RuntimeUnavailableError (engine, provider or delegate absent) or ArtifactError (file damaged)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a user may tell a reader. ``input_shapes`` by input name; the key "" stands for the only input.
+
+    ``factory``: "module:callable" that makes a PyTorch module whose state_dict the model file is. ``example``: .npz whose
+    arrays show the inputs. ``trust_source``: may execute code that the file contains.
+    """
+
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    factory: str | None = None
+    example: Path | None = None
+    trust_source: bool = False
+
+
+class Source(Protocol):
+    """A reader of one framework's files. ``read`` returns a `edgekit_converters.hub.Hub` (typed Any here: the contract
+    may not import the converters)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def matches(self, path: Path) -> bool:
+        """Whether the file or folder looks like one of this reader's; cheap, never executes anything."""
+
+    def probe(self) -> Availability: ...
+
+    def read(self, path: Path, options: ReadOptions) -> Any:
+        """The hub of the model. Raises SourceError and its kind."""
+
+    def reference(self, path: Path, options: ReadOptions) -> Session | None:
+        """A session that answers with the ORIGINAL framework's outputs, or None where that framework is absent."""
+
+
+class Progress(Protocol):
+    """Told how far long work has come, for people; never influences the result."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A new stage begins; ``total`` steps, if known."""
+
+    def step(self, count: int = 1) -> None: ...
+
+
+class Silent:
+    """A Progress that says nothing."""
+
+    def stage(self, name: str, total: int | None = None) -> None: ...
+
+    def step(self, count: int = 1) -> None: ...
+
+
+FloatArray = NDArray[np.float32]

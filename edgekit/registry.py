@@ -1,0 +1,94 @@
+"""Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
+
+A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources`` and a metric by
+``edgekit.metrics``; an entry's value is ``module:attribute``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from edgekit.errors import MissingPackageError, UnknownNameError
+from edgekit.protocols import Runtime, Source
+
+RUNTIMES = {
+    "onnxruntime": "edgekit_runtimes.onnxruntime:OnnxRuntime",
+    "litert": "edgekit_runtimes.litert:LiteRt",
+    "tflite_runtime": "edgekit_runtimes.tflite_runtime:TfliteRuntime",
+}
+SOURCES = {
+    "keras": "edgekit_converters.sources.keras:KerasSource",
+    "onnx": "edgekit_converters.sources.onnx:OnnxSource",
+    "tensorflow": "edgekit_converters.sources.tensorflow:TensorflowSource",
+    "pytorch": "edgekit_converters.sources.pytorch:PytorchSource",
+}
+STAGES = {
+    "normalize": "edgekit_converters.hub.normalize:normalize",
+    "quantize": "edgekit_converters.quantize.quantize:quantize",
+    "write_onnx": "edgekit_converters.writers.onnx:write_onnx",
+    "write_tflite": "edgekit_converters.writers.tflite:write_tflite",
+}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind: "runtime" or "source"; built-ins first, then the entry points of other packages."""
+    builtin = _builtins(kind)
+    return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
+
+
+def runtime(name: str) -> Runtime:
+    """The runtime of that name. Raises UnknownNameError."""
+    found: Runtime = _load("runtime", name)()
+    return found
+
+
+def source(name: str) -> Source:
+    """The reader of that name. Raises UnknownNameError."""
+    found: Source = _load("source", name)()
+    return found
+
+
+def stage(name: str) -> Any:
+    """A stage's function, "normalize" for instance. Raises MissingPackageError when its packages are absent."""
+    return load_attribute(STAGES[name], f"the stage {name!r}")
+
+
+def load_attribute(reference: str, purpose: str) -> Any:
+    """Import ``module:attribute``; a package that is missing becomes an error that names the extra."""
+    module_name, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or module_name).partition(".")[0]
+        raise MissingPackageError(package, _EXTRA_OF_PACKAGE.get(package, "convert"), purpose) from error
+
+
+_EXTRA_OF_PACKAGE = {
+    "ai_edge_litert": "tflite",
+    "onnxruntime": "onnx",
+    "tensorflow": "tensorflow",
+    "tf2onnx": "tensorflow",
+    "tflite_runtime": "tflite-runtime",
+    "torch": "pytorch",
+    "safetensors": "pytorch",
+}
+
+
+def _builtins(kind: str) -> dict[str, str]:
+    return {"runtime": RUNTIMES, "source": SOURCES}[kind]
+
+
+def _entry_points(kind: str) -> Any:
+    return entry_points(group=f"edgekit.{kind}s")
+
+
+def _load(kind: str, name: str) -> Any:
+    builtin = _builtins(kind)
+    if name in builtin:
+        return load_attribute(builtin[name], f"the {kind} {name!r}")
+    for entry in _entry_points(kind):
+        if entry.name == name:
+            return entry.load()
+    raise UnknownNameError(kind, name, names(kind))

@@ -1,0 +1,80 @@
+"""`Target`: what a device wants. One TOML file a device in `edgekit/targets`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import RecipeError, UnknownNameError
+from edgekit.recipe import IoType, read_toml
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device profile. ``formats`` in order of preference; ``runtimes`` by format.
+
+    ``activations``: "asymmetric" or "symmetric" (TensorRT). ``onnx_activation_type``: "uint8" where ONNX Runtime's
+    unsigned kernels are faster (x86), "int8" elsewhere. ``fixed_batch``: batch written into TFLite files.
+    ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
+    ``sources``: where the figures come from.
+    """
+
+    name: str
+    title: str
+    formats: tuple[str, ...] = ("tflite", "onnx")
+    activations: str = "asymmetric"
+    onnx_activation_type: str = "uint8"
+    fixed_batch: int = 1
+    io: IoType = IoType.FLOAT32
+    integer_only: bool = False
+    delegates: tuple[str, ...] = ()
+    cores: int = 0
+    memory_bytes: int = 0
+    notes: str = ""
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.activations not in ("asymmetric", "symmetric"):
+            raise RecipeError(
+                f"target {self.name}: activations is {self.activations!r}; expected asymmetric or symmetric"
+            )
+        if self.onnx_activation_type not in ("int8", "uint8"):
+            raise RecipeError(f"target {self.name}: onnx-activation-type is {self.onnx_activation_type!r}")
+        if not set(self.formats) <= {"tflite", "onnx"}:
+            raise RecipeError(f"target {self.name}: formats are {self.formats}; known: tflite, onnx")
+        if self.fixed_batch < 1:
+            raise RecipeError(f"target {self.name}: fixed-batch is {self.fixed_batch}; expected 1 or more")
+
+
+def builtin_targets() -> tuple[str, ...]:
+    """Names of the profiles that come with edgekit."""
+    folder = resources.files("edgekit") / "targets"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_target(name_or_path: str) -> Target:
+    """A built-in profile by name, or a TOML file by path. Raises UnknownNameError or RecipeError."""
+    if name_or_path.endswith(".toml"):
+        return _from_file(Path(name_or_path))
+    if name_or_path not in builtin_targets():
+        raise UnknownNameError("target", name_or_path, builtin_targets())
+    with resources.as_file(resources.files("edgekit") / "targets" / f"{name_or_path}.toml") as path:
+        return _from_file(path)
+
+
+def _from_file(path: Path) -> Target:
+    raw = {key.replace("-", "_"): value for key, value in read_toml(path).items()}
+    known = set(Target.__dataclass_fields__)
+    for key in raw:
+        if key not in known:
+            raise RecipeError(f"{path} has the unknown key {key!r}; known: {', '.join(sorted(known))}")
+    raw.setdefault("name", path.stem)
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    try:
+        if "io" in values:
+            values["io"] = IoType(values["io"])
+        return Target(**values)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"{path}: {error}") from error

@@ -1,0 +1,1 @@
+"""Device side: thin adapters over inference engines."""
