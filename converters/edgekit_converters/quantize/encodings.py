@@ -1,0 +1,212 @@
+"""From ranges to encodings: which values share one, which are fixed, which input wants its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit.errors import ConversionError
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
+from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.scheme import (
+    Scheme,
+    clamp_bounds,
+    constant_array,
+    data_inputs,
+    is_constant,
+    name_of,
+    value_name,
+)
+from edgekit_converters.rules import RULES, Encoding
+
+Range = tuple[float, float]
+
+SMALLEST_RANGE = 1e-6
+"""Width below which a value counts as constant zero; its scale only has to be a valid number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """``values`` and ``uses`` as in `QuantPlan`; ``implied``: producers whose fused clamp the integer range performs."""
+
+    values: Mapping[str, QuantParams]
+    uses: Mapping[Use, QuantParams]
+    implied: frozenset[str]
+
+
+def encodings(hub: Hub, scheme: Scheme, ranges: Mapping[str, Range], *, symmetric: bool) -> Encodings:
+    """Encodings of all values in ``scheme.encoded``.
+
+    Values tied by an op that computes on equal encodings (Concat, MaxPool, Reshape, ...) form a group with one encoding,
+    the union of their ranges. An input that can't join its group (its encoding is fixed by the specification, or joining
+    would break the clamp fused into its producer) keeps its own and is requantized for that use.
+    """
+    groups = _Groups(hub, scheme, ranges)
+    for node in hub.model.graph:
+        if scheme.integer(node) and RULES[node.op_type].output is Encoding.SHARED:
+            groups.tie(node)
+    values = {name: groups.encoding(name, symmetric) for name in scheme.encoded}
+    uses = {use: groups.encoding(output, symmetric) for use, output in groups.apart.items()}
+    return Encodings(values, uses, frozenset(_implied(hub, scheme, values)))
+
+
+def encode(low: float, high: float, *, symmetric: bool) -> QuantParams:
+    """Per-tensor int8 encoding of the range ``low .. high``, widened to hold 0 exactly.
+
+    Asymmetric: 255 steps over the range. Symmetric: zero point 0 and 127 steps on either side.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < SMALLEST_RANGE:
+        high = low + SMALLEST_RANGE
+    if symmetric:
+        return per_tensor(max(-low, high) / 127, 0)
+    scale = (high - low) / 255
+    return per_tensor(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+
+
+class _Groups:
+    """Union-find over value names, with the range and the fixed encoding of each group."""
+
+    def __init__(self, hub: Hub, scheme: Scheme, ranges: Mapping[str, Range]) -> None:
+        self.apart: dict[Use, str] = {}
+        self._scheme = scheme
+        self._parent = {name: name for name in scheme.encoded}
+        self._range: dict[str, Range | None] = {name: ranges.get(name) for name in scheme.encoded}
+        self._fixed: dict[str, QuantParams] = {}
+        self._clamps = dict(_fused_bounds(hub, scheme))
+        for node in hub.model.graph:
+            rule = RULES.get(node.op_type)
+            if rule is not None and rule.fixed is not None and scheme.integer(node):
+                self._fixed[value_name(node.outputs[0])] = per_tensor(rule.fixed.scale, rule.fixed.zero_point)
+
+    def tie(self, node: ir.Node) -> None:
+        """Give the node's data inputs and outputs one encoding, or note that an input stays apart."""
+        root = self._find(value_name(node.outputs[0]))
+        for output in node.outputs[1:]:
+            root = self._join(root, value_name(output))
+        operands = list(data_inputs(node, RULES[node.op_type]))
+        for index, value in operands:
+            if is_constant(value):
+                self._widen(root, _extent(constant_array(value)))
+            elif len(operands) > 1 and not self._may_join(root, value_name(value)):
+                self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
+                self._widen(root, self._range_of(value_name(value)))
+            elif len(operands) == 1 and self._both_fixed(root, value_name(value)):
+                self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
+            else:
+                root = self._join(root, value_name(value))
+        self._widen(root, _pad_value(node))
+
+    def encoding(self, name: str, symmetric: bool) -> QuantParams:
+        root = self._find(name)
+        if root in self._fixed and not symmetric:
+            return self._fixed[root]
+        found = self._range_of(name)
+        if found is None:
+            raise ConversionError(
+                f"calibration saw no range for the value {name!r}. Give samples that reach it, or keep its node float."
+            )
+        return encode(*found, symmetric=symmetric)
+
+    def _find(self, name: str) -> str:
+        while self._parent[name] != name:
+            self._parent[name] = self._parent[self._parent[name]]
+            name = self._parent[name]
+        return name
+
+    def _join(self, first: str, second: str) -> str:
+        first, second = self._find(first), self._find(second)
+        if first == second:
+            return first
+        self._parent[second] = first
+        self._range[first] = _union(self._range[first], self._range[second])
+        if second in self._fixed:
+            self._fixed[first] = self._fixed.pop(second)
+        bounds = [bound for root in (first, second) if (bound := self._clamps.pop(root, None)) is not None]
+        if bounds:
+            self._clamps[first] = bounds[0]
+        return first
+
+    def _may_join(self, root: str, name: str) -> bool:
+        """Whether the value can take the encoding of a group of several members without loss."""
+        other = self._find(name)
+        if other == root:
+            return True
+        if other in self._fixed or root in self._fixed:
+            return False
+        joined = _union(self._range[root], self._range[other])
+        return all(_within(joined, self._clamps.get(member)) for member in (root, other))
+
+    def _both_fixed(self, first: str, second: str) -> bool:
+        first, second = self._find(first), self._find(second)
+        return first != second and first in self._fixed and second in self._fixed
+
+    def _widen(self, root: str, extent: Range | None) -> None:
+        root = self._find(root)
+        self._range[root] = _union(self._range[root], extent)
+
+    def _range_of(self, name: str) -> Range | None:
+        root = self._find(name)
+        if root in self._fixed:
+            return self._fixed[root].real_range()
+        return self._range[root]
+
+
+def _union(first: Range | None, second: Range | None) -> Range | None:
+    if first is None or second is None:
+        return first or second
+    return min(first[0], second[0]), max(first[1], second[1])
+
+
+def _extent(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Range:
+    return float(array.min()), float(array.max())
+
+
+def _pad_value(node: ir.Node) -> Range | None:
+    """The constant a Pad writes has to be in range; -inf and other kinds of padding say nothing."""
+    if node.op_type != "Pad" or len(node.inputs) < 3 or node.inputs[2] is None or not is_constant(node.inputs[2]):
+        return None
+    value = float(constant_array(node.inputs[2]).reshape(-1)[0])
+    return (value, value) if np.isfinite(value) else None
+
+
+def _fused_bounds(hub: Hub, scheme: Scheme) -> Iterator[tuple[str, tuple[float | None, float | None]]]:
+    """(value, bounds) of every fused clamp of an integer node."""
+    nodes = {name_of(node): node for node in hub.model.graph}
+    for producer, fusion in scheme.fusions.items():
+        bounds = clamp_bounds(nodes[fusion.activation])
+        if bounds is not None and scheme.integer(nodes[producer]):
+            yield fusion.output, bounds
+
+
+def _within(extent: Range | None, bounds: tuple[float | None, float | None] | None) -> bool:
+    """Whether a range lies inside the bounds of a clamp (None: no bound), within a hundredth of a step."""
+    if extent is None or bounds is None:
+        return True
+    slack = (extent[1] - extent[0]) / 25_500
+    low, high = bounds
+    return (low is None or extent[0] >= low - slack) and (high is None or extent[1] <= high + slack)
+
+
+def _implied(hub: Hub, scheme: Scheme, values: Mapping[str, QuantParams]) -> Iterator[str]:
+    """Producers whose output encoding ends where the fused clamp does, give or take half a step of zero-point rounding."""
+    bounds = dict(_fused_bounds(hub, scheme))
+    for producer, fusion in scheme.fusions.items():
+        if fusion.output not in bounds:
+            continue
+        low, high = bounds[fusion.output]
+        params = values[fusion.output]
+        reach = params.real_range()
+        step = float(params.scale)
+        if (low is None or reach[0] >= low - 0.51 * step) and (high is None or reach[1] <= high + 0.51 * step):
+            yield producer
+
+
+def zero_padded(params: QuantParams, dtype: QuantType) -> QuantParams:
+    """The same encoding stored in another 8-bit type (zero point shifted by 128 between int8 and uint8)."""
+    shift = dtype.low - params.dtype.low
+    return QuantParams(params.scale, params.zero_point + np.int32(shift), dtype, params.axis)

@@ -1,0 +1,78 @@
+"""`plan`: scheme and ranges become the `QuantPlan` that both writers obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import onnx_ir as ir
+
+from edgekit.errors import ConversionError
+from edgekit.recipe import Recipe
+from edgekit.target import Target
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.encodings import Encodings, Range, encodings
+from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
+from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
+from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight
+from edgekit_converters.rules import RULES
+
+SMALLEST_HALF_CONSTANT = 128
+"""Elements from which a float constant is worth storing as float16."""
+
+
+def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mapping[str, Range]) -> QuantPlan:
+    """Numbers for everything ``scheme`` decided: encodings from ``ranges``, integers by nearest rounding.
+
+    Raises ConversionError when the target computes on integers only and a node would stay float.
+    """
+    if target.integer_only and recipe.precision.calibrated:
+        _demand_integers(hub, scheme, target)
+    symmetric = target.activations == "symmetric"
+    found = encodings(hub, scheme, ranges, symmetric=symmetric)
+    fusions = {name: replace(fusion, implied=name in found.implied) for name, fusion in scheme.fusions.items()}
+    return QuantPlan(
+        precision=recipe.precision,
+        values=found.values,
+        uses=found.uses,
+        constants=dict(_constants(hub, scheme, found, symmetric)),
+        fusions=fusions,
+        nodes=scheme.nodes,
+    )
+
+
+def _constants(hub: Hub, scheme: Scheme, found: Encodings, symmetric: bool) -> Iterator[tuple[Use, QuantizedConstant]]:
+    for node in hub.model.graph:
+        execution = scheme.nodes[name_of(node)].execution
+        if execution is Execution.INTEGER:
+            yield from _integer_constants(node, scheme, found, symmetric)
+        elif execution is Execution.DYNAMIC:
+            yield quantized_weight(node, None)
+
+
+def _integer_constants(
+    node: ir.Node, scheme: Scheme, found: Encodings, symmetric: bool
+) -> Iterator[tuple[Use, QuantizedConstant]]:
+    if RULES[node.op_type].weight is None:
+        yield from constant_operands(node, found.values[scheme.output_of(node)], symmetric=symmetric)
+        return
+    data = Use(name_of(node), 0)
+    source = found.uses.get(data) or found.values[value_name(node.inputs[0])]
+    input_scale = float(source.scale)
+    use, weight = quantized_weight(node, input_scale)
+    yield use, weight
+    bias = quantized_bias(node, weight.params, input_scale)
+    if bias is not None:
+        yield bias
+
+
+def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
+    floats = [node for node in hub.model.graph if scheme.nodes[name_of(node)].execution is Execution.FLOAT]
+    if not floats:
+        return
+    listed = "; ".join(f"{name_of(node)} ({scheme.nodes[name_of(node)].reason})" for node in floats[:5])
+    more = f" and {len(floats) - 5} more" if len(floats) > 5 else ""
+    raise ConversionError(
+        f"target {target.name} computes on integers only, but {len(floats)} nodes would stay float: {listed}{more}. "
+        "Cut them off the model, replace them, or convert for another target."
+    )

@@ -1,0 +1,56 @@
+"""`quantize`: from a normalized hub and samples to a `QuantPlan`, by the effort the recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgekit.errors import DatasetError
+from edgekit.protocols import Dataset, Progress
+from edgekit.recipe import Effort, Observer, Recipe
+from edgekit.target import Target
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.plan import plan
+from edgekit_converters.quantize.quant_plan import QuantPlan
+from edgekit_converters.quantize.scheme import Scheme, scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """The plan, and what calibration saw (JSON-able, by value name)."""
+
+    plan: QuantPlan
+    ranges: Mapping[str, Any] = field(default_factory=dict)
+
+
+def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, progress: Progress) -> Quantized:
+    """Calibrate, plan, correct.
+
+    Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served.
+    """
+    decided = scheme(hub, recipe, target)
+    if not decided.observed:
+        return Quantized(plan(hub, recipe, target, decided, {}))
+    if samples is None:
+        raise DatasetError(
+            "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES (100 typical ones are enough), "
+            "or use --precision int8-dynamic, which needs none."
+        )
+    from edgekit_converters.quantize.calibrate import calibrate
+
+    observers = observers_for(hub, decided, recipe)
+    ranges = calibrate(hub, observers, samples, progress)
+    planned = plan(hub, recipe, target, decided, ranges)
+    if recipe.effort is not Effort.PLAIN:
+        from edgekit_converters.quantize.correct import correct_biases
+
+        planned = correct_biases(hub, planned, samples, progress)
+    return Quantized(planned, ranges.summary())
+
+
+def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observer]:
+    """The observer of every value whose range is needed: the recipe's, else the effort's."""
+    producers = {value.name: node.name for node in hub.model.graph for value in node.outputs}
+    default = Observer.MIN_MAX if recipe.effort is Effort.PLAIN else Observer.MEAN_SQUARED_ERROR
+    return {name: recipe.observer_of(producers.get(name) or name) or default for name in decided.observed}

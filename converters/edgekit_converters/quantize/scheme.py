@@ -1,0 +1,252 @@
+"""`scheme`: which nodes compute on integers, which activations run inside the node before, which values need an encoding.
+
+Decided from the structure alone, before any sample is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit.recipe import Precision, Recipe
+from edgekit.target import Target
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.rules import CLAMPS, RULES, Encoding, OpRule, Role
+
+FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
+"""Bounds that TFLite has a fused activation for: RELU, RELU6, RELU_N1_TO_1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """``nodes`` and ``fusions`` as in `QuantPlan`, but ``implied`` is not decided yet. ``encoded``: values that need an
+    encoding, in topological order. ``observed``: those of them whose range calibration has to find."""
+
+    nodes: Mapping[str, NodePlan]
+    fusions: Mapping[str, Fusion]
+    encoded: tuple[str, ...]
+    observed: tuple[str, ...]
+
+    def integer(self, node: ir.Node) -> bool:
+        return self.nodes[name_of(node)].execution is Execution.INTEGER
+
+    def output_of(self, node: ir.Node) -> str:
+        """Name of the value that leaves the node, or the fused activation behind it."""
+        fusion = self.fusions.get(name_of(node))
+        return fusion.output if fusion else value_name(node.outputs[0])
+
+
+def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
+    """Decide from the hub's structure what `plan` then fills with numbers."""
+    nodes = list(hub.model.graph)
+    planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
+    fusions = dict(_fusions(nodes, planned))
+    for producer, fusion in fusions.items():
+        planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
+    _detach_lonely(nodes, planned, fusions)
+    for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
+        planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
+    draft = Scheme(planned, fusions, (), ())
+    encoded = tuple(_encoded(hub, draft))
+    return replace(draft, encoded=encoded, observed=tuple(_observed(hub, draft, encoded)))
+
+
+def name_of(node: ir.Node) -> str:
+    assert node.name, "hub nodes have names"
+    return node.name
+
+
+def value_name(value: ir.Value | None) -> str:
+    assert value is not None
+    assert value.name, "hub values have names"
+    return value.name
+
+
+def is_constant(value: ir.Value | None) -> bool:
+    return value is not None and value.const_value is not None
+
+
+def clamp_bounds(node: ir.Node) -> tuple[float | None, float | None] | None:
+    """(low, high) of a Relu or of a Clip with constant bounds; None for anything else."""
+    if node.op_type == "Relu":
+        return 0.0, None
+    if node.op_type != "Clip":
+        return None
+    bounds: list[float | None] = [None, None]
+    for index, value in enumerate(node.inputs[1:3]):
+        if value is None:
+            continue
+        if value.const_value is None:
+            return None
+        bounds[index] = float(value.const_value.numpy())
+    return bounds[0], bounds[1]
+
+
+def data_inputs(node: ir.Node, rule: OpRule) -> Iterator[tuple[int, ir.Value]]:
+    """(index, value) of the inputs that carry quantized numbers, constants among them, weights not."""
+    for index in rule.data_inputs(len(node.inputs)):
+        value = node.inputs[index]
+        if value is not None and index != rule.weight:
+            yield index, value
+
+
+def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
+    """How the node would compute if it stood alone."""
+    asked = recipe.precision_of(name_of(node))
+    rule = RULES.get(node.op_type)
+    weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
+    if asked is Precision.FLOAT16:
+        return NodePlan(Execution.WEIGHT_ONLY if weighted else Execution.FLOAT)
+    if asked is Precision.INT8_DYNAMIC:
+        return NodePlan(Execution.DYNAMIC) if weighted else NodePlan(Execution.FLOAT)
+    if asked is Precision.FLOAT32:
+        return NodePlan(Execution.FLOAT, "" if recipe.precision is asked else "kept float by the recipe")
+    reason = _obstacle(node, rule, target)
+    return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER)
+
+
+def _obstacle(node: ir.Node, rule: OpRule | None, target: Target) -> str:
+    """Why the node can't compute on integers; empty when it can."""
+    if rule is None:
+        return f"{node.op_type} has no int8 form"
+    if rule.integer_only and not target.integer_only:
+        return f"{node.op_type} is more accurate in float and costs little"
+    if rule.weight is not None and not _has_constant_weight(node, rule):
+        return "its weight is not a constant of rank 2 or more"
+    if node.op_type == "Gemm" and not _plain_gemm(node):
+        return "Gemm with alpha, beta, transA or without a constant bias vector"
+    if rule.bias is not None and len(node.inputs) > rule.bias and not is_constant(node.inputs[rule.bias]):
+        return "its bias is not a constant"
+    for _, value in data_inputs(node, rule):
+        if value.dtype != ir.DataType.FLOAT:
+            return f"it works on {str(value.dtype).lower()}"
+    if all(is_constant(value) for _, value in data_inputs(node, rule)):
+        return "all its inputs are constants"
+    if node.op_type == "Clip" and clamp_bounds(node) is None:
+        return "its bounds are not constants"
+    if node.op_type in ("Max", "Min") and len(node.inputs) < 2:
+        return "it has one input"
+    return ""
+
+
+def _has_constant_weight(node: ir.Node, rule: OpRule) -> bool:
+    assert rule.weight is not None
+    value = node.inputs[rule.weight] if len(node.inputs) > rule.weight else None
+    if value is None or value.const_value is None or value.dtype != ir.DataType.FLOAT:
+        return False
+    rank = len(value.const_value.shape)
+    return rank == 2 if node.op_type in ("MatMul", "Gemm") else rank >= 3
+
+
+def _plain_gemm(node: ir.Node) -> bool:
+    scaled = any(node.attributes.get_float(name, 1.0) != 1.0 for name in ("alpha", "beta"))
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    vector = bias is None or (bias.const_value is not None and len(_squeezed(bias.const_value.shape)) <= 1)
+    return vector and not scaled and node.attributes.get_int("transA", 0) == 0
+
+
+def _squeezed(shape: ir.Shape) -> list[int]:
+    return [dim for dim in shape.numpy() if dim != 1]
+
+
+def _fusions(nodes: list[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, Fusion]]:
+    """Producers whose only reader is a clamp of the same precision."""
+    for node in nodes:
+        rule = RULES.get(node.op_type)
+        if rule is None or not rule.fuses or len(node.outputs) != 1 or node.outputs[0].is_graph_output():
+            continue
+        readers = node.outputs[0].uses()
+        if len(readers) != 1:
+            continue
+        activation = readers[0].node
+        if activation.op_type not in CLAMPS or clamp_bounds(activation) is None or readers[0].idx != 0:
+            continue
+        if _same_side(planned[name_of(node)], planned[name_of(activation)]):
+            yield name_of(node), Fusion(name_of(activation), value_name(activation.outputs[0]), implied=False)
+
+
+def _same_side(producer: NodePlan, activation: NodePlan) -> bool:
+    return (producer.execution is Execution.INTEGER) == (activation.execution is Execution.INTEGER)
+
+
+def _can_fuse(fusion: Fusion, producer: NodePlan, hub: Hub) -> bool:
+    """Integer encodings perform any clamp; TFLite's float kernels only three."""
+    if producer.execution is Execution.INTEGER:
+        return True
+    activation = next(node for node in hub.model.graph if node.name == fusion.activation)
+    return clamp_bounds(activation) in FLOAT_CLAMPS
+
+
+def _detach_lonely(nodes: list[ir.Node], planned: dict[str, NodePlan], fusions: Mapping[str, Fusion]) -> None:
+    """Keep attached nodes float until every one that is left has an integer neighbour that pays by itself."""
+    compute = {name_of(node) for node in nodes if _role(node) is Role.COMPUTE}
+    fused_into = {fusion.activation: producer for producer, fusion in fusions.items()}
+    islands = _islands(nodes, planned, fused_into)
+    for island in islands:
+        if island & compute:
+            continue
+        for name in island:
+            planned[name] = NodePlan(Execution.FLOAT, "no convolution or dense layer beside it computes on integers")
+
+
+def _role(node: ir.Node) -> Role | None:
+    rule = RULES.get(node.op_type)
+    return rule.role if rule else None
+
+
+def _islands(nodes: list[ir.Node], planned: Mapping[str, NodePlan], fused_into: Mapping[str, str]) -> list[set[str]]:
+    """Connected sets of integer nodes (an edge is a value that both touch as data)."""
+    parent: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    integer = [node for node in nodes if planned[name_of(node)].execution is Execution.INTEGER]
+    parent.update({name_of(node): name_of(node) for node in integer})
+    for node in integer:
+        for _, value in data_inputs(node, RULES[node.op_type]):
+            producer = value.producer()
+            if producer is None:
+                continue
+            name = fused_into.get(name_of(producer), name_of(producer))
+            if name in parent:
+                parent[find(name_of(node))] = find(name)
+    islands: dict[str, set[str]] = {}
+    for node in integer:
+        islands.setdefault(find(name_of(node)), set()).add(name_of(node))
+    return list(islands.values())
+
+
+def _encoded(hub: Hub, draft: Scheme) -> Iterator[str]:
+    seen: set[str] = set()
+    for node in hub.model.graph:
+        if not draft.integer(node):
+            continue
+        inputs = [value_name(v) for _, v in data_inputs(node, RULES[node.op_type]) if not is_constant(v)]
+        outputs = [draft.output_of(node)] if len(node.outputs) == 1 else [value_name(v) for v in node.outputs]
+        for name in (*inputs, *outputs):
+            if name not in seen:
+                seen.add(name)
+                yield name
+
+
+def _observed(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str]:
+    """Encoded values whose range does not follow from other values."""
+    derived: set[str] = set()
+    for node in hub.model.graph:
+        if draft.integer(node) and RULES[node.op_type].output in (Encoding.SHARED, Encoding.FIXED):
+            derived.update(value_name(value) for value in node.outputs)
+    return (name for name in encoded if name not in derived)
+
+
+def constant_array(value: ir.Value) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The numbers of a constant, float32, in its hub layout."""
+    assert value.const_value is not None
+    return np.asarray(value.const_value.numpy(), dtype=np.float32)

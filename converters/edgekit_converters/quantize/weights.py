@@ -1,0 +1,110 @@
+"""Integers of weights, biases and constant operands: nearest rounding, as the TFLite int8 specification lays down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgekit_converters.quantize.encodings import encode
+from edgekit_converters.quantize.params import QuantParams, QuantType
+from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
+from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
+from edgekit_converters.rules import RULES, Encoding
+
+LARGEST_BIAS = 2.0**30
+"""Biases are kept below this many steps, so that an accumulator of int32 has room for the products."""
+
+
+def weight_axis(node: ir.Node) -> int | None:
+    """Output-channel axis of the node's weight in the hub's layout; None where scales are per tensor.
+
+    Conv: OIHW, axis 0. ConvTranspose: IOHW, axis 1, per tensor when grouped. Gemm: (K, N), or (N, K) with transB.
+    """
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "ConvTranspose":
+        return 1 if node.attributes.get_int("group", 1) == 1 else None
+    return 0 if node.attributes.get_int("transB", 0) else 1
+
+
+def weight_of(node: ir.Node) -> ir.Value:
+    index = RULES[node.op_type].weight
+    assert index is not None
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+def bias_of(node: ir.Node) -> ir.Value | None:
+    """The node's constant bias, or None."""
+    index = RULES[node.op_type].bias
+    return node.inputs[index] if index is not None and index < len(node.inputs) else None
+
+
+def weight_params(
+    weight: NDArray[np.float32],
+    axis: int | None,
+    bias: NDArray[np.float32] | None = None,
+    input_scale: float | None = None,
+) -> QuantParams:
+    """Symmetric int8 parameters, integers in -127..127, one scale an output channel.
+
+    A channel of (nearly) zero weights gets a scale that keeps its bias, in steps of input scale x weight scale, inside int32.
+    """
+    others = tuple(index for index in range(weight.ndim) if index != axis)
+    largest = np.abs(weight).max(axis=others if axis is not None else None)
+    scale = np.asarray(largest, np.float64) / 127
+    if bias is not None and input_scale is not None:
+        needed = np.abs(bias.astype(np.float64)) / (input_scale * LARGEST_BIAS)
+        scale = np.maximum(scale, needed if axis is not None else needed.max(initial=0.0))
+    scale = np.maximum(scale, np.float64(np.finfo(np.float32).tiny) * 2**20).astype(np.float32)
+    return QuantParams(scale, np.zeros(scale.shape, np.int32), QuantType.INT8, axis, symmetric_range=True)
+
+
+def quantized_weight(node: ir.Node, input_scale: float | None) -> tuple[Use, QuantizedConstant]:
+    """The node's weight as int8. ``input_scale`` is None for weight-only and dynamic execution (the bias stays float)."""
+    rule = RULES[node.op_type]
+    assert rule.weight is not None
+    weight = constant_array(weight_of(node))
+    bias = bias_of(node)
+    bias_array = constant_array(bias).reshape(-1) if bias is not None and input_scale is not None else None
+    params = weight_params(weight, weight_axis(node), bias_array, input_scale)
+    return Use(name_of(node), rule.weight), QuantizedConstant(params.quantize(weight), params)
+
+
+def bias_params(weight: QuantParams, input_scale: float) -> QuantParams:
+    """Int32 parameters of a bias: scale = input scale x weight scale, zero point 0 (TFLite int8 specification)."""
+    scale = np.asarray(weight.scale.astype(np.float64) * input_scale, np.float32)
+    axis = None if scale.ndim == 0 else 0
+    return QuantParams(scale, np.zeros(scale.shape, np.int32), QuantType.INT32, axis)
+
+
+def quantized_bias(node: ir.Node, weight: QuantParams, input_scale: float) -> tuple[Use, QuantizedConstant] | None:
+    """The node's bias as an int32 vector, or None where it has none."""
+    bias = bias_of(node)
+    if bias is None:
+        return None
+    index = RULES[node.op_type].bias
+    assert index is not None
+    params = bias_params(weight, input_scale)
+    channels = constant_array(bias).reshape(-1)
+    if params.axis is not None and channels.size != params.scale.size:
+        channels = np.broadcast_to(channels, params.scale.shape)
+    return Use(name_of(node), index), QuantizedConstant(params.quantize(channels), params)
+
+
+def constant_operands(
+    node: ir.Node, output: QuantParams, *, symmetric: bool
+) -> Iterator[tuple[Use, QuantizedConstant]]:
+    """Constant data operands (of Add, Mul, Concat, PRelu, ...) as int8, in the output's encoding where the op shares it."""
+    rule = RULES[node.op_type]
+    for index, value in data_inputs(node, rule):
+        if not is_constant(value):
+            continue
+        array = constant_array(value)
+        shared = rule.output is Encoding.SHARED
+        params = output if shared else encode(float(array.min()), float(array.max()), symmetric=symmetric)
+        yield Use(name_of(node), index), QuantizedConstant(params.quantize(array), params)
