@@ -1,0 +1,93 @@
+"""`Console`: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from edgekit.cli.progress import TerminalProgress
+    from edgekit.protocols import Progress
+    from edgekit.table import Table
+
+
+class Shown(Protocol):
+    """A command's result. Exists so that each result is printed as JSON or as text by one and the same call."""
+
+    def to_json(self) -> str:
+        """One JSON document with a ``schema`` entry."""
+
+    def sections(self) -> Sequence[Table | str]:
+        """The same for people: tables and lines of text, in order."""
+
+
+class Console:
+    """Where a command's words go. ``json``, ``quiet`` and ``debug`` are set by the options of these names."""
+
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.json = False
+        self.quiet = False
+        self.debug = False
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._progress: TerminalProgress | None = None
+
+    def show(self, result: Shown) -> None:
+        """Print a result: one JSON document with --json, tables and text without."""
+        if self.json:
+            self.out(result.to_json().rstrip("\n"))
+            return
+        for section in result.sections():
+            self.out(section if isinstance(section, str) else self._rendered(section))
+
+    def out(self, text: str) -> None:
+        """A line of the result itself, on stdout."""
+        print(text, file=self._stdout)
+
+    def note(self, text: str) -> None:
+        """A remark for people, on stderr; none with --quiet."""
+        if not self.quiet:
+            self.error_text(text)
+
+    def warn(self, text: str) -> None:
+        """Something the user should know although the work went on."""
+        self.error_text(f"warning: {text}")
+
+    def error(self, text: str) -> None:
+        self.error_text(f"error: {text}")
+
+    def error_text(self, text: str) -> None:
+        """A line on stderr, below the progress line if one is being drawn."""
+        if self._progress is not None:
+            self._progress.interrupt()
+        print(text, file=self._stderr)
+
+    @property
+    def progress(self) -> Progress:
+        """Draws on stderr; says nothing with --quiet or where stderr is not a terminal."""
+        if self.quiet or not self._stderr.isatty():
+            from edgekit.protocols import Silent
+
+            return Silent()
+        if self._progress is None:
+            from edgekit.cli.progress import TerminalProgress
+
+            self._progress = TerminalProgress(self._stderr)
+        return self._progress
+
+    def end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.end()
+
+    def flush(self) -> None:
+        self._stdout.flush()
+        self._stderr.flush()
+
+    def _rendered(self, table: Table) -> str:
+        """Drawn by rich on a terminal that has it, aligned text otherwise."""
+        if self._stdout.isatty():
+            from edgekit.cli.rich_table import drawn
+
+            return drawn(table, self._stdout) or table.to_text()
+        return table.to_text()

@@ -1,0 +1,80 @@
+"""The command group: a table of commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+import click
+from click.shell_completion import CompletionItem
+
+from edgekit import __version__
+from edgekit.cli.command import debug_option, quiet_option
+from edgekit.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command is (``module:attribute``) and the line that ``edgekit --help`` shows for it."""
+
+    reference: str
+    summary: str
+
+
+COMMANDS = {
+    "convert": LazyCommand(
+        "edgekit.cli.convert:convert", "Convert a model to int8 TFLite and ONNX files and check them."
+    ),
+    "check": LazyCommand("edgekit.cli.check:check", "Measure a file's accuracy and its agreement with another model."),
+    "run": LazyCommand("edgekit.cli.run:run", "Run a model file on arrays and write its outputs."),
+    "bench": LazyCommand("edgekit.cli.bench:bench", "Time model files against one another."),
+    "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
+    "runtimes": LazyCommand("edgekit.cli.runtimes:runtimes", "List the runtimes and what they can use here."),
+    "targets": LazyCommand("edgekit.cli.targets:targets", "List the device profiles, or show one."),
+    "completion": LazyCommand("edgekit.cli.completion:completion", "Print the completion script for a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by the table alone and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.reference.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises UnknownNameError, which suggests the nearest command."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownNameError("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name from the table, without importing a command."""
+        names = [CompletionItem(n, help=c.summary) for n, c in COMMANDS.items() if n.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: edgekit convert model.keras --calibrate samples.npz -o out/",
+)
+@click.version_option(__version__, message="edgekit %(version)s")
+@quiet_option
+@debug_option
+def edgekit_group() -> None:
+    """Quantize a trained network to int8 once, write TFLite and ONNX, run and check both."""

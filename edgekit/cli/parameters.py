@@ -1,0 +1,91 @@
+"""Types of the command line's parameters: text becomes a typed value here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    FloatType = click.ParamType[float]
+    IntType = click.ParamType[int]
+    NamedShapeType = click.ParamType[tuple[str, tuple[int, ...]]]
+else:  # click before 8.4 has no generic parameter types
+    FloatType = IntType = NamedShapeType = click.ParamType
+
+_QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
+
+
+class _Quantity(FloatType):
+    """A number with a unit. ``units``: unit in lower case -> factor; the empty unit is the default one."""
+
+    def __init__(self, name: str, units: dict[str, float], example: str) -> None:
+        self.name, self._units, self._example = name, units, example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = _QUANTITY.match(value)
+        if match is None or match[2].lower() not in self._units:
+            known = ", ".join(unit for unit in self._units if unit)
+            self.fail(f"{value!r} is not a {self.name}; write {self._example} (units: {known}).", param, ctx)
+        return float(match[1]) * self._units[match[2].lower()]
+
+
+POINTS = _Quantity("number of points", {"": 1.0, "%": 1.0, "points": 1.0, "pt": 1.0}, "0.5")
+"""Points of a metric (1 point = .01 of a rate): "0.5" or "0.5%" -> 0.5."""
+
+MILLISECONDS = _Quantity(
+    "duration", {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "s": 1e3, "min": 6e4}, "10ms"
+)
+"""A duration in milliseconds: "10ms", "300us", "1.5s"; a bare number is milliseconds."""
+
+SECONDS = _Quantity("duration", {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "min": 60.0}, "2s")
+"""A duration in seconds: "2s", "500ms"; a bare number is seconds."""
+
+DECIBELS = _Quantity("number of decibels", {"": 1.0, "db": 1.0}, "30dB")
+
+
+class SizeType(IntType):
+    """Bytes: "500KB" and "2MB" are decimal, "512KiB" and "2MiB" binary; a bare number is bytes."""
+
+    name = "size"
+
+    _FACTORS = _Quantity(
+        "size",
+        {
+            "": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9,
+            "kib": 2**10, "mib": 2**20, "gib": 2**30,
+        },
+        "500KB",
+    )  # fmt: skip
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return round(self._FACTORS.convert(value, param, ctx))
+
+
+SIZE = SizeType()
+
+
+class ShapeType(NamedShapeType):
+    """An input's shape, "NAME=1x3x224x224", or "1,3,224,224" for the only input (name "")."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, _, text = value.rpartition("=")
+        try:
+            shape = tuple(int(size) for size in re.split(r"[x,]", text.strip().strip("()[]")))
+        except ValueError:
+            self.fail(f"{value!r} is not a shape; write input=1x3x224x224 or 1,3,224,224.", param, ctx)
+        if min(shape) < 1:
+            self.fail(f"{value!r} has a size below 1; give every axis, the batch too, as in 1x3x224x224.", param, ctx)
+        return name.strip(), shape
+
+
+SHAPE = ShapeType()
