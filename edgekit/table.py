@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -49,7 +50,7 @@ class Table:
         return "  ".join(aligned).rstrip()
 
 
-def table(columns: str, rows: list[tuple[str, ...]], title: str = "") -> Table:
+def table(columns: str, rows: Sequence[tuple[str, ...]], title: str = "") -> Table:
     """A table from column names separated by commas; a name that begins with ``>`` is aligned right."""
     made = tuple(
         Column(name.lstrip(">"), Align.RIGHT if name.startswith(">") else Align.LEFT) for name in columns.split(",")

@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from edgekit.cli.console import Console
+from edgekit.cli.console import Console, ReaderGoneError
 from edgekit.cli.group import edgekit_group
 from edgekit.errors import EdgekitError
 
@@ -36,7 +36,7 @@ def run(argv: Sequence[str], console: Console | None = None) -> int:
             code = _invoke(argv, console)
             console.flush()
             return code
-    except BrokenPipeError:
+    except ReaderGoneError:
         _discard_stdout()
         return EXIT_BROKEN_PIPE
     except (KeyboardInterrupt, click.Abort):
@@ -98,7 +98,7 @@ def _fail(console: Console, kind: str, message: str, code: int) -> int:
             document = {"schema": ERROR_SCHEMA, "error": {"kind": kind, "message": message}, "exit_code": code}
             console.out(json.dumps(document, indent=2))
         console.flush()
-    except BrokenPipeError:
+    except ReaderGoneError:
         _discard_stdout()
     return code
 

@@ -22,6 +22,10 @@ class Shown(Protocol):
         """The same for people: tables and lines of text, in order."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our stdout has closed it. Not an OSError: click would answer that one itself, with exit code 1."""
+
+
 class Console:
     """Where a command's words go. ``json``, ``quiet`` and ``debug`` are set by the options of these names."""
 
@@ -43,7 +47,10 @@ class Console:
 
     def out(self, text: str) -> None:
         """A line of the result itself, on stdout."""
-        print(text, file=self._stdout)
+        try:
+            print(text, file=self._stdout)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
 
     def note(self, text: str) -> None:
         """A remark for people, on stderr; none with --quiet."""
@@ -81,7 +88,10 @@ class Console:
             self._progress.end()
 
     def flush(self) -> None:
-        self._stdout.flush()
+        try:
+            self._stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
         self._stderr.flush()
 
     def _rendered(self, table: Table) -> str:

@@ -1,0 +1,62 @@
+"""``edgekit targets``: the device profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from edgekit.cli.command import command
+from edgekit.cli.console import Console
+from edgekit.json_text import json_text
+from edgekit.table import Table, table
+from edgekit.target import Target, builtin_targets, load_target
+
+SCHEMA = "edgekit.targets/1"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetList:
+    """Profiles to show: a table of several, every entry of a single one."""
+
+    targets: tuple[Target, ...]
+    schema: str = SCHEMA
+
+    def to_json(self) -> str:
+        return json_text({"schema": self.schema, "targets": self.targets})
+
+    def sections(self) -> Sequence[Table | str]:
+        if len(self.targets) == 1:
+            return _details(self.targets[0])
+        rows = [(t.name, t.title, ", ".join(t.formats), t.activations, t.io.value) for t in self.targets]
+        return [table("name,device,formats,activations,inputs and outputs", rows)]
+
+
+@command(example="edgekit targets raspberry-pi-4")
+@click.argument("name", required=False)
+def targets(console: Console, name: str | None) -> None:
+    """List the device profiles, or show one.
+
+    NAME is a built-in profile or the path of a TOML file of your own (docs/targets.md).
+    """
+    names = (name,) if name else builtin_targets()
+    console.show(TargetList(tuple(load_target(each) for each in names)))
+
+
+def _details(target: Target) -> Sequence[Table | str]:
+    memory = f"{target.memory_bytes / 2**30:g} GiB" if target.memory_bytes else "not fixed"
+    rows = [
+        ("device", target.title),
+        ("formats, best first", ", ".join(target.formats)),
+        ("activations", target.activations),
+        ("activation type in ONNX", target.onnx_activation_type),
+        ("inputs and outputs", target.io.value),
+        ("float ops allowed", "no" if target.integer_only else "yes"),
+        ("batch in TFLite files", str(target.fixed_batch)),
+        ("delegates", ", ".join(target.delegates) or "none"),
+        ("CPU cores", str(target.cores) if target.cores else "not fixed"),
+        ("memory", memory),
+    ]
+    notes = [f"Note: {target.notes}"] if target.notes else []
+    return [table("entry,value", rows, title=target.name), *notes, *(f"Source: {source}" for source in target.sources)]
