@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgekit.errors import ConversionError
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
+from edgekit_converters.quantize.params import QuantParams, per_tensor
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import (
     Scheme,
@@ -204,9 +204,3 @@ def _implied(hub: Hub, scheme: Scheme, values: Mapping[str, QuantParams]) -> Ite
         step = float(params.scale)
         if (low is None or reach[0] >= low - 0.51 * step) and (high is None or reach[1] <= high + 0.51 * step):
             yield producer
-
-
-def zero_padded(params: QuantParams, dtype: QuantType) -> QuantParams:
-    """The same encoding stored in another 8-bit type (zero point shifted by 128 between int8 and uint8)."""
-    shift = dtype.low - params.dtype.low
-    return QuantParams(params.scale, params.zero_point + np.int32(shift), dtype, params.axis)

@@ -73,6 +73,11 @@ class QuantParams:
         scale, zero_point = float(self.scale), int(self.zero_point)
         return scale * (self.low - zero_point), scale * (self.dtype.high - zero_point)
 
+    def stored_as(self, dtype: QuantType) -> QuantParams:
+        """The same encoding in the other 8-bit type: zero point and integers shifted by 128 between int8 and uint8."""
+        shift = np.int32(dtype.low - self.dtype.low)
+        return QuantParams(self.scale, self.zero_point + shift, dtype, self.axis)
+
     def same_as(self, other: QuantParams) -> bool:
         return (
             self.dtype is other.dtype

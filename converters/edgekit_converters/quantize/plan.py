@@ -17,9 +17,6 @@ from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
 from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight
 from edgekit_converters.rules import RULES
 
-SMALLEST_HALF_CONSTANT = 128
-"""Elements from which a float constant is worth storing as float16."""
-
 
 def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mapping[str, Range]) -> QuantPlan:
     """Numbers for everything ``scheme`` decided: encodings from ``ranges``, integers by nearest rounding.

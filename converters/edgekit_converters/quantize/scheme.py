@@ -145,12 +145,10 @@ def _has_constant_weight(node: ir.Node, rule: OpRule) -> bool:
 def _plain_gemm(node: ir.Node) -> bool:
     scaled = any(node.attributes.get_float(name, 1.0) != 1.0 for name in ("alpha", "beta"))
     bias = node.inputs[2] if len(node.inputs) > 2 else None
-    vector = bias is None or (bias.const_value is not None and len(_squeezed(bias.const_value.shape)) <= 1)
+    vector = bias is None or (
+        bias.const_value is not None and len([dim for dim in bias.const_value.numpy().shape if dim != 1]) <= 1
+    )
     return vector and not scaled and node.attributes.get_int("transA", 0) == 0
-
-
-def _squeezed(shape: ir.Shape) -> list[int]:
-    return [dim for dim in shape.numpy() if dim != 1]
 
 
 def _fusions(nodes: list[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, Fusion]]:
@@ -159,7 +157,7 @@ def _fusions(nodes: list[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[
         rule = RULES.get(node.op_type)
         if rule is None or not rule.fuses or len(node.outputs) != 1 or node.outputs[0].is_graph_output():
             continue
-        readers = node.outputs[0].uses()
+        readers = list(node.outputs[0].uses())
         if len(readers) != 1:
             continue
         activation = readers[0].node

@@ -17,6 +17,9 @@ from edgekit_converters.rules import RULES, Encoding
 LARGEST_BIAS = 2.0**30
 """Biases are kept below this many steps, so that an accumulator of int32 has room for the products."""
 
+SMALLEST_SCALE = 1e-32
+"""Scale of a channel of zeros: any valid float32 does."""
+
 
 def weight_axis(node: ir.Node) -> int | None:
     """Output-channel axis of the node's weight in the hub's layout; None where scales are per tensor.
@@ -60,8 +63,8 @@ def weight_params(
     if bias is not None and input_scale is not None:
         needed = np.abs(bias.astype(np.float64)) / (input_scale * LARGEST_BIAS)
         scale = np.maximum(scale, needed if axis is not None else needed.max(initial=0.0))
-    scale = np.maximum(scale, np.float64(np.finfo(np.float32).tiny) * 2**20).astype(np.float32)
-    return QuantParams(scale, np.zeros(scale.shape, np.int32), QuantType.INT8, axis, symmetric_range=True)
+    steps = np.asarray(np.maximum(scale, SMALLEST_SCALE), np.float32)
+    return QuantParams(steps, np.zeros(steps.shape, np.int32), QuantType.INT8, axis, symmetric_range=True)
 
 
 def quantized_weight(node: ir.Node, input_scale: float | None) -> tuple[Use, QuantizedConstant]:

@@ -1,0 +1,64 @@
+"""`write_onnx`: from hub and plan to a file that loads in stock ONNX Runtime; default domain only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgekit.artifact import written_whole
+from edgekit.errors import ConversionError
+from edgekit.recipe import IoType, Precision
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.params import QuantType
+from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
+from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.writers.onnx.editor import GraphEditor
+from edgekit_converters.writers.onnx.integer import IntegerPart
+from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, weight_only
+
+LARGEST_MODEL = 2**31 - 1
+"""Bytes that one protobuf message can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxOptions:
+    """``activation_type``: how int8 activations are stored. UINT8 is what ONNX Runtime computes fastest on x86; the zero
+    point moves by 128 and the integers mean the same."""
+
+    io: IoType = IoType.FLOAT32
+    activation_type: QuantType = QuantType.UINT8
+
+
+def write_onnx(hub: Hub, plan: QuantPlan, path: Path, options: OnnxOptions) -> None:
+    """Write ``hub`` as ``plan`` says; the file appears under its name only when it is complete.
+
+    Raises ConversionError when the model is larger than a protobuf message can be.
+    """
+    proto = ir.to_proto(quantized_model(hub, plan, options).model)
+    size = proto.ByteSize()
+    if size > LARGEST_MODEL:
+        raise ConversionError(f"the ONNX file would have {size:,} bytes; one file can hold {LARGEST_MODEL:,}")
+    with written_whole(path) as part:
+        part.write_bytes(proto.SerializeToString())
+
+
+def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
+    """A copy of the hub with the plan's integers, quantize and dequantize nodes in place."""
+    copy = hub.clone()
+    editor = GraphEditor(copy.model.graph)
+    integers = IntegerPart(editor, plan, options.activation_type)
+    for node in list(copy.model.graph):
+        execution = plan.execution(name_of(node))
+        if execution is Execution.INTEGER:
+            integers.place(node)
+        elif execution is Execution.DYNAMIC and node.op_type in ("Gemm", "MatMul"):
+            dynamic_matmul(editor, node, plan)
+        elif execution is Execution.DYNAMIC:
+            weight_only(editor, node, plan)
+        elif plan.precision is Precision.FLOAT16:
+            halve_constants(editor, node)
+    integers.set_io(options.io)
+    editor.sweep()
+    return copy
