@@ -1,0 +1,82 @@
+"""Give every value the dtype and shape that follow from the model's inputs."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+
+from edgekit_converters.hub.model import IR_VERSION
+
+
+def infer_shapes(model: ir.Model) -> int:
+    """Infer dtype and shape of every value of the main graph anew; what was written there before is forgotten.
+
+    Requires: constants are initializers. Ensures: shapes hold nothing stale. Only where nothing can be inferred does a
+    model output keep the shape it declared. Large constants are shown to the inference by shape alone, so that it costs no memory.
+
+    Returns 1 when a shape or dtype changed, else 0.
+    """
+    inferred = _infer(model)
+    changed = 0
+    outputs = set(model.graph.outputs)
+    for node in model.graph:
+        for value in node.outputs:
+            found = inferred.get(value.name or "")
+            changed |= _update(value, found, keep_declared=value in outputs)
+    return changed
+
+
+def _infer(model: ir.Model) -> dict[str, onnx.TypeProto]:
+    proto = onnx.ModelProto(ir_version=IR_VERSION)
+    for domain, version in model.graph.opset_imports.items():
+        proto.opset_import.add(domain=domain, version=version)
+    graph = proto.graph
+    graph.name = "shapes"
+    for value in model.graph.inputs:
+        ir.serde.serialize_value_into(graph.input.add(), value)
+    for value in model.graph.initializers.values():
+        _declare_constant(graph, value)
+    for node in model.graph:
+        ir.serde.serialize_node_into(graph.node.add(), node)
+    for value in model.graph.outputs:
+        if value.producer() is not None:
+            graph.output.add(name=value.name)
+    result = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True).graph
+    return {info.name: info.type for info in (*result.value_info, *result.output)}
+
+
+def _declare_constant(graph: onnx.GraphProto, value: ir.Value) -> None:
+    tensor = value.const_value
+    if tensor is None or value.is_graph_input():
+        return
+    if tensor.size <= _LARGEST_SHAPE_TENSOR:
+        ir.serde.serialize_tensor_into(graph.initializer.add(), tensor)
+        graph.initializer[-1].name = value.name or ""
+    else:
+        ir.serde.serialize_value_into(graph.input.add(), value)
+
+
+def _update(value: ir.Value, found: onnx.TypeProto | None, keep_declared: bool) -> int:
+    before = (value.type, value.shape)
+    known = found is not None and found.WhichOneof("value") is not None
+    if found is not None and known:
+        value.type = ir.serde.deserialize_type_proto_for_type(found) or value.type
+        shape = ir.serde.deserialize_type_proto_for_shape(found)
+    else:
+        shape = None
+    value.shape = _merged(shape, value.shape) if keep_declared else shape
+    return int((value.type, value.shape) != before)
+
+
+def _merged(inferred: ir.Shape | None, declared: ir.Shape | None) -> ir.Shape | None:
+    """The inferred shape; where it knows nothing, the declared one."""
+    if inferred is None or declared is None or len(inferred) != len(declared):
+        return inferred if inferred is not None else declared
+    return ir.Shape([new if _is_known(new) else old for new, old in zip(inferred, declared, strict=True)])
+
+
+def _is_known(dim: int | ir.SymbolicDim) -> bool:
+    return isinstance(dim, int) or (dim.value is not None and not str(dim.value).startswith("unk__"))
+
+
+_LARGEST_SHAPE_TENSOR = 1024
