@@ -52,6 +52,8 @@ class ChildProcess:
 
     def ask(self, message: object, progress: Progress) -> Outcome:
         """The child's answer. Raises its EdgekitError, or StageCrashError when there is none."""
+        if self._lifeline < 0:
+            raise StageCrashError(f"{self._stage} has ended and answers no more.")
         deadline = None if self._limits.seconds is None else time.monotonic() + self._limits.seconds
         try:
             with contextlib.suppress(ConnectionError):
@@ -59,7 +61,11 @@ class ChildProcess:
             return self._await_answer(progress, deadline)
         except EOFError:
             self._raise_crash()
+        except KeyboardInterrupt:
+            self.stop()
+            raise
         except TimeoutError:
+            self.stop()
             raise StageCrashError(
                 f"{self._stage} took more than {self._limits.seconds:g} s, the limit, and was stopped."
             ) from None

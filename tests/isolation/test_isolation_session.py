@@ -54,3 +54,10 @@ def test_a_crash_of_a_run_is_an_error_that_names_the_stage():
         pytest.raises(StageCrashError, match=r"the reference crashed: .*SIGSEGV"),
     ):
         session.run({"x": np.nan * ONES})
+
+
+def test_a_closed_session_says_so():
+    session = isolation.open_session("child_functions:open_doubler", None, stage="the reference")
+    session.close()
+    with pytest.raises(StageCrashError, match="the reference has ended"):
+        session.run({"x": ONES})
