@@ -89,17 +89,23 @@ class _Groups:
         for output in node.outputs[1:]:
             root = self._join(root, value_name(output))
         operands = list(data_inputs(node, RULES[node.op_type]))
+        extent = self._extent_of_all(node, root, [value for _, value in operands])
         for index, value in operands:
             if is_constant(value):
-                self._widen(root, _extent(constant_array(value)))
-            elif len(operands) > 1 and not self._may_join(root, value_name(value)):
-                self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
-                self._widen(root, self._range_of(value_name(value)))
-            elif len(operands) == 1 and self._both_fixed(root, value_name(value)):
-                self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
-            else:
+                continue
+            if self._may_join(root, value_name(value), extent, alone=len(operands) == 1):
                 root = self._join(root, value_name(value))
-        self._widen(root, _pad_value(node))
+            else:
+                self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
+        self._range[root] = extent
+
+    def _extent_of_all(self, node: ir.Node, root: str, operands: list[ir.Value]) -> Range | None:
+        """The range that holds every operand, and the constant that a Pad writes."""
+        extent = _union(self._range[root], _pad_value(node))
+        for value in operands:
+            known = _extent(constant_array(value)) if is_constant(value) else self._range_of(value_name(value))
+            extent = _union(extent, known)
+        return extent
 
     def encoding(self, name: str, symmetric: bool) -> QuantParams:
         root = self._find(name)
@@ -131,23 +137,16 @@ class _Groups:
             self._clamps[first] = bounds[0]
         return first
 
-    def _may_join(self, root: str, name: str) -> bool:
-        """Whether the value can take the encoding of a group of several members without loss."""
-        other = self._find(name)
+    def _may_join(self, root: str, name: str, extent: Range | None, *, alone: bool) -> bool:
+        """Whether the value can take the encoding of the group, whose range is ``extent``, without loss."""
+        root, other = self._find(root), self._find(name)
         if other == root:
             return True
+        if alone:
+            return not (other in self._fixed and root in self._fixed)
         if other in self._fixed or root in self._fixed:
             return False
-        joined = _union(self._range[root], self._range[other])
-        return all(_within(joined, self._clamps.get(member)) for member in (root, other))
-
-    def _both_fixed(self, first: str, second: str) -> bool:
-        first, second = self._find(first), self._find(second)
-        return first != second and first in self._fixed and second in self._fixed
-
-    def _widen(self, root: str, extent: Range | None) -> None:
-        root = self._find(root)
-        self._range[root] = _union(self._range[root], extent)
+        return _within(extent, self._clamps.get(other))
 
     def _range_of(self, name: str) -> Range | None:
         root = self._find(name)
