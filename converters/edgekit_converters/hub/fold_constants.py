@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit_converters.hub.edit import Editor, constant, scalar, static_shape
 from edgekit_converters.hub.model import IR_VERSION
+from edgekit_converters.hub.run import runtime_errors
 
 
 def fold_constants(model: ir.Model) -> int:
@@ -199,13 +200,6 @@ def _choose_branch(node: ir.Node, edit: Editor) -> None:
     for old, new in zip(node.outputs, results, strict=True):
         edit.replace(old, new)
     graph.remove(node, safe=True)
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises when it can not load or run a model."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (state.Fail, state.InvalidArgument, state.NotImplemented, state.RuntimeException, state.InvalidGraph)
 
 
 _NEVER_FOLDED = frozenset(

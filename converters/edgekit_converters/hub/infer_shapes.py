@@ -12,7 +12,7 @@ def infer_shapes(model: ir.Model) -> int:
     """Infer dtype and shape of every value of the main graph anew; what was written there before is forgotten.
 
     Requires: constants are initializers. Ensures: shapes hold nothing stale. Only where nothing can be inferred does a
-    model output keep the shape it declared. Large constants are shown to the inference by shape alone, so that it costs no memory.
+    model output keep the shape it declared. Large constants are shown to the inference by shape alone, at no cost in memory.
 
     Returns 1 when a shape or dtype changed, else 0.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit_converters.hub.fold_constants import fold_constants
+from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
@@ -16,4 +17,4 @@ def normalize(hub: Hub) -> Hub:
     return result
 
 
-_PASSES = (infer_shapes, fold_constants, remove_no_ops, remove_dead_code)
+_PASSES = (infer_shapes, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)

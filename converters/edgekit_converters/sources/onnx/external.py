@@ -34,7 +34,7 @@ def _initializers(model: ir.Model) -> Iterator[ir.Value]:
         yield from graph.initializers.values()
 
 
-def _mapped(tensor: ir.ExternalTensor, folder: Path, path: Path) -> ir.Tensor:
+def _mapped(tensor: ir.ExternalTensor, folder: Path, path: Path) -> ir.TensorProtocol:
     where = f"{path}: the data of {tensor.name!r} lies in {str(tensor.location)!r}"
     file = _inside(Path(os.fspath(tensor.location)), folder, where)
     offset, expected = tensor.offset or 0, nbytes(tensor.dtype.value, _count(tensor, where))

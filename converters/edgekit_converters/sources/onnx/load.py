@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import onnx
 import onnx_ir as ir
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
 
 from edgekit.errors import SourceError
 from edgekit_converters.sources.onnx.check import check_model, check_values
@@ -44,7 +44,9 @@ def _parse(path: Path) -> onnx.ModelProto:
         _refuse_other_files(content[:64], path)
         view = memoryview(content)
         try:
-            return onnx.ModelProto.FromString(view)  # type: ignore[arg-type]  # any buffer will do
+            model = onnx.ModelProto()
+            model.ParseFromString(view)
+            return model
         except DecodeError as error:
             raise SourceError(
                 f"{path} is damaged or not an ONNX model: its {len(view)} bytes are no complete protobuf message. "

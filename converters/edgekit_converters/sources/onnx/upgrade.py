@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import onnx
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgekit.errors import SourceError, UnsupportedLayerError
 from edgekit_converters.hub.edit import Editor, attribute, constant, dims
@@ -101,7 +101,7 @@ def _dropout(node: ir.Node, edit: Editor, opset: int) -> None:
     node.attributes.clear()
     if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
         shape = edit.node("Shape", [source], before=node)
-        filler = np.ones(1, np.float32 if opset < 10 else np.bool_)
+        filler: NDArray[Any] = np.ones(1, np.float32 if opset < 10 else np.bool_)
         mask = edit.node("ConstantOfShape", [shape], before=node, like=node.outputs[1], value=ir.tensor(filler))
         edit.replace(node.outputs[1], mask)
     _set_inputs(node, [source])
@@ -161,7 +161,8 @@ def _upsample(node: ir.Node, edit: Editor, opset: int) -> None:
         node.inputs[1] if opset >= 9 else edit.floats(attribute(node, "scales"), f"{node.name or 'Upsample'}_scales")
     )
     mode = "nearest" if attribute(node, "mode", "nearest") == "nearest" else "linear"
-    resized = edit.node("Resize", [source, None, scales], before=node, like=node.outputs[0], mode=mode, **_ASYMMETRIC)
+    resized = edit.node("Resize", [source, None, scales], before=node, like=node.outputs[0], mode=mode)
+    _use_asymmetric_coordinates(resized.producer())
     edit.replace_node(node, resized)
 
 
@@ -169,8 +170,7 @@ def _resize(node: ir.Node, edit: Editor, opset: int) -> None:
     """Opset 11 added the region of interest and named the coordinates; 13 dropped tf_half_pixel_for_nn."""
     if opset < 11:
         _set_inputs(node, [node.inputs[0], None, node.inputs[1]])
-        for name, value in _ASYMMETRIC.items():
-            node.attributes[name] = ir.AttrString(name, value)
+        _use_asymmetric_coordinates(node)
         return
     if attribute(node, "coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn":
         # floor((x + .5) / scale) is half_pixel's (x + .5) / scale - .5, rounded with ties upwards.
@@ -184,6 +184,12 @@ def _resize(node: ir.Node, edit: Editor, opset: int) -> None:
         node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "round_prefer_ceil")
     if len(node.inputs) > 2 and (scales := constant(node.inputs[2])) is not None and not scales.size:
         node.replace_input_with(2, None)
+
+
+def _use_asymmetric_coordinates(node: ir.Node | None) -> None:
+    assert node is not None
+    for name, value in (("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", "floor")):
+        node.attributes[name] = ir.AttrString(name, value)
 
 
 def _split(node: ir.Node, edit: Editor, opset: int) -> None:
@@ -232,10 +238,16 @@ def _refuse_batched_scan(node: ir.Node, edit: Editor, opset: int) -> None:
     )
 
 
-_ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-
 _REDUCTIONS = (
-    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare".split()
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSumSquare",
 )
 _ADAPTERS: dict[str, tuple[Adapter, ...]] = {
     "BatchNormalization": (Adapter(14, _batch_normalization),),

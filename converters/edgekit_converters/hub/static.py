@@ -1,0 +1,56 @@
+"""`with_fixed_batch`: the hub of one batch size, every shape a number, for formats that want it so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgekit.errors import ConversionError
+from edgekit_converters.hub.edit import dims, static_shape
+from edgekit_converters.hub.fold_constants import fold_constants
+from edgekit_converters.hub.fold_shapes import fold_shapes
+from edgekit_converters.hub.infer_shapes import infer_shapes
+from edgekit_converters.hub.input_shapes import bind_batch, bind_input_shapes
+from edgekit_converters.hub.model import Hub
+from edgekit_converters.hub.passes import until_settled
+from edgekit_converters.hub.remove_no_ops import remove_dead_code
+
+
+def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> Hub:
+    """A new hub whose symbolic batch is ``batch`` and in which every value has a static shape.
+
+    ``input_shapes`` fixes other symbolic dimensions, by input name. Nodes and values that remain keep their names, so that a plan
+    made for ``hub`` holds for the result. Raises UsageError when ``input_shapes`` contradicts the model, ConversionError when a
+    shape is still not known.
+    """
+    result = hub.clone()
+    model = result.model
+    bind_input_shapes(model, input_shapes or {})
+    bind_batch(model, batch)
+    until_settled(model, (infer_shapes, fold_constants, fold_shapes, remove_dead_code))
+    _require_static(result)
+    return result
+
+
+def _require_static(hub: Hub) -> None:
+    graph = hub.model.graph
+    for value in graph.inputs:
+        if static_shape(value) is None:
+            raise ConversionError(
+                f"the input {value.name!r} has the shape {_text(dims(value))}; a fixed shape is needed. Give it with "
+                f"--input-shape {value.name}={_example(dims(value))}"
+            )
+    for node in graph:
+        for value in node.outputs:
+            if static_shape(value) is None and (value.uses() or value.is_graph_output()):
+                raise ConversionError(
+                    f"the shape of {value.name!r}, made by node {node.name!r} ({node.op_type}), depends on the data: it is "
+                    f"{_text(dims(value))}. Where an input's dimension decides it, give that with --input-shape"
+                )
+
+
+def _text(shape: tuple[int | str | None, ...] | None) -> str:
+    return "unknown" if shape is None else "x".join("?" if dim is None else str(dim) for dim in shape)
+
+
+def _example(shape: tuple[int | str | None, ...] | None) -> str:
+    return "x".join(str(dim) if isinstance(dim, int) else "N" for dim in shape or ())
