@@ -1,0 +1,130 @@
+"""The on-device library: ``edgekit.load(path)`` opens a written file and answers arrays with arrays.
+
+Needs numpy and one runtime; imports no converter and no command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit import registry
+from edgekit.artifact import Artifact, Manifest, TensorSpec
+from edgekit.batching import run_in_parts, splits
+from edgekit.encoding import Codec
+from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
+from edgekit.preprocess import apply, read_picture
+from edgekit.protocols import Feeds, Placement, Runtime, Session, SessionOptions
+from edgekit.recipe import Preprocess, preprocess_from_dict
+
+Outputs = dict[str, NDArray[Any]]
+
+
+def load(path: str | Path, *, threads: int = 1, runtime: str | None = None, delegates: Sequence[str] = ()) -> Model:
+    """Open an .onnx or .tflite file, after its sha256 has been checked against the manifest beside it.
+
+    ``runtime``: a name that ``edgekit runtimes`` lists; None takes the first that is installed for the format.
+    Raises ArtifactError (missing, damaged or changed file), RuntimeUnavailableError, UnknownNameError.
+    """
+    artifact = Artifact.open(Path(path))
+    options = SessionOptions(threads=threads, delegates=tuple(delegates))
+    return Model(artifact, find_runtime(artifact.path, runtime).open(artifact.path, options))
+
+
+def find_runtime(path: Path, name: str | None = None) -> Runtime:
+    """The runtime of that name, or the first available one that opens the file's format."""
+    suffix = path.suffix.removeprefix(".").lower()
+    candidates = [registry.runtime(known) for known in ((name,) if name else registry.names("runtime"))]
+    fitting = [candidate for candidate in candidates if suffix in candidate.formats]
+    if not fitting:
+        opener = f"the runtime {name!r}" if name else "any runtime"
+        raise ArtifactError(f"{path.name} is not a file that {opener} opens; expected the suffix .onnx or .tflite")
+    reasons = []
+    for candidate in fitting:
+        availability = candidate.probe()
+        if availability.available or name:
+            return candidate
+        reasons.append(f"{candidate.name}: {availability.reason}; {availability.remedy}")
+    raise RuntimeUnavailableError(f"no runtime for {suffix} files is installed. {'. '.join(reasons)}")
+
+
+class Model:
+    """An opened artifact; use it in a ``with`` block, or close it.
+
+    Quantized inputs and outputs are float32 for the caller, unless ``raw`` asks for the file's own integers. A batch of any
+    size is taken: where the file's is fixed, the samples are run one after the other.
+    """
+
+    def __init__(self, artifact: Artifact, session: Session) -> None:
+        self.path = artifact.path
+        self.manifest: Manifest | None = artifact.manifest
+        self.inputs: tuple[TensorSpec, ...] = tuple(session.inputs)
+        self.outputs: tuple[TensorSpec, ...] = tuple(session.outputs)
+        self._session = session
+        self._run_session: Callable[[Feeds], Outputs] = session.run
+        self._codec = Codec.of(self.inputs, self.outputs)
+        self._plain = not (self._codec.inputs or self._codec.outputs)
+
+    def run(self, feeds: Feeds, *, raw: bool = False) -> Outputs:
+        """Outputs by name, in the order of ``outputs``; they belong to the caller.
+
+        Raises FeedError for a wrong name, shape or dtype.
+        """
+        if raw or self._plain:
+            return self._run_file(feeds)
+        return self._codec.decode(self._run_file(self._codec.encode(feeds)))
+
+    def __call__(self, *arrays: NDArray[Any], raw: bool = False) -> NDArray[Any] | Outputs:
+        """One array an input, in the order of ``inputs``; gives the output, or a dict of them when there are several."""
+        if len(arrays) != len(self.inputs):
+            names = ", ".join(spec.name for spec in self.inputs)
+            raise FeedError(
+                f"{self.path.name} has {len(self.inputs)} inputs ({names}); {len(arrays)} arrays were given"
+            )
+        outputs = self.run(dict(zip((spec.name for spec in self.inputs), arrays, strict=True)), raw=raw)
+        return outputs[self.outputs[0].name] if len(outputs) == 1 else outputs
+
+    def preprocess(self, picture: str | Path | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """A picture file, or its pixels (H, W, C) uint8, as the model's float input with a batch axis of 1.
+
+        The steps are those of the recipe that made the file. Raises UsageError when it had none.
+        """
+        pixels = read_picture(Path(picture)) if isinstance(picture, (str, Path)) else picture
+        return apply(pixels, self._preprocess())[np.newaxis]
+
+    def placement(self) -> Placement:
+        """Which op runs where, with which kernel."""
+        return self._session.placement()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run_file(self, feeds: Feeds) -> Outputs:
+        try:
+            return self._run_session(feeds)
+        except FeedError:
+            if not splits(feeds, self.inputs):
+                raise
+        return run_in_parts(self._run_session, self.inputs, feeds)
+
+    def _preprocess(self) -> Preprocess:
+        recorded: Mapping[str, Any] | None = self.manifest.preprocess if self.manifest else None
+        if recorded is None:
+            raise UsageError(
+                f"{self.path.name} came without preprocessing: its recipe had no [preprocess] table. "
+                "Prepare the array yourself, or convert again with that table."
+            )
+        return preprocess_from_dict(recorded, str(Artifact.manifest_path(self.path)))

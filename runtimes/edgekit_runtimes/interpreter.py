@@ -1,0 +1,180 @@
+"""A session over the TFLite interpreter, whichever package it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import Quantization, TensorSpec
+from edgekit.errors import ArtifactError, FeedError, UsageError
+from edgekit.protocols import Feeds, Placement
+from edgekit_runtimes.feeds import Expected, expectations, verify
+from edgekit_runtimes.interpreter_placement import OpDetails, place
+
+TensorDetails = Mapping[str, Any]
+"""One entry of the interpreter's own input and output lists: name, index, shape, shape_signature, dtype, quantization."""
+
+
+class Interpreter(Protocol):
+    """The calls that ai_edge_litert and tflite_runtime share."""
+
+    def allocate_tensors(self) -> None: ...
+    def invoke(self) -> None: ...
+    def set_tensor(self, index: int, value: NDArray[Any]) -> None: ...
+    def get_tensor(self, index: int) -> NDArray[Any]: ...
+    def resize_tensor_input(self, index: int, shape: Sequence[int], strict: bool = ...) -> None: ...
+    def reset_all_variables(self) -> None: ...
+    def get_input_details(self) -> list[TensorDetails]: ...
+    def get_output_details(self) -> list[TensorDetails]: ...
+    def _get_ops_details(self) -> list[OpDetails]: ...
+    def _get_full_signature_list(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]: ...
+
+
+class InterpreterSession:
+    """A TFLite file, opened. The batch (first axis of rank 2 and more) is the file's; other open dimensions follow the feeds.
+
+    Every run is independent: the state of fused recurrent ops is cleared before it.
+    """
+
+    def __init__(self, interpreter: Interpreter, path: Path) -> None:
+        try:
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ArtifactError(f"{path} cannot be run: {_last_line(error)}") from error
+        self._file = path.name
+        self._interpreter: Interpreter | None = interpreter
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        signatures = interpreter._get_full_signature_list()
+        self.inputs = _specs(inputs, _names(inputs, signatures, "inputs"))
+        self.outputs = _specs(outputs, _names(outputs, signatures, "outputs"))
+        self._slots = tuple(zip(expectations(self.inputs), (int(d["index"]) for d in inputs), strict=True))
+        self._results = tuple(zip((s.name for s in self.outputs), (int(d["index"]) for d in outputs), strict=True))
+        self._set_tensor: Callable[[int, NDArray[Any]], None] = interpreter.set_tensor
+        self._get_tensor: Callable[[int], NDArray[Any]] = interpreter.get_tensor
+        stateful = any(op["op_name"] in _STATEFUL_OPS for op in interpreter._get_ops_details())
+        self._invoke: Callable[[], None] = self._invoke_from_rest if stateful else interpreter.invoke
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Outputs by name; raises FeedError for a wrong name, shape or dtype."""
+        try:
+            set_tensor = self._set_tensor
+            if len(feeds) != len(self._slots):
+                self._accept(feeds)
+            for expected, index in self._slots:
+                array = feeds[expected.name]
+                if array.shape != expected.shape or array.dtype != expected.dtype:
+                    self._accept(feeds)
+                    return self.run(feeds)
+                set_tensor(index, array)
+            self._invoke()
+        except (KeyError, AttributeError):
+            self._accept(feeds)
+            raise
+        except (RuntimeError, ValueError) as error:
+            raise FeedError(f"{self._file} failed on these inputs: {_last_line(error)}") from error
+        get_tensor = self._get_tensor
+        return {name: get_tensor(index) for name, index in self._results}
+
+    def placement(self) -> Placement:
+        return place(self._opened()._get_ops_details())
+
+    def close(self) -> None:
+        """Free the interpreter; a later run raises UsageError."""
+        self._interpreter = None
+        self._set_tensor = self._get_tensor = self._invoke = self._refuse
+
+    def _accept(self, feeds: Feeds) -> None:
+        """Explain what is wrong, or follow a new shape where the file leaves one open."""
+        self._opened()
+        verify(feeds, self.inputs, self._file)
+        before = self._slots
+        wanted = tuple((Expected(e.name, e.dtype, feeds[e.name].shape), index) for e, index in before)
+        try:
+            self._resize(wanted)
+        except (RuntimeError, ValueError) as error:
+            self._resize(before)
+            shapes = ", ".join(f"{expected.name} {expected.shape}" for expected, _ in wanted)
+            raise FeedError(f"{self._file} cannot take the shapes {shapes}: {_last_line(error)}") from error
+
+    def _resize(self, slots: tuple[tuple[Expected, int], ...]) -> None:
+        interpreter = self._opened()
+        for expected, index in slots:
+            if expected.shape is not None:
+                interpreter.resize_tensor_input(index, expected.shape, strict=True)
+        interpreter.allocate_tensors()
+        self._slots = slots
+
+    def _invoke_from_rest(self) -> None:
+        interpreter = self._opened()
+        interpreter.reset_all_variables()
+        interpreter.invoke()
+
+    def _opened(self) -> Interpreter:
+        if self._interpreter is None:
+            self._refuse()
+        return self._interpreter
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise UsageError(f"the session of {self._file} is closed; open the file again")
+
+
+_STATEFUL_OPS = frozenset(
+    f"{direction}{kind}"
+    for direction in ("", "UNIDIRECTIONAL_SEQUENCE_", "BIDIRECTIONAL_SEQUENCE_")
+    for kind in ("LSTM", "RNN")
+) | {"SVDF"}
+
+
+def _specs(details: Sequence[TensorDetails], names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, _dtype(entry), _shape(entry), _quantization(entry))
+        for name, entry in zip(names, details, strict=True)
+    )
+
+
+def _dtype(entry: TensorDetails) -> str:
+    dtype = np.dtype(entry["dtype"])
+    if dtype.kind in "SUO":
+        raise ArtifactError(f"tensor {entry['name']!r} holds strings; edgekit runs tensors of numbers only")
+    return dtype.name
+
+
+def _shape(entry: TensorDetails) -> tuple[int | str, ...]:
+    """The allocated shape; open dimensions get a name, but for the batch, which stays as the file is allocated (1)."""
+    shape = [int(dim) for dim in entry["shape"]]
+    signature = [int(dim) for dim in entry["shape_signature"]] or shape
+    return tuple(
+        f"dim{axis}" if signature[axis] < 0 and (axis > 0 or len(shape) == 1) else size
+        for axis, size in enumerate(shape)
+    )
+
+
+def _quantization(entry: TensorDetails) -> Quantization | None:
+    scale, zero_point = entry["quantization"]
+    return Quantization(float(scale), int(zero_point)) if scale else None
+
+
+def _names(
+    details: Sequence[TensorDetails], signatures: Mapping[str, Mapping[str, Mapping[str, int]]], side: str
+) -> tuple[str, ...]:
+    """The signature's names in the order of ``details``; without a signature the tensors' own, less TensorFlow's trimmings."""
+    wanted = sorted(int(entry["index"]) for entry in details)
+    for signature in signatures.values():
+        if sorted(signature[side].values()) == wanted:
+            by_name = sorted((index, name) for name, index in signature[side].items())
+            ranked = sorted(range(len(details)), key=lambda position: int(details[position]["index"]))
+            placed = dict(zip(ranked, (name for _, name in by_name), strict=True))
+            return tuple(placed[position] for position in range(len(details)))
+    plain = tuple(re.sub(r":\d+$", "", str(entry["name"]).removeprefix("serving_default_")) for entry in details)
+    return plain if len(set(plain)) == len(plain) else tuple(str(entry["name"]) for entry in details)
+
+
+def _last_line(error: Exception) -> str:
+    """What the native library says, in one line, without its own source positions."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return re.sub(r"^\S+\.cc:\d+:?\s*", "", lines[-1]) if lines else type(error).__name__

@@ -1,0 +1,53 @@
+"""Opening a TFLite interpreter with the options of a session; one path for all packages that bring it."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ArtifactError, RuntimeUnavailableError, UsageError
+from edgekit.protocols import Availability, SessionOptions
+from edgekit_runtimes.interpreter import InterpreterSession
+
+_RESOLVERS = {"default": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+"""`SessionOptions.kernels` to the interpreter's OpResolverType."""
+
+
+def open_interpreter(
+    runtime: str, availability: Availability, module_name: str, path: Path, options: SessionOptions
+) -> InterpreterSession:
+    """Raises RuntimeUnavailableError (package or delegate absent), UsageError (unknown option), ArtifactError (damaged file)."""
+    if not availability.available:
+        raise RuntimeUnavailableError(f"{runtime} can't be used: {availability.reason}. {_try(availability)}")
+    _check(runtime, options)
+    if not path.is_file():
+        raise ArtifactError(f"there is no model file {str(path)!r}")
+    module: Any = importlib.import_module(module_name)
+    try:
+        interpreter = module.Interpreter(
+            model_path=str(path),
+            num_threads=options.threads,
+            experimental_op_resolver_type=getattr(module.OpResolverType, _RESOLVERS[options.kernels]),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(f"{path} is not a TFLite file that {runtime} can open: {error}") from error
+    return InterpreterSession(interpreter, path)
+
+
+def _check(runtime: str, options: SessionOptions) -> None:
+    for delegate in options.delegates:
+        if delegate.upper() != "XNNPACK":
+            raise RuntimeUnavailableError(f"{runtime} has no delegate {delegate!r} here; it has XNNPACK")
+    if options.kernels not in _RESOLVERS:
+        raise UsageError(f"kernels is {options.kernels!r}; expected one of: {', '.join(_RESOLVERS)}")
+    if options.delegates and options.kernels != "default":
+        raise UsageError(f"the {options.kernels} kernels run without a delegate; leave out {options.delegates[0]!r}")
+    if options.threads < 1:
+        raise UsageError(f"threads is {options.threads}; expected 1 or more")
+    if options.settings:
+        raise UsageError(f"{runtime} has no setting {next(iter(options.settings))!r}; it takes none")
+
+
+def _try(availability: Availability) -> str:
+    return f"Install it with: {availability.remedy}" if availability.remedy else ""

@@ -1,0 +1,34 @@
+"""LiteRT (the package ai-edge-litert): TFLite files on XNNPACK or on the interpreter's own kernels."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgekit.protocols import Availability, SessionOptions
+from edgekit_runtimes.interpreter import InterpreterSession
+from edgekit_runtimes.interpreter_options import open_interpreter
+
+
+class LiteRt:
+    """Runtime ``litert``. ``kernels``: "default" (XNNPACK), "builtin" (optimized, no delegate), "reference"."""
+
+    name = "litert"
+    formats = ("tflite",)
+
+    def probe(self) -> Availability:
+        if find_spec("ai_edge_litert") is not None:
+            return Availability(True, version("ai-edge-litert"), accelerators=("XNNPACK",))
+        if sys.version_info < (3, 11):
+            found = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return Availability(
+                False,
+                reason=f"ai-edge-litert needs Python 3.11 or newer; this is {found}",
+                remedy="pip install 'edgekit-ml[tflite-runtime]'",
+            )
+        return Availability(False, reason="ai-edge-litert is not installed", remedy="pip install 'edgekit-ml[tflite]'")
+
+    def open(self, path: Path, options: SessionOptions) -> InterpreterSession:
+        return open_interpreter(self.name, self.probe(), "ai_edge_litert.interpreter", path, options)
