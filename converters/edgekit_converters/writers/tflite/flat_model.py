@@ -1,0 +1,85 @@
+"""The TFLite model in memory: tensors and operators as plain data, before they become a flatbuffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit_converters.quantize.params import QuantParams
+
+Shape = tuple[int, ...]
+OptionValue = int | float | bool | Sequence[int]
+
+
+@dataclass(slots=True, eq=False)
+class FlatTensor:
+    """A tensor as the file holds it: physical shape, element type, encoding and, for a constant, its data.
+
+    Two tensors are equal only when they are the same object. ``name`` may be changed until the model is serialized.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: Shape
+    params: QuantParams | None = None
+    data: NDArray[Any] | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_int8(self) -> bool:
+        return self.dtype == np.int8
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype == np.float32
+
+    @property
+    def is_per_channel(self) -> bool:
+        return self.params is not None and self.params.axis is not None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinOptions:
+    """Options of an operator: the schema's table name ("Conv2DOptions") and its fields as the schema spells them."""
+
+    table: str
+    fields: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def flag(self, name: str) -> bool:
+        return bool(self.fields.get(name, False))
+
+    def number(self, name: str, default: int = 0) -> int:
+        found = self.fields.get(name, default)
+        assert isinstance(found, int)
+        return found
+
+
+def options(table: str, **fields: OptionValue) -> BuiltinOptions:
+    """`BuiltinOptions` in the notation of a call: ``options("SoftmaxOptions", beta=1.0)``."""
+    return BuiltinOptions(table, fields)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatOp:
+    """One operator; ``builtin`` is the schema's name ("CONV_2D"). None among the inputs is an omitted optional one."""
+
+    builtin: str
+    inputs: tuple[FlatTensor | None, ...]
+    outputs: tuple[FlatTensor, ...]
+    options: BuiltinOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlatModel:
+    """Everything the file holds. ``inputs`` and ``outputs`` are in the user's order and bear the user's names."""
+
+    inputs: tuple[FlatTensor, ...]
+    outputs: tuple[FlatTensor, ...]
+    ops: tuple[FlatOp, ...]

@@ -1,0 +1,184 @@
+"""From a `FlatModel` to the bytes of a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgekit.errors import ConversionError
+from edgekit_converters.quantize.params import QuantParams
+from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor
+from edgekit_converters.writers.tflite.versions import op_version
+
+SIGNATURE = "serving_default"
+_LIMIT_BYTES = 2**31 - 1
+_ALIGNMENT = 16  # the schema's force_align of Buffer.data, which Python's generated code does not apply
+_SCHEMA_VERSION = 3
+_TYPES = {
+    "float32": schema.TensorType.FLOAT32,
+    "float16": schema.TensorType.FLOAT16,
+    "float64": schema.TensorType.FLOAT64,
+    "int8": schema.TensorType.INT8,
+    "uint8": schema.TensorType.UINT8,
+    "int16": schema.TensorType.INT16,
+    "uint16": schema.TensorType.UINT16,
+    "int32": schema.TensorType.INT32,
+    "uint32": schema.TensorType.UINT32,
+    "int64": schema.TensorType.INT64,
+    "uint64": schema.TensorType.UINT64,
+    "bool": schema.TensorType.BOOL,
+}
+
+
+def serialize(model: FlatModel) -> memoryview:
+    """The file's bytes. Raises ConversionError when they exceed the format's 2 GB."""
+    tensors = _tensors_of(model)
+    constants = [tensor for tensor in tensors if tensor.data is not None]
+    size_bytes = sum(tensor.data.nbytes + 64 for tensor in constants if tensor.data is not None)
+    if size_bytes > _LIMIT_BYTES:
+        raise ConversionError(
+            f"the model's constants take {size_bytes / 2**30:.1f} GiB; a .tflite file holds at most 2 GiB. "
+            "Use a smaller precision (int8, int8-dynamic, float16) or split the model."
+        )
+    # The right size from the start: the builder would otherwise double its buffer, and copy the weights each time.
+    builder = flatbuffers.Builder(size_bytes + 512 * len(tensors) + 1024 * len(model.ops) + 65536)
+    buffers = _buffers(builder, constants)
+    index = {id(tensor): position for position, tensor in enumerate(tensors)}
+    place = {id(tensor): position for position, tensor in enumerate(constants, start=1)}
+    codes, ops = _operators(model.ops, index)
+    subgraph = schema.SubGraphT()
+    subgraph.name = "main"
+    subgraph.tensors = [_tensor(tensor, place.get(id(tensor), 0)) for tensor in tensors]
+    subgraph.inputs = [index[id(tensor)] for tensor in model.inputs]
+    subgraph.outputs = [index[id(tensor)] for tensor in model.outputs]
+    subgraph.operators = ops
+    root = _model(builder, codes, subgraph, _signature(model, index), buffers)
+    builder.Finish(root, b"TFL3")
+    return memoryview(builder.Bytes)[builder.Head() :]
+
+
+def _tensors_of(model: FlatModel) -> list[FlatTensor]:
+    found: dict[int, FlatTensor] = {id(tensor): tensor for tensor in model.inputs}
+    for op in model.ops:
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None:
+                found[id(tensor)] = tensor
+    found.update((id(tensor), tensor) for tensor in model.outputs)
+    return list(found.values())
+
+
+def _buffers(builder: Any, constants: Sequence[FlatTensor]) -> int:
+    offsets = [_buffer(builder, None), *(_buffer(builder, tensor) for tensor in constants)]
+    return _vector(builder, offsets)
+
+
+def _buffer(builder: Any, tensor: FlatTensor | None) -> int:
+    if tensor is None or tensor.data is None:
+        schema.BufferStart(builder)
+        return int(schema.BufferEnd(builder))
+    data = np.ascontiguousarray(tensor.data).reshape(-1).view(np.uint8)
+    builder.StartVector(1, data.size, _ALIGNMENT)
+    builder.head -= data.size
+    builder.Bytes[builder.head : builder.head + data.size] = data.data
+    vector = builder.EndVector()
+    schema.BufferStart(builder)
+    schema.BufferAddData(builder, vector)
+    return int(schema.BufferEnd(builder))
+
+
+def _tensor(tensor: FlatTensor, buffer: int) -> Any:
+    made = schema.TensorT()
+    made.name = tensor.name
+    made.shape = list(tensor.shape)
+    made.type = _TYPES[tensor.dtype.name]
+    made.buffer = buffer
+    made.hasRank = True
+    if tensor.params is not None:
+        made.quantization = _quantization(tensor.params)
+    return made
+
+
+def _quantization(params: QuantParams) -> Any:
+    made = schema.QuantizationParametersT()
+    made.scale = np.atleast_1d(params.scale).astype(np.float32)
+    made.zeroPoint = np.atleast_1d(params.zero_point).astype(np.int64)
+    made.quantizedDimension = params.axis or 0
+    return made
+
+
+def _operators(ops: Iterable[FlatOp], index: dict[int, int]) -> tuple[list[Any], list[Any]]:
+    codes: dict[tuple[str, int], int] = {}
+    made = []
+    for op in ops:
+        code = codes.setdefault((op.builtin, op_version(op)), len(codes))
+        made.append(_operator(op, code, index))
+    return [_operator_code(builtin, version) for builtin, version in codes], made
+
+
+def _operator_code(builtin: str, version: int) -> Any:
+    made = schema.OperatorCodeT()
+    made.builtinCode = getattr(schema.BuiltinOperator, builtin)
+    made.deprecatedBuiltinCode = min(made.builtinCode, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES)
+    made.version = version
+    return made
+
+
+def _operator(op: FlatOp, code: int, index: dict[int, int]) -> Any:
+    made = schema.OperatorT()
+    made.opcodeIndex = code
+    made.inputs = [-1 if tensor is None else index[id(tensor)] for tensor in op.inputs]
+    made.outputs = [index[id(tensor)] for tensor in op.outputs]
+    if op.options is not None:
+        made.builtinOptionsType = getattr(schema.BuiltinOptions, op.options.table)
+        made.builtinOptions = _options(op.options)
+    return made
+
+
+def _options(options: BuiltinOptions) -> Any:
+    made = getattr(schema, options.table + "T")()
+    for name, value in options.fields.items():
+        if not hasattr(made, name):
+            raise AttributeError(f"the TFLite schema's {options.table} has no field {name!r}")
+        setattr(made, name, value)
+    return made
+
+
+def _signature(model: FlatModel, index: dict[int, int]) -> Any:
+    made = schema.SignatureDefT()
+    made.signatureKey = SIGNATURE
+    made.inputs = [_tensor_map(tensor, index) for tensor in model.inputs]
+    made.outputs = [_tensor_map(tensor, index) for tensor in model.outputs]
+    return made
+
+
+def _tensor_map(tensor: FlatTensor, index: dict[int, int]) -> Any:
+    made = schema.TensorMapT()
+    made.name = tensor.name
+    made.tensorIndex = index[id(tensor)]
+    return made
+
+
+def _model(builder: Any, codes: Sequence[Any], subgraph: Any, signature: Any, buffers: int) -> int:
+    code_vector = _vector(builder, [code.Pack(builder) for code in codes])
+    subgraph_vector = _vector(builder, [subgraph.Pack(builder)])
+    signature_vector = _vector(builder, [signature.Pack(builder)])
+    description = builder.CreateString("edgekit")
+    schema.ModelStart(builder)
+    schema.ModelAddVersion(builder, _SCHEMA_VERSION)
+    schema.ModelAddOperatorCodes(builder, code_vector)
+    schema.ModelAddSubgraphs(builder, subgraph_vector)
+    schema.ModelAddDescription(builder, description)
+    schema.ModelAddBuffers(builder, buffers)
+    schema.ModelAddSignatureDefs(builder, signature_vector)
+    return int(schema.ModelEnd(builder))
+
+
+def _vector(builder: Any, offsets: Sequence[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())

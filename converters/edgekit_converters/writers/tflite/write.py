@@ -1,0 +1,118 @@
+"""`write_tflite`: from the hub and its plan to a .tflite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit.artifact import written_whole
+from edgekit.errors import ConversionError, UnsupportedOpError
+from edgekit.recipe import IoType
+from edgekit_converters.hub.model import Hub
+from edgekit_converters.hub.static import with_fixed_batch
+from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
+from edgekit_converters.quantize.quant_plan import QuantPlan
+from edgekit_converters.writers.tflite import ops
+from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor
+from edgekit_converters.writers.tflite.flatbuffer import serialize
+from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
+from edgekit_converters.writers.tflite.layout import identity
+from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, static_shape, value_name
+from edgekit_converters.writers.tflite.options import TfliteOptions
+from edgekit_converters.writers.tflite.table import lowering_of, supported_ops
+from edgekit_converters.writers.tflite.tape import Tape
+
+
+def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) -> None:
+    """Write the model as the plan says; the file appears under its name only when it is complete.
+
+    Raises UnsupportedOpError for a node that can't be written, ConversionError when the model is too large, has
+    symbolic shapes, or holds float tensors although ``options.integer_only`` forbids them.
+    """
+    content = serialize(flat_model(hub, plan, options))
+    with written_whole(path) as part, part.open("wb") as stream:
+        stream.write(content)
+
+
+def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
+    """The TFLite model as data. Raises as `write_tflite`."""
+    ops.load()
+    graph = with_fixed_batch(hub, options.batch, options.input_shapes).model.graph
+    nodes = [HubNode(node) for node in graph]
+    tape = Tape(value_name(value) for value in (*graph.inputs, *graph.outputs))
+    out = FlatGraph(plan, {node.name: node for node in nodes}, tape)
+    inputs = tuple(_input(value, plan, out, options.io) for value in graph.inputs)
+    for node in nodes:
+        _write_node(node, out)
+    outputs: list[FlatTensor] = []
+    for value in graph.outputs:
+        outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
+    model = FlatModel(inputs, tuple(outputs), tuple(tape.ops))
+    if options.integer_only:
+        _refuse_float(model)
+    return model
+
+
+def _write_node(node: HubNode, out: FlatGraph) -> None:
+    if out.is_absorbed(node):
+        return
+    lowering = lowering_of(node.op)
+    if lowering is None:
+        raise UnsupportedOpError(node.op, node.name, "TFLite", supported=supported_ops())
+    out.tape.name_after(node.name)
+    lowering(node, out)
+
+
+def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> FlatTensor:
+    """The graph's input tensor, under the user's name; behind it the value as the graph computes with it."""
+    dtype = hub_dtype(value)
+    params = _io_params(value, plan, io)
+    tensor = FlatTensor(value_name(value), params.dtype.dtype if params else dtype, static_shape(value), params)
+    inner = tensor
+    if params is not None and params.dtype is QuantType.UINT8:
+        inner = out.tape.encode(tensor, plan.values[value_name(value)])
+    out.declare(value, out.tape.cast(inner, physical_dtype(dtype)) if params is None else inner)
+    return tensor
+
+
+def _output(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType, taken: tuple[FlatTensor, ...]) -> FlatTensor:
+    """The graph's output tensor: in logical order, of the type asked for, under the user's name."""
+    params = _io_params(value, plan, io)
+    view = out.view(value)
+    inner = None if params is None else plan.values[value_name(value)]
+    tensor = out.materialize(view, identity(len(view.shape)), inner)
+    if params is None:
+        tensor = out.tape.cast(tensor, hub_dtype(value))
+    elif params.dtype is QuantType.UINT8:
+        tensor = out.tape.encode(tensor, params)
+    if tensor in taken or tensor.data is not None:
+        tensor = out.tape.copy(tensor)
+    tensor.name = value_name(value)
+    return tensor
+
+
+def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | None:
+    """The encoding of an input or output in the file; None when it is float or not a float value at all."""
+    if io is IoType.FLOAT32 or hub_dtype(value) != np.float32:
+        return None
+    params = plan.values.get(value_name(value))
+    if params is None:
+        raise ConversionError(
+            f"{io.value} inputs and outputs were asked for, but the plan keeps {value_name(value)!r} in float. "
+            "Use float32 inputs and outputs (--io float32), or quantize the nodes at the model's ends."
+        )
+    if io is IoType.INT8:
+        return params
+    return per_tensor(float(params.scale), int(params.zero_point) + 128, QuantType.UINT8)
+
+
+def _refuse_float(model: FlatModel) -> None:
+    for op in model.ops:
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and tensor.dtype.kind == "f":
+                raise ConversionError(
+                    f"the target computes on integers only, but {op.builtin} reads or writes the float tensor "
+                    f"{tensor.name!r}. Use int8 inputs and outputs (--io int8), and keep no node in float."
+                )
