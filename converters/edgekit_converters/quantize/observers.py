@@ -141,7 +141,7 @@ class _Extremes:
         return self._low, self._high
 
 
-_SAMPLED_VALUES = 1 << 18
+_SAMPLED_VALUES = 1 << 16
 
 
 def _sampled(values: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,0 +1,74 @@
+"""From samples to feeds that the hub takes: checked, in its element types, in batches of the size it wants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgekit.artifact import TensorSpec
+from edgekit.errors import DatasetError
+from edgekit.protocols import Dataset
+from edgekit_converters.hub import Hub
+
+LARGEST_BATCH = 256
+
+
+def feeds_of(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
+    """(feeds, number of samples in them). Where the hub's batch is fixed, the last sample fills up the last batch.
+
+    Raises DatasetError when an array is missing or has a shape that the hub does not take.
+    """
+    inputs = hub.inputs
+    fill = fixed_batch(hub) is not None
+    for batch in samples.batches(size):
+        feeds = {}
+        for spec in inputs:
+            if spec.name not in batch.feeds:
+                raise DatasetError(
+                    f"the samples have no array for the model input {spec.name!r}; they have: {', '.join(batch.feeds)}"
+                )
+            array = np.ascontiguousarray(batch.feeds[spec.name], dtype=spec.dtype)
+            _check_shape(array, spec)
+            feeds[spec.name] = _filled(array, size) if fill else array
+        yield feeds, len(batch)
+
+
+def fixed_batch(hub: Hub) -> int | None:
+    """The batch size the hub insists on; None when any will do."""
+    shapes = [spec.shape for spec in hub.inputs if spec.shape]
+    first = shapes[0][0] if shapes else None
+    return first if isinstance(first, int) else None
+
+
+def batch_size(hub: Hub, values: Iterable[ir.Value], budget: int) -> int:
+    """The hub's fixed batch, or the samples whose ``values`` together hold at most ``budget`` numbers."""
+    fixed = fixed_batch(hub)
+    if fixed is not None:
+        return fixed
+    return max(1, min(LARGEST_BATCH, budget // max(1, sum(map(numbers_per_sample, values)))))
+
+
+def numbers_per_sample(value: ir.Value) -> int:
+    """Elements of a value for one sample; an axis of unknown length counts once."""
+    return math.prod(dim for dim in value.shape or () if isinstance(dim, int))
+
+
+def _check_shape(array: NDArray[Any], spec: TensorSpec) -> None:
+    fits = array.ndim == len(spec.shape) and all(
+        not isinstance(wanted, int) or wanted == found
+        for wanted, found in zip(spec.shape[1:], array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise DatasetError(
+            f"the samples for the model input {spec.name!r} have shape {array.shape}, the model takes {spec.shape}"
+        )
+
+
+def _filled(array: NDArray[Any], size: int) -> NDArray[Any]:
+    missing = size - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing > 0 else array
