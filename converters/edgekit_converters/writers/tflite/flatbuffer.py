@@ -32,6 +32,57 @@ _TYPES = {
     "uint64": schema.TensorType.UINT64,
     "bool": schema.TensorType.BOOL,
 }
+# Operators whose options are defaults when an op function gives none: converters and compilers expect the table.
+_DEFAULT_OPTIONS = {
+    "ABS": "AbsOptions",
+    "ADD": "AddOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "BROADCAST_TO": "BroadcastToOptions",
+    "CAST": "CastOptions",
+    "COS": "CosOptions",
+    "DEQUANTIZE": "DequantizeOptions",
+    "DIV": "DivOptions",
+    "EQUAL": "EqualOptions",
+    "EXP": "ExpOptions",
+    "EXPAND_DIMS": "ExpandDimsOptions",
+    "FILL": "FillOptions",
+    "FLOOR_DIV": "FloorDivOptions",
+    "FLOOR_MOD": "FloorModOptions",
+    "GATHER": "GatherOptions",
+    "GATHER_ND": "GatherNdOptions",
+    "GELU": "GeluOptions",
+    "GREATER": "GreaterOptions",
+    "GREATER_EQUAL": "GreaterEqualOptions",
+    "HARD_SWISH": "HardSwishOptions",
+    "LESS": "LessOptions",
+    "LESS_EQUAL": "LessEqualOptions",
+    "LOGICAL_AND": "LogicalAndOptions",
+    "LOGICAL_NOT": "LogicalNotOptions",
+    "LOGICAL_OR": "LogicalOrOptions",
+    "LOG_SOFTMAX": "LogSoftmaxOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "MINIMUM": "MaximumMinimumOptions",
+    "MUL": "MulOptions",
+    "NEG": "NegOptions",
+    "NOT_EQUAL": "NotEqualOptions",
+    "PAD": "PadOptions",
+    "PADV2": "PadV2Options",
+    "POW": "PowOptions",
+    "QUANTIZE": "QuantizeOptions",
+    "RANGE": "RangeOptions",
+    "REVERSE_V2": "ReverseV2Options",
+    "SCATTER_ND": "ScatterNdOptions",
+    "SELECT_V2": "SelectV2Options",
+    "SIGN": "SignOptions",
+    "SLICE": "SliceOptions",
+    "SQUARE": "SquareOptions",
+    "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
+    "SUB": "SubOptions",
+    "TILE": "TileOptions",
+    "TOPK_V2": "TopKV2Options",
+    "TRANSPOSE": "TransposeOptions",
+    "WHERE": "WhereOptions",
+}
 
 
 def serialize(model: FlatModel) -> memoryview:
@@ -132,9 +183,10 @@ def _operator(op: FlatOp, code: int, index: dict[int, int]) -> Any:
     made.opcodeIndex = code
     made.inputs = [-1 if tensor is None else index[id(tensor)] for tensor in op.inputs]
     made.outputs = [index[id(tensor)] for tensor in op.outputs]
-    if op.options is not None:
-        made.builtinOptionsType = getattr(schema.BuiltinOptions, op.options.table)
-        made.builtinOptions = _options(op.options)
+    table = op.options.table if op.options is not None else _DEFAULT_OPTIONS.get(op.builtin)
+    if table is not None:
+        made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+        made.builtinOptions = _options(op.options or BuiltinOptions(table))
     return made
 
 

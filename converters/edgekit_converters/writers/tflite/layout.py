@@ -93,7 +93,9 @@ def _common_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[in
     groups: list[tuple[list[int], list[int]]] = []
     left = right = 0
     while left < len(shape) or right < len(target):
-        sources, targets, size, wanted = [], [], 1, 1
+        sources: list[int] = []
+        targets: list[int] = []
+        size = wanted = 1
         while not (sources or targets) or size != wanted:
             if (size <= wanted and left < len(shape)) or right >= len(target):
                 if left >= len(shape):
