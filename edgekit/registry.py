@@ -27,8 +27,8 @@ SOURCES = {
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
-    "write_onnx": "edgekit_converters.writers.onnx:write_onnx",
-    "write_tflite": "edgekit_converters.writers.tflite:write_tflite",
+    "hub_session": "edgekit_converters.hub.run:hub_session",
+    "write": "edgekit_converters.writers.write:write",
 }
 
 
