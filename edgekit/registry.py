@@ -62,6 +62,8 @@ def load_attribute(reference: str, purpose: str) -> Any:
         return getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         package = (error.name or module_name).partition(".")[0]
+        if package.startswith("edgekit"):
+            raise
         raise MissingPackageError(package, _EXTRA_OF_PACKAGE.get(package, "convert"), purpose) from error
 
 
