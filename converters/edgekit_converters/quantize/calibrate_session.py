@@ -26,6 +26,8 @@ def open_session(model: onnx.ModelProto) -> Calculator:
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Otherwise weights between a DequantizeLinear and a QuantizeLinear are quantized again, one scale a tensor.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     session: Calculator = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -1,0 +1,65 @@
+"""The shift a channel needs so that its mean behind a clamp is the wanted one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+POSITIONS = 4096
+"""Positions of a channel, over all samples, that the mean is taken of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A clamp."""
+
+    low: float
+    high: float
+
+
+def zero_mean_shift(raw: NDArray[np.float32], wanted: NDArray[np.float32], bounds: Bounds) -> NDArray[np.float64]:
+    """The shift (channels,) for which ``clamp(raw + shift)`` has the mean of ``clamp(wanted)``; both (channels, positions).
+
+    The mean grows with the shift, piecewise linearly: Newton's method settles in a few steps. What saturates in both is no error, and
+    a channel that is saturated throughout keeps its bias.
+    """
+    target = np.clip(wanted, bounds.low, bounds.high).mean(axis=1, dtype=np.float64)
+    shift = np.zeros(len(raw))
+    for _ in range(_NEWTON_STEPS):
+        moved = raw + shift.astype(np.float32)[:, None]
+        error = target - np.clip(moved, bounds.low, bounds.high).mean(axis=1, dtype=np.float64)
+        inside = ((moved > bounds.low) & (moved < bounds.high)).mean(axis=1)
+        shift += error / np.maximum(inside, _SMALLEST_SLOPE)
+    return shift
+
+
+_NEWTON_STEPS = 4
+_SMALLEST_SLOPE = 0.05
+"""Keeps a channel that hardly ever leaves the clamp from jumping."""
+
+
+def step_over(chunks: Sequence[NDArray[Any]]) -> int:
+    """Of how many positions one is taken, to have `POSITIONS` of them in all."""
+    positions = sum(chunk.size // max(1, chunk.shape[1]) for chunk in chunks)
+    return max(1, positions // POSITIONS)
+
+
+def columns(array: NDArray[Any], step: int, offset: int) -> NDArray[np.float32]:
+    """One in ``step`` of the positions of ``array`` (samples, channels, ...), evenly spread: (channels, positions).
+
+    Where there is more than one position a sample, each sample contributes. ``offset`` varies which positions are taken.
+    """
+    samples, channels = array.shape[:2]
+    flat = array.reshape(samples, channels, -1)
+    length = flat.shape[2]
+    along = min(step, length)
+    while math.gcd(along, length) > 1 and along < length:
+        along -= 1
+    across = max(1, step // along)
+    taken = flat[offset % across :: across, :, offset % along :: along]
+    return taken.transpose(1, 0, 2).reshape(channels, -1).astype(np.float32)
