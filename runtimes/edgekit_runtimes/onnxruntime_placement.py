@@ -59,7 +59,9 @@ def _placed(event: Mapping[str, Any]) -> PlacedOp:
 
 
 def _types(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [next(iter(entry)) for entry in entries if entry] or ["none"]
+    """numpy's names of the types of a kernel's operands or results."""
+    names = [str(next(iter(entry))) for entry in entries if entry]
+    return [{"float": "float32", "double": "float64"}.get(name, name) for name in names] or ["none"]
 
 
 def _on_integers(op: str, operand: str, result: str) -> bool:

@@ -1,0 +1,77 @@
+"""The state of the machine while something was timed: without it, a latency cannot be compared with another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """None where the system does not tell. ``temperature_c`` is the hottest sensor; ``load`` the average of a minute."""
+
+    machine: str
+    processor: str
+    cores: int
+    governor: str | None
+    frequency_mhz: int | None
+    temperature_c: float | None
+    load: float | None
+
+
+def read_conditions(root: Path = Path("/")) -> Conditions:
+    """The machine's state now; ``root`` holds ``proc`` and ``sys``."""
+    cpufreq = root / "sys/devices/system/cpu/cpu0/cpufreq"
+    frequency = _number(cpufreq / "scaling_cur_freq")
+    load = _text(root / "proc/loadavg")
+    return Conditions(
+        machine=platform.machine(),
+        processor=_processor(root),
+        cores=_cores(),
+        governor=_text(cpufreq / "scaling_governor"),
+        frequency_mhz=None if frequency is None else round(frequency / 1000),
+        temperature_c=_hottest(root / "sys/class/thermal"),
+        load=float(load.split()[0]) if load else None,
+    )
+
+
+def _processor(root: Path) -> str:
+    """A board's name from its device tree, else the processor's from /proc/cpuinfo."""
+    board = _text(root / "proc/device-tree/model")
+    if board:
+        return board.rstrip("\0")
+    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip().lower() in ("model name", "hardware"):
+            return value.strip()
+    return platform.processor() or "unknown"
+
+
+def _cores() -> int:
+    """Cores this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _hottest(folder: Path) -> float | None:
+    readings = [_number(zone / "temp") for zone in sorted(folder.glob("thermal_zone*"))]
+    return max((reading / 1000 for reading in readings if reading is not None), default=None)
+
+
+def _number(path: Path) -> float | None:
+    text = _text(path)
+    with contextlib.suppress(ValueError):
+        return float(text) if text else None
+    return None
+
+
+def _text(path: Path) -> str | None:
+    """The file's text; None where it is missing or the driver behind it refuses to answer."""
+    try:
+        return path.read_text("utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
