@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from edgekit_converters.hub.fold_affine import fold_affine
 from edgekit_converters.hub.fold_constants import fold_constants
+from edgekit_converters.hub.fold_pads import fold_pads
 from edgekit_converters.hub.fold_shapes import fold_shapes
+from edgekit_converters.hub.form_gemm import form_gemm, give_bias
 from edgekit_converters.hub.infer_shapes import infer_shapes
+from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.remove_no_ops import remove_dead_code, remove_no_ops
+from edgekit_converters.hub.restore_activations import restore_activations
+from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
+from edgekit_converters.hub.single_precision import make_single_precision
+from edgekit_converters.hub.tidy import give_names, merge_small_constants, split_sums
 
 
 def normalize(hub: Hub) -> Hub:
-    """A new hub that computes the same and keeps the promises of `Hub`; ``hub`` stays as it was."""
+    """A new hub that computes the same and keeps the promises of `Hub`; ``hub`` stays as it was.
+
+    Running it again changes nothing.
+    """
     result = hub.clone()
-    until_settled(result.model, _PASSES)
+    model = result.model
+    make_single_precision(model)
+    until_settled(model, _SIMPLIFY)
+    until_settled(model, _REWRITE)
+    give_bias(model)
+    merge_small_constants(model)
+    remove_dead_code(model)
+    give_names(model)
     return result
 
 
-_PASSES = (infer_shapes, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_SIMPLIFY = (infer_shapes, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_REWRITE = (
+    split_sums,
+    restore_activations,
+    restore_layer_norm,
+    fold_pads,
+    form_gemm,
+    fold_affine,
+    merge_reshapes,
+    merge_transposes,
+    remove_no_ops,
+    remove_dead_code,
+    infer_shapes,
+    fold_constants,
+    fold_shapes,
+)

@@ -1,0 +1,84 @@
+"""Last touches: names that are unique, small equal constants stored once, sums of many as sums of two."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgekit_converters.hub.edit import Editor, nodes_of
+
+
+def give_names(model: ir.Model) -> int:
+    """Give every node and value a unique, non-empty name; names of inputs and outputs stay. Returns the names given.
+
+    Value names are unique by ONNX's own rules (within nested graphs, too); those of nodes often are not.
+    """
+    seen: set[str] = set()
+    given = 0
+    for node in ir.traversal.RecursiveGraphIterator(model.graph):
+        hint = name = node.name or node.op_type
+        count = 1
+        while name in seen:
+            count += 1
+            name = f"{hint}_{count}"
+        seen.add(name)
+        if name != node.name:
+            node.name = name
+            given += 1
+    return given + _name_values(model)
+
+
+def _name_values(model: ir.Model) -> int:
+    edit: Editor | None = None
+    given = 0
+    for node in ir.traversal.RecursiveGraphIterator(model.graph):
+        for value in node.outputs:
+            if not value.name and (value.uses() or value.is_graph_output()):
+                edit = edit or Editor(model)
+                value.name = edit.unique(f"{node.name}_out")
+                given += 1
+    return given
+
+
+def merge_small_constants(model: ir.Model) -> int:
+    """Store equal constants of at most 64 elements once. Returns the number of constants dropped."""
+    kept: dict[tuple[str, tuple[object, ...], bytes], ir.Value] = {}
+    dropped = 0
+    for value in list(model.graph.initializers.values()):
+        tensor = value.const_value
+        if tensor is None or tensor.size > _LARGEST_SHARED or value.is_graph_output() or value.is_graph_input():
+            continue
+        if tensor.dtype is ir.DataType.STRING:
+            continue
+        first = kept.setdefault((str(tensor.dtype), tuple(tensor.shape), tensor.tobytes()), value)
+        if first is not value:
+            value.replace_all_uses_with(first)
+            model.graph.initializers.pop(value.name or "")
+            dropped += 1
+    return dropped
+
+
+def split_sums(model: ir.Model) -> int:
+    """Write Sum of several values as Adds, which every runtime has an integer kernel for. Returns the Sums split."""
+    edit = Editor(model)
+    changes = 0
+    for node in nodes_of(model, "Sum"):
+        values = list(node.inputs)
+        if len(values) < 2 or any(value is None for value in values):
+            continue
+        total = values[0]
+        for value in values[1:]:
+            total = edit.node("Add", [total, value], before=node, like=node.outputs[0])
+            if value is not values[-1]:
+                _forget_shape(total)
+        assert total is not None
+        edit.replace_node(node, total)
+        changes += 1
+    return changes
+
+
+def _forget_shape(value: ir.Value) -> None:
+    """A partial sum may be smaller than the whole one; inference finds its shape."""
+    value.shape = None
+
+
+_LARGEST_SHARED = 64
