@@ -1,0 +1,130 @@
+"""From a `Network` to an ONNX file that was run and compared. Runs in a child process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import EdgekitError, SourceError
+from edgekit.protocols import Progress
+from edgekit_converters.sources.pytorch import exporters
+from edgekit_converters.sources.pytorch.batch import free_batch, name_batch
+from edgekit_converters.sources.pytorch.load import load
+from edgekit_converters.sources.pytorch.network import TorchSession, agree, vary
+from edgekit_converters.sources.pytorch.scopes import name_nodes
+
+if TYPE_CHECKING:
+    from edgekit_converters.sources.pytorch.requests import ExportRequest
+
+_SAMPLES_CHECKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way to write the file. ``freed``: written with a fixed batch, which is then made free."""
+
+    exporter: str
+    write: Callable[[Path], None]
+    free: bool
+    freed: bool = False
+
+
+def export(request: ExportRequest, progress: Progress) -> tuple[str, ...]:
+    """Write the network as ONNX; notes for the report. The first way that gives PyTorch's own outputs is taken.
+
+    Raises SourceError when none does.
+    """
+    warnings.simplefilter("ignore")
+    progress.stage("loading the network in PyTorch")
+    session = TorchSession(load(request.network))
+    _refuse_randomness(session)
+    progress.stage("exporting the network from PyTorch to ONNX")
+    reasons: list[str] = []
+    for attempt in _attempts(session):
+        try:
+            _perform(attempt, session, request.onnx_path)
+        except EdgekitError as error:
+            reasons.append(f"{attempt.exporter}: {error}")
+        except Exception as error:  # noqa: BLE001  # exporters raise anything; the next way is tried, the reason is kept
+            reasons.append(f"{attempt.exporter}: {_first_lines(error)}")
+        else:
+            return (*session.network.notes, *_notes(attempt, session))
+    raise SourceError(
+        f"{request.network.file.path}: PyTorch could not export the network to ONNX as it computes. "
+        + " | ".join(reasons)
+    )
+
+
+def _attempts(session: TorchSession) -> Iterator[Attempt]:
+    """The best first. A free batch is tried where the network itself treats samples one by one."""
+    for label, write in exporters.of(session):
+        if session.free_batch:
+            if session.network.fixed_batch is None:
+                yield Attempt(label, lambda path, write=write: write(path, True), free=True)  # type: ignore[misc]  # lambda
+            yield Attempt(label, lambda path, write=write: write(path, False), free=True, freed=True)  # type: ignore[misc]
+        yield Attempt(label, lambda path, write=write: write(path, False), free=False)  # type: ignore[misc]  # lambda
+
+
+def _perform(attempt: Attempt, session: TorchSession, path: Path) -> None:
+    import onnx_ir as ir
+
+    attempt.write(path)
+    model = ir.load(path)
+    if attempt.freed:
+        free_batch(model, len(next(iter(session.network.examples.values()))))
+    name_batch(model)
+    name_nodes(model)
+    ir.save(model, path)
+    _compare(path, session, attempt.free)
+
+
+def _compare(path: Path, session: TorchSession, free: bool) -> None:
+    """Run the file in ONNX Runtime on other inputs than it was traced with. Raises SourceError where outputs differ."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    written = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    examples = {name: tensor.numpy() for name, tensor in session.network.examples.items()}
+    taken = [value.name for value in written.get_inputs()]
+    names = [value.name for value in written.get_outputs()]
+    for rows in (_SAMPLES_CHECKED, 1) if free else (None,):
+        feeds = vary(examples, rows)
+        expected = session.run(feeds)
+        found = dict(zip(names, written.run(names, {name: feeds[name] for name in taken}), strict=True))
+        if list(found) != list(expected):
+            raise SourceError(f"the exported graph has the outputs {names} instead of {list(expected)}")
+        for name, array in expected.items():
+            if not agree(found[name], array):
+                raise SourceError(
+                    f"output {name!r} of the exported graph differs from PyTorch's with {rows or 'its'} samples"
+                )
+
+
+def _refuse_randomness(session: TorchSession) -> None:
+    feeds = {name: tensor.numpy() for name, tensor in session.network.examples.items()}
+    first, second = session.run(feeds), session.run(feeds)
+    for name, array in first.items():
+        if not agree(second[name], array):
+            raise SourceError(
+                f"output {name!r} differs from run to run: the network draws random numbers. Use the mean path of a "
+                "variational network, or make the noise an input."
+            )
+
+
+def _notes(attempt: Attempt, session: TorchSession) -> tuple[str, ...]:
+    rows = len(next(iter(session.network.examples.values()))) if session.has_batch else None
+    batch = (
+        () if attempt.free or rows is None else (f"the batch is fixed to {rows}: the network does not allow another",)
+    )
+    return (f"exported by {attempt.exporter}", *batch)
+
+
+def _first_lines(error: Exception) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
