@@ -1,0 +1,147 @@
+"""`LayerCall`: what a rule sees of one call of a layer, and the few verbs with which it emits ONNX nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, Union
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgekit.errors import UnsupportedLayerError
+from edgekit_converters.hub.build import GraphBuilder
+from edgekit_converters.sources.keras.archive import Provenance
+from edgekit_converters.sources.keras.graph import Layer
+from edgekit_converters.sources.keras.settings import Settings
+from edgekit_converters.sources.keras.value import Layout, Value, channels_first, native
+
+Operand: TypeAlias = Union[Value, "tuple[Operand, ...]", object]
+"""An argument as a rule sees it: a tensor, a constant, or a tuple that holds tensors."""
+
+Apply: TypeAlias = "Callable[[Layer, tuple[Operand, ...], Mapping[str, Operand]], list[Value]]"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """One call of one layer. ``weights`` are its own arrays by role, float32."""
+
+    graph: GraphBuilder
+    layer: Layer
+    weights: Mapping[str, NDArray[Any]]
+    arguments: tuple[Operand, ...]
+    keywords: Mapping[str, Operand]
+    provenance: Provenance
+    apply: Apply
+    """Reads another layer, for wrappers and activations that are layers."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.layer.settings
+
+    @property
+    def name(self) -> str:
+        return self.layer.path
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """All tensors among the arguments."""
+        return tuple(_tensors((*self.arguments, *self.keywords.values())))
+
+    @property
+    def only(self) -> Value:
+        """The one input of a layer that takes one."""
+        found = tuple(_tensors(self.arguments)) or self.inputs
+        if len(found) != 1:
+            raise ValueError(f"it is called with {len(found)} tensors; expected 1")
+        return found[0]
+
+    @property
+    def channels_last(self) -> bool:
+        return self.settings.text("data_format", "channels_last") == "channels_last"
+
+    def spatial_layout(self, rank: int) -> Layout:
+        """The layout with the channels behind the batch."""
+        return channels_first(rank) if self.channels_last else native(rank)
+
+    def weight(self, role: str, rank: int | None = None) -> NDArray[Any]:
+        """The array of that role. Raises ValueError when the file has none or one of another rank."""
+        if role not in self.weights:
+            raise ValueError(f"its weight {role!r} is missing")
+        found = self.weights[role]
+        if rank is not None and found.ndim != rank:
+            raise ValueError(f"its weight {role!r} has shape {found.shape}; expected {rank} axes")
+        return found
+
+    def unsupported(self, what: str) -> UnsupportedLayerError:
+        """The error for a layer that is known but not in this form."""
+        return UnsupportedLayerError(f"layer {self.name!r} ({self.layer.kind}) {what}")
+
+    def constant(self, data: NDArray[Any], role: str) -> ir.Value:
+        return self.graph.constant(data, f"{self.name}/{role}")
+
+    def node(
+        self, op_type: str, *inputs: ir.Value | None, part: str = "", outputs: int = 1, **attributes: object
+    ) -> ir.Value:
+        """A node named after the layer; ``part`` names it when it is not the layer's main one."""
+        name = f"{self.name}/{part}" if part else self.name
+        return self.graph.ops(op_type, *inputs, outputs=outputs, name=name, **attributes)[0]
+
+    def value(self, variant: ir.Value, layout: Layout | None = None) -> Value:
+        """A tensor that exists in one layout, by default as Keras sees it."""
+        return Value(self.graph, {layout or native(len(variant.shape or ())): variant})
+
+    def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: object) -> Value:
+        """An op that treats every element alike, in whichever layout there is."""
+        layout = tensor.preferred
+        return self.value(self.node(op_type, tensor.variant(layout), part=part, **attributes), layout)
+
+    def binary(self, op_type: str, left: Value | ArrayOrNumber, right: Value | ArrayOrNumber, part: str = "") -> Value:
+        """A broadcasting op on tensors and constants, in the layout that needs the fewest transposes."""
+        tensors = [item for item in (left, right) if isinstance(item, Value)]
+        rank = max(item.rank if isinstance(item, Value) else np.ndim(item) for item in (left, right))
+        sides = [self.expanded(item, rank) if isinstance(item, Value) else item for item in (left, right)]
+        tensors = [item for item in sides if isinstance(item, Value)]
+        layout = common_layout(tensors)
+        dtype = tensors[0].dtype
+        variants = [
+            item.variant(layout) if isinstance(item, Value) else self._broadcast(item, layout, dtype, part or op_type)
+            for item in sides
+        ]
+        return self.value(self.node(op_type, *variants, part=part), layout)
+
+    def expanded(self, tensor: Value, rank: int, axis: int = 0) -> Value:
+        """The tensor with axes of size 1 inserted at ``axis`` until it has ``rank`` axes."""
+        if tensor.rank >= rank:
+            return tensor
+        axes = np.arange(axis, axis + rank - tensor.rank, dtype=np.int64)
+        return self.value(self.node("Unsqueeze", tensor.plain, self.constant(axes, "axes"), part="expand"))
+
+    def _broadcast(self, item: ArrayOrNumber, layout: Layout, dtype: str, part: str) -> ir.Value:
+        data = np.asarray(item, dtype)
+        if data.ndim:
+            data = data.reshape((1,) * (len(layout) - data.ndim) + data.shape).transpose(layout)
+        return self.constant(data, f"{part.lower()}_constant")
+
+
+ArrayOrNumber: TypeAlias = Union[NDArray[Any], float, int]
+
+
+def common_layout(tensors: Sequence[Value]) -> Layout:
+    """The layout that most of the tensors have; channels first where two are equal. All have the same rank."""
+    best = channels_first(tensors[0].rank)
+    candidates = dict.fromkeys(layout for tensor in tensors for layout in tensor.layouts)
+
+    def have(layout: Layout) -> tuple[int, bool]:
+        return sum(layout in tensor.layouts for tensor in tensors), layout == best
+
+    return max(candidates, key=have)
+
+
+def _tensors(operands: Sequence[Operand]) -> Iterator[Value]:
+    for operand in operands:
+        if isinstance(operand, Value):
+            yield operand
+        elif isinstance(operand, tuple):
+            yield from _tensors(operand)

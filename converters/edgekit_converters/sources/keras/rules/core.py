@@ -1,0 +1,117 @@
+"""Dense, embeddings, and the layers that do nothing at inference."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit_converters.sources.keras.activations import activated
+from edgekit_converters.sources.keras.call import LayerCall
+from edgekit_converters.sources.keras.settings import Settings
+from edgekit_converters.sources.keras.table import reads
+from edgekit_converters.sources.keras.value import Value
+
+
+def kernel_and_bias(settings: Settings) -> tuple[str, ...]:
+    return ("kernel", "bias") if settings.flag("use_bias", True) else ("kernel",)
+
+
+@reads("Dense", weights=kernel_and_bias)
+def dense(call: LayerCall) -> Value:
+    """Gemm for (N, features); MatMul over the last axis of more."""
+    x = call.only
+    kernel = call.constant(call.weight("kernel", 2), "kernel")
+    bias = call.constant(call.weight("bias", 1), "bias") if "bias" in call.weights else None
+    if x.rank == 2:
+        operands = (x.plain, kernel) if bias is None else (x.plain, kernel, bias)
+        return activated(call, call.value(call.node("Gemm", *operands)))
+    product = call.node("MatMul", x.plain, kernel)
+    return activated(call, call.value(product if bias is None else call.node("Add", product, bias, part="bias_add")))
+
+
+def _embeddings(_: Settings) -> tuple[str, ...]:
+    return ("embeddings",)
+
+
+@reads("Embedding", weights=_embeddings)
+def embedding(call: LayerCall) -> Value:
+    if call.settings.flag("mask_zero", False):
+        raise call.unsupported("hides zeros from the layers behind it (mask_zero), which the reader can't do yet")
+    table = call.constant(call.weight("embeddings", 2), "embeddings")
+    return call.value(call.node("Gather", table, integers(call, call.only), axis=0))
+
+
+def integers(call: LayerCall, x: Value) -> ir.Value:
+    """The tensor as whole numbers that Gather takes."""
+    if x.dtype in ("int32", "int64"):
+        return x.plain
+    from onnx import TensorProto
+
+    return call.node("Cast", x.plain, part="cast", to=TensorProto.INT32)
+
+
+@reads(
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomGrayscale",
+    "RandomHeight",
+    "RandomHue",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomWidth",
+    "RandomZoom",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "ops.StopGradient",
+    "tf.stop_gradient",
+    "tf.identity",
+)
+def passes_through(call: LayerCall) -> Value:
+    """At inference these give their input."""
+    return call.only
+
+
+@reads("TimeDistributed")
+def time_distributed(call: LayerCall) -> Value:
+    """The wrapped layer on every step: the steps become part of the batch and are taken apart again behind it."""
+    inner, x = call.layer.wrapped, call.only
+    assert inner is not None
+    if inner.kind == "Dense":  # works on the last axis whatever stands before
+        return call.apply(inner, (x,), {})[0]
+    folded = _reshaped(call, x, (-1, *x.shape[2:]), "fold")
+    result = call.apply(inner, (folded,), {})[0]
+    unfolded = _reshaped(call, result, (-1, x.shape[1], *result.shape[1:]), "unfold")
+    assert x.plain.shape is not None
+    unfolded.plain.shape = ir.Shape([x.plain.shape[0], *unfolded.shape[1:]])  # inference can't know the batch again
+    return unfolded
+
+
+def _reshaped(call: LayerCall, x: Value, shape: tuple[int | None, ...], part: str) -> Value:
+    if None in shape:
+        raise call.unsupported("needs every size but the batch's; give them with --input-shape")
+    target = call.constant(np.array(shape, np.int64), f"{part}_shape")
+    return call.value(call.node("Reshape", x.plain, target, part=part))
+
+
+def _vector_u(_: Settings) -> tuple[str, ...]:
+    return ("vector_u",)
+
+
+@reads("SpectralNormalization")
+def spectral_normalization(call: LayerCall) -> Value:
+    """At inference the wrapped layer with its kernel, which training left normalized."""
+    assert call.layer.wrapped is not None
+    return call.apply(call.layer.wrapped, (call.only,), {})[0]

@@ -1,0 +1,160 @@
+"""Layers that move elements without computing: reshape, permute, pad, crop, repeat, upsample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit_converters.sources.keras.call import LayerCall
+from edgekit_converters.sources.keras.table import reads
+from edgekit_converters.sources.keras.value import Value, channels_first, native
+
+
+@reads("Flatten")
+def flatten(call: LayerCall) -> Value:
+    """Elements in channels-last order, also where the tensor has its channels first."""
+    x = call.only
+    if x.rank == 1:
+        return reshaped(call, x, (1,))
+    if x.rank == 2:
+        return x
+    layout = native(x.rank) if call.channels_last else (0, *range(2, x.rank), 1)
+    return call.value(call.node("Flatten", x.unordered(layout), axis=1))
+
+
+@reads("Reshape")
+def reshape(call: LayerCall) -> Value:
+    return reshaped(call, call.only, call.settings.integers("target_shape"))
+
+
+def reshaped(call: LayerCall, x: Value, target: Sequence[int]) -> Value:
+    """The tensor with these sizes behind the batch; one of them may be -1. No node where nothing changes."""
+    sizes = _resolved(x.shape[1:], target)
+    if sizes == list(x.shape[1:]):
+        return x
+    source = x.unordered(native(x.rank))
+
+    def made(order: Sequence[int], part: str) -> ir.Value:
+        shape = call.constant(np.array([0, *(sizes[axis - 1] for axis in order[1:])], np.int64), "shape")
+        return call.node("Reshape", source, shape, part=part)
+
+    rank = len(sizes) + 1
+    if sum(size != 1 for size in sizes) > 1 or rank < 3:
+        return call.value(made(native(rank), ""))
+    orders = (native(rank), channels_first(rank))  # one long axis: every order of axes is the same reshape
+    return Value(call.graph, {}, {order: lambda order=order: made(order, "") for order in orders})
+
+
+def _resolved(sizes: Sequence[int | None], target: Sequence[int]) -> list[int]:
+    """The target with its -1 replaced where all sizes are known."""
+    unknown = [place for place, size in enumerate(target) if size == -1]
+    if len(unknown) > 1 or any(size == 0 or size < -1 for size in target):
+        raise ValueError(f"target_shape is {list(target)}; expected positive sizes and at most one -1")
+    resolved = list(target)
+    if unknown and None not in sizes:
+        rest = math.prod(size for size in target if size != -1)
+        resolved[unknown[0]] = math.prod(size or 1 for size in sizes) // rest
+    return resolved
+
+
+@reads("Permute")
+def permute(call: LayerCall) -> Value:
+    """No node: the axes are only named anew; a Transpose comes where a layer needs one."""
+    x, dims = call.only, call.settings.integers("dims")
+    if sorted(dims) != list(range(1, x.rank)):
+        raise ValueError(f"dims is {list(dims)}; expected the axes 1 to {x.rank - 1} in some order")
+    return x.permuted((0, *dims))
+
+
+@reads("RepeatVector")
+def repeat_vector(call: LayerCall) -> Value:
+    """(N, features) becomes (N, n, features)."""
+    count = call.settings.integer("n")
+    row = call.node("Unsqueeze", call.only.plain, call.constant(np.array([1], np.int64), "axes"), part="expand")
+    return call.value(call.node("Tile", row, call.constant(np.array([1, count, 1], np.int64), "repeats")))
+
+
+@reads("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
+def zero_padding(call: LayerCall) -> Value:
+    x = call.only
+    layout = call.spatial_layout(x.rank) if x.rank > 3 else x.preferred
+    ends = _ends(call, "padding", x)
+    pads = [*(ends[axis][0] for axis in layout), *(ends[axis][1] for axis in layout)]
+    zero = call.constant(np.array(0, x.dtype), "zero")
+    made = call.node("Pad", x.variant(layout), call.constant(np.array(pads, np.int64), "pads"), zero, mode="constant")
+    return call.value(made, layout)
+
+
+@reads("Cropping1D", "Cropping2D", "Cropping3D")
+def cropping(call: LayerCall) -> Value:
+    x = call.only
+    layout = x.preferred
+    ends = [(axis, *_ends(call, "cropping", x)[axis]) for axis in range(1, x.rank)]
+    cut = [(layout.index(axis), before, -after if after else _END) for axis, before, after in ends if before or after]
+    if not cut:
+        return x
+    places, starts, stops = (call.constant(np.array(row, np.int64), "bounds") for row in zip(*cut, strict=True))
+    return call.value(call.node("Slice", x.variant(layout), starts, stops, places), layout)
+
+
+_END = np.iinfo(np.int64).max
+
+
+def _ends(call: LayerCall, key: str, x: Value) -> list[tuple[int, int]]:
+    """(before, behind) by axis. Keras takes one number, one an axis, or a pair an axis."""
+    rank = x.rank - 2
+    raw = call.settings.get(key)
+    rows = [raw] * rank if isinstance(raw, int) else list(raw) if isinstance(raw, (list, tuple)) else []
+    if rank == 1 and len(rows) == 2:
+        rows = [rows]
+    pairs = [(row, row) if isinstance(row, int) else tuple(row) for row in rows]
+    if len(pairs) != rank or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        raise ValueError(f"{key} is {raw!r}; expected {rank} pairs of numbers that are not negative")
+    spatial = range(1, x.rank - 1) if call.channels_last else range(2, x.rank)
+    ends = [(0, 0)] * x.rank
+    for axis, pair in zip(spatial, pairs, strict=True):
+        ends[axis] = (int(pair[0]), int(pair[1]))
+    return ends
+
+
+@reads("UpSampling1D", "UpSampling2D", "UpSampling3D")
+def up_sampling(call: LayerCall) -> Value:
+    """Every cell repeated, or bilinear with half-pixel centres."""
+    x = call.only
+    factors = call.settings.spatial("size", x.rank - 2)
+    how = call.settings.text("interpolation", "nearest")
+    if how not in ("nearest", "bilinear"):
+        raise call.unsupported(f"interpolates {how!r}; readable are nearest and bilinear")
+    layout = call.spatial_layout(x.rank)
+    scales = call.constant(np.array([1, 1, *factors], np.float32), "scales")
+    if how == "bilinear":
+        return call.value(_resize(call, x.variant(layout), scales, "linear", "half_pixel"), layout)
+    return call.value(_resize(call, x.variant(layout), scales, "nearest", "asymmetric"), layout)
+
+
+@reads("Resizing")
+def resizing(call: LayerCall) -> Value:
+    x = call.only
+    how = call.settings.text("interpolation", "bilinear")
+    kept = [key for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio") if call.settings.flag(key, False)]
+    if how != "bilinear" or kept:
+        raise call.unsupported(f"resizes with {kept[0] if kept else how!r}; readable is plain bilinear resizing")
+    layout = call.spatial_layout(x.rank)
+    height, width = call.settings.integer("height"), call.settings.integer("width")
+    channels = x.shape[layout[1]]
+    if channels is None:
+        raise call.unsupported("resizes pictures whose number of channels is not known")
+    spatial = call.constant(np.array([height, width], np.int64), "sizes")
+    made = call.node(
+        "Resize", x.variant(layout), None, None, spatial, mode="linear", axes=[2, 3],
+        coordinate_transformation_mode="half_pixel",
+    )  # fmt: skip
+    return call.value(made, layout)
+
+
+def _resize(call: LayerCall, x: ir.Value, scales: ir.Value, mode: str, coordinates: str) -> ir.Value:
+    nearest = {"nearest_mode": "floor"} if mode == "nearest" else {}
+    return call.node("Resize", x, None, scales, mode=mode, coordinate_transformation_mode=coordinates, **nearest)

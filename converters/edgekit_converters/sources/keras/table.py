@@ -1,0 +1,57 @@
+"""The table of layers: for each class the function that emits it and the weights it has. One entry a layer."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgekit_converters.sources.keras.settings import Settings
+
+if TYPE_CHECKING:
+    from edgekit_converters.sources.keras.call import LayerCall
+    from edgekit_converters.sources.keras.value import Value
+
+Emit = Callable[["LayerCall"], "Value | Sequence[Value]"]
+Roles = Callable[[Settings], tuple[str, ...]]
+NOT_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "mean", "variance", "count"})
+"""Weights that Keras lists behind the trained ones."""
+
+
+def no_weights(_: Settings) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a layer is read. ``roles`` names its own weights in the order of the file."""
+
+    emit: Emit
+    roles: Roles = no_weights
+
+
+def reads(*kinds: str, weights: Roles = no_weights) -> Callable[[Emit], Emit]:
+    """Mark a function as the rule of these layer classes."""
+
+    def mark(emit: Emit) -> Emit:
+        entries = [*getattr(emit, "keras_rules", ()), *((kind, Rule(emit, weights)) for kind in kinds)]
+        emit.keras_rules = tuple(entries)  # type: ignore[attr-defined]  # found by `rules`
+        return emit
+
+    return mark
+
+
+@functools.cache
+def rules() -> dict[str, Rule]:
+    """All rules by layer class, gathered from the modules of the `rules` package."""
+    from edgekit_converters.sources.keras import rules as package
+
+    table: dict[str, Rule] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        found = importlib.import_module(f"{package.__name__}.{module.name}")
+        for member in vars(found).values():
+            table.update(getattr(member, "keras_rules", ()))
+    return table
