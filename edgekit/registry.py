@@ -24,6 +24,18 @@ SOURCES = {
     "tensorflow": "edgekit_converters.sources.tensorflow:TensorflowSource",
     "pytorch": "edgekit_converters.sources.pytorch:PytorchSource",
 }
+METRICS = {
+    "topk": "edgekit.metrics:TopK",
+    "balanced-accuracy": "edgekit.metrics:BalancedAccuracy",
+    "f1": "edgekit.metrics:F1",
+    "binary-accuracy": "edgekit.metrics:BinaryAccuracy",
+    "mse": "edgekit.metrics:SquaredError",
+    "mae": "edgekit.metrics:AbsoluteError",
+    "reconstruction-mse": "edgekit.metrics:ReconstructionError",
+    "auc": "edgekit.metrics:Auc",
+    "anomaly-auc": "edgekit.metrics:AnomalyAuc",
+    "cosine": "edgekit.metrics:Cosine",
+}
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
@@ -33,7 +45,7 @@ STAGES = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind: "runtime" or "source"; built-ins first, then the entry points of other packages."""
+    """All names of a kind: "runtime", "source" or "metric"; built-ins first, then the entry points of other packages."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
@@ -48,6 +60,11 @@ def source(name: str) -> Source:
     """The reader of that name. Raises UnknownNameError."""
     found: Source = _load("source", name)()
     return found
+
+
+def metric(name: str) -> Any:
+    """The class of that metric, made with the name of the output to judge ("" the first). Raises UnknownNameError."""
+    return _load("metric", name)
 
 
 def stage(name: str) -> Any:
@@ -79,7 +96,7 @@ _EXTRA_OF_PACKAGE = {
 
 
 def _builtins(kind: str) -> dict[str, str]:
-    return {"runtime": RUNTIMES, "source": SOURCES}[kind]
+    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS}[kind]
 
 
 def _entry_points(kind: str) -> Any:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +13,7 @@ from edgekit.artifact import TensorSpec
 from edgekit.datasets.names import GROUPS, LABELS, SINGLE, match_names
 from edgekit.errors import DatasetError
 from edgekit.protocols import Batch
+from edgekit.user_function import load_function
 
 
 class GeneratorStore:
@@ -86,23 +84,6 @@ class GeneratorStore:
         if len(set(counts.values())) > 1 or None in counts.values():
             raise DatasetError(f"a batch of {self._reference} has different numbers of samples: {counts}")
         return batch
-
-
-def load_function(reference: str, purpose: str) -> Callable[..., Any]:
-    """The user's function ``module:function``; the current folder is searched too. Raises DatasetError."""
-    module_name, _, attribute = reference.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        function = getattr(importlib.import_module(module_name), attribute)
-    except ModuleNotFoundError as error:
-        raise DatasetError(f"{purpose} {reference!r}: there is no file or module {error.name!r} here") from error
-    except AttributeError as error:
-        raise DatasetError(f"{purpose} {reference!r}: module {module_name!r} has no {attribute!r}") from error
-    if not callable(function):
-        raise DatasetError(f"{purpose} {reference!r} is not a function")
-    return function  # type: ignore[no-any-return]  # callable() does not narrow Any
 
 
 def _slice(batch: Batch, part: slice) -> Batch:

@@ -81,7 +81,7 @@ def read_wav(file: Path) -> tuple[Samples, int]:
 def _full_scale(raw: bytes, width: int) -> Samples:
     """PCM bytes as fractions of full scale. 8-bit samples are unsigned, all others signed little-endian."""
     if width == 1:
-        return (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
+        return (np.frombuffer(raw, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
     # Widen to 32 bits by putting the bytes at the top: the sign comes along.
     wide = np.zeros((len(raw) // width, 4), np.uint8)
     wide[:, 4 - width :] = np.frombuffer(raw, np.uint8).reshape(-1, width)

@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.artifact import TensorSpec
 from edgekit.datasets import open_dataset
-from edgekit.errors import DatasetError
+from edgekit.errors import DatasetError, UsageError
 
 VECTOR = TensorSpec("v", "float32", ("batch", 2))
 Written = Callable[[str], str]
@@ -93,5 +93,5 @@ def test_what_does_not_fit_is_named(written: Written, body: str, says: str) -> N
 )
 def test_a_wrong_reference_is_named(written: Written, reference: str, says: str) -> None:
     written("yield 1")
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(UsageError, match=says):
         open_dataset(reference, [VECTOR])

@@ -1,0 +1,184 @@
+"""How closely two models' outputs agree, in one pass over the samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import MeasurementError
+from edgekit.metrics import cosines
+
+SQNR_OF_EQUAL_DB = 200.0
+"""What is reported for outputs without any difference (and the largest figure reported): float32 ends at about 150 dB."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAgreement:
+    """Agreement of one output with the reference's.
+
+    ``sqnr_db``: signal to quantization noise, 10 log10(sum x^2 / sum (x - y)^2). ``cosine``: mean over the samples.
+    ``equal_decisions``: share of positions with the same argmax over the last axis; None for single values.
+    ``equal_values``: share of equal numbers; where both outputs have one integer encoding, of equal integers.
+    ``non_finite``: count of NaN and infinite values among the outputs compared; the other figures leave these out.
+    """
+
+    name: str
+    sqnr_db: float
+    cosine: float
+    largest_error: float
+    equal_decisions: float | None
+    equal_values: float
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement over all outputs. ``equal_samples``: share of samples equal in every output."""
+
+    samples: int
+    sqnr_db: float
+    cosine: float
+    largest_error: float
+    equal_decisions: float | None
+    equal_values: float
+    equal_samples: float
+    non_finite: int
+    outputs: tuple[OutputAgreement, ...]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What is summed up of one output, or of all."""
+
+    signal: float = 0.0
+    noise: float = 0.0
+    cosine: float = 0.0
+    rows: int = 0
+    largest: float = 0.0
+    decisions: int = 0
+    same_decisions: int = 0
+    values: int = 0
+    same_values: int = 0
+    non_finite: int = 0
+
+
+class AgreementMeter:
+    """Takes batches of two models' outputs; memory does not grow with the samples."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sums] = {}
+        self._samples = 0
+        self._equal_samples = 0
+
+    def update(self, reference: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> None:
+        """Outputs are paired by name, or by their order where the names differ. Raises MeasurementError on other shapes."""
+        equal: NDArray[np.bool_] | None = None
+        for name, wanted, given in _pairs(reference, found):
+            rows = _add(self._sums.setdefault(name, _Sums()), wanted, given)
+            equal = rows if equal is None else equal & rows
+        if equal is not None:
+            self._samples += len(equal)
+            self._equal_samples += int(equal.sum())
+
+    def result(self) -> Agreement:
+        """Raises MeasurementError when no sample was compared."""
+        if not self._samples:
+            raise MeasurementError("no sample was compared")
+        total = _total(self._sums.values())
+        return Agreement(
+            samples=self._samples,
+            sqnr_db=_decibels(total.signal, total.noise),
+            cosine=total.cosine / total.rows,
+            largest_error=total.largest,
+            equal_decisions=_share(total.same_decisions, total.decisions),
+            equal_values=total.same_values / total.values,
+            equal_samples=self._equal_samples / self._samples,
+            non_finite=total.non_finite,
+            outputs=tuple(_of_output(name, sums) for name, sums in self._sums.items()),
+        )
+
+
+def _pairs(
+    reference: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]
+) -> Iterable[tuple[str, NDArray[Any], NDArray[Any]]]:
+    if len(reference) != len(found):
+        raise MeasurementError(
+            f"one model has {len(reference)} outputs ({', '.join(reference)}), the other {len(found)} ({', '.join(found)})"
+        )
+    by_name = set(reference) == set(found)
+    others = [found[name] for name in reference] if by_name else list(found.values())
+    for (name, wanted), given in zip(reference.items(), others, strict=True):
+        if wanted.shape != given.shape:
+            if _squeezed(wanted.shape) != _squeezed(given.shape):
+                raise MeasurementError(f"output {name!r} has shape {given.shape}; the reference's has {wanted.shape}")
+            given = given.reshape(wanted.shape)
+        yield name, wanted, given
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:1] + tuple(size for size in shape[1:] if size != 1)
+
+
+def _add(sums: _Sums, reference: NDArray[Any], found: NDArray[Any]) -> NDArray[np.bool_]:
+    """Add a batch and return which of its samples are equal throughout."""
+    x = reference.reshape(len(reference), -1).astype(np.float64)
+    y = found.reshape(len(found), -1).astype(np.float64)
+    finite = np.isfinite(x) & np.isfinite(y)
+    sums.non_finite += int(finite.size - finite.sum())
+    same = (x == y) & finite
+    # From here on a value that is not finite stands as 0 in both, so that it changes no sum; it is counted above.
+    x, y = np.where(finite, x, 0.0), np.where(finite, y, 0.0)
+    error = x - y
+    sums.signal += float(np.vdot(x, x))
+    sums.noise += float(np.vdot(error, error))
+    sums.cosine += float(cosines(x, y).sum())
+    sums.rows += len(x)
+    sums.largest = max(sums.largest, float(np.abs(error).max(initial=0.0)))
+    sums.values += same.size
+    sums.same_values += int(same.sum())
+    if reference.ndim > 1 and reference.shape[-1] > 1:
+        decided = reference.argmax(axis=-1) == found.argmax(axis=-1)
+        sums.decisions += decided.size
+        sums.same_decisions += int(decided.sum())
+    rows: NDArray[np.bool_] = same.all(axis=1)
+    return rows
+
+
+def _total(parts: Iterable[_Sums]) -> _Sums:
+    total = _Sums()
+    for part in parts:
+        for name in ("signal", "noise", "cosine", "rows", "decisions", "same_decisions", "values", "same_values"):
+            setattr(total, name, getattr(total, name) + getattr(part, name))
+        total.non_finite += part.non_finite
+        total.largest = max(total.largest, part.largest)
+    return total
+
+
+def _of_output(name: str, sums: _Sums) -> OutputAgreement:
+    return OutputAgreement(
+        name=name,
+        sqnr_db=_decibels(sums.signal, sums.noise),
+        cosine=sums.cosine / sums.rows,
+        largest_error=sums.largest,
+        equal_decisions=_share(sums.same_decisions, sums.decisions),
+        equal_values=sums.same_values / sums.values if sums.values else 1.0,
+        non_finite=sums.non_finite,
+    )
+
+
+def _decibels(signal: float, noise: float) -> float:
+    """Within -200..200; 200 stands for no difference at all."""
+    if noise == 0:
+        return SQNR_OF_EQUAL_DB
+    if signal == 0:
+        return -SQNR_OF_EQUAL_DB
+    return max(-SQNR_OF_EQUAL_DB, min(SQNR_OF_EQUAL_DB, 10 * math.log10(signal / noise)))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
