@@ -34,7 +34,7 @@ class GraphBuilder:
         data = np.asarray(array)
         if not isinstance(array, (np.ndarray, np.generic)):
             data = data.astype(np.float32 if data.dtype.kind == "f" else data.dtype)
-        tensor = ir.Tensor(np.ascontiguousarray(data), name=self._unique(name))
+        tensor = ir.Tensor(np.ascontiguousarray(data).reshape(data.shape), name=self._unique(name))
         value = ir.Value(
             name=tensor.name, shape=ir.Shape(data.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )

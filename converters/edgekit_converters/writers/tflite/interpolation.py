@@ -46,7 +46,8 @@ class AxisResize:
 
 def nearest_indices(axis: AxisResize, rounding: str) -> Indices:
     """Input index of every output position; shape (resized,)."""
-    return np.clip(_ROUNDINGS[rounding](axis.coordinates()), 0, axis.size - 1).astype(np.int32)
+    indices: Indices = np.clip(_ROUNDINGS[rounding](axis.coordinates()), 0, axis.size - 1).astype(np.int32)
+    return indices
 
 
 def nearest_matrix(axis: AxisResize, rounding: str) -> Floats:
@@ -94,7 +95,8 @@ def _antialiased(axis: AxisResize, kernel: Callable[[Floats], Floats], support: 
     weights = np.where(np.abs(distance) * scale < support, kernel(distance * np.float32(scale)), 0)
     weights = weights / weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((axis.resized, axis.size), np.float32)
-    np.add.at(matrix, (slice(None), np.clip(index, 0, axis.size - 1)), weights.astype(np.float32))
+    for column, nearest in zip(weights.astype(np.float32).T, np.clip(index, 0, axis.size - 1), strict=True):
+        matrix[:, nearest] += column
     return matrix
 
 

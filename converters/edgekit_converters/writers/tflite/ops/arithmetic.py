@@ -1,0 +1,120 @@
+"""Arithmetic on two or more tensors, broadcast over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+
+from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
+from edgekit_converters.writers.tflite.graph import FlatGraph
+from edgekit_converters.writers.tflite.layout import Permutation
+from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import emit, read_computable
+from edgekit_converters.writers.tflite.sharing import require_shared_encoding
+from edgekit_converters.writers.tflite.table import lowers
+
+_BUILTINS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Max": "MAXIMUM", "Min": "MINIMUM", "Sum": "ADD", "Mean": "ADD"}
+_OPTION_TABLES = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions", "Div": "DivOptions"}
+
+
+@lowers("Add", "Sub", "Mul", int8=True)
+def add_sub_mul(node: HubNode, out: FlatGraph) -> None:
+    """ADD, SUB, MUL with the activation that the plan fuses; int8 rescales each operand on its own."""
+    layout = out.common_layout(node)
+    inputs = [read_computable(node, out, index, layout) for index in range(2)]
+    if inputs[0].is_float or inputs[0].params is not None:
+        output, fused = out.fused_output(node, layout)
+        table = options(_OPTION_TABLES[node.op], fusedActivationFunction=fused.code)
+        out.tape.add(_BUILTINS[node.op], inputs, output, table)
+    else:
+        emit(node, out, _BUILTINS[node.op], inputs, layout, options(_OPTION_TABLES[node.op]))
+
+
+@lowers("Div")
+def divide(node: HubNode, out: FlatGraph) -> None:
+    layout = out.common_layout(node)
+    inputs = [read_computable(node, out, index, layout) for index in range(2)]
+    emit(node, out, "DIV", inputs, layout, options("DivOptions"))
+
+
+@lowers("Max", "Min", int8=True)
+def extreme(node: HubNode, out: FlatGraph) -> None:
+    require_shared_encoding(node, out, range(node.input_count))
+    _chain(node, out)
+
+
+@lowers("Sum", "Mean")
+def total(node: HubNode, out: FlatGraph) -> None:
+    """A chain of ADD; the mean divides by the number of inputs."""
+    _chain(node, out)
+
+
+def _chain(node: HubNode, out: FlatGraph) -> None:
+    if node.input_count == 1:
+        out.alias(node)
+        return
+    builtin, table = _BUILTINS[node.op], options("AddOptions") if _BUILTINS[node.op] == "ADD" else None
+    layout = out.common_layout(node)
+    inputs = [read_computable(node, out, index, layout) for index in range(node.input_count)]
+
+    def join(left: FlatTensor, right: FlatTensor) -> FlatTensor:
+        return out.tape.compute(builtin, left, right, builtin_options=table)
+
+    if node.op == "Mean":
+        share = out.tape.constant(np.float32(1 / node.input_count))
+        emit(node, out, "MUL", (reduce(join, inputs), share), layout, options("MulOptions"))
+    else:
+        emit(node, out, builtin, (reduce(join, inputs[:-1]), inputs[-1]), layout, table)
+
+
+@lowers("Pow")
+def power(node: HubNode, out: FlatGraph) -> None:
+    """POW; the constant exponents 2, 1/2, -1/2 and -1 become the exact and faster operator."""
+    layout = out.common_layout(node)
+    base = read_computable(node, out, 0, layout)
+    exponent = node.constant(1)
+    special = _EXPONENTS.get(float(exponent.reshape(-1)[0])) if exponent is not None and exponent.size == 1 else None
+    if special is not None and base.is_float:
+        special(node, out, base, layout)
+        return
+    power_of = out.tape.cast(read_computable(node, out, 1, layout), base.dtype)
+    if base.dtype == np.int32 and exponent is not None and ((exponent < 0).any() or (exponent % 1 != 0).any()):
+        raise node.unsupported("integer powers need whole exponents of 0 or more; cast the base to float32")
+    emit(node, out, "POW", (base, power_of), layout, options("PowOptions"))
+
+
+def _square(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permutation) -> None:
+    emit(node, out, "MUL", (base, base), layout, options("MulOptions"))
+
+
+def _square_root(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permutation) -> None:
+    emit(node, out, "SQRT", (base,), layout)
+
+
+def _inverse_root(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permutation) -> None:
+    emit(node, out, "RSQRT", (base,), layout)
+
+
+def _inverse(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permutation) -> None:
+    emit(node, out, "DIV", (out.tape.constant(1.0), base), layout, options("DivOptions"))
+
+
+_Special = Callable[[HubNode, FlatGraph, FlatTensor, Permutation], None]
+_EXPONENTS: dict[float, _Special] = {2.0: _square, 0.5: _square_root, -0.5: _inverse_root, -1.0: _inverse}
+
+
+@lowers("Mod")
+def modulo(node: HubNode, out: FlatGraph) -> None:
+    """FLOOR_MOD takes the divisor's sign, as Mod does; with fmod=1 the sign is the dividend's:
+    sign(x) * (|x| mod |y|), which is exact."""
+    layout = out.common_layout(node)
+    left, right = (read_computable(node, out, index, layout) for index in range(2))
+    if not node.integer("fmod", 0):
+        emit(node, out, "FLOOR_MOD", (left, right), layout, options("FloorModOptions"))
+        return
+    tape = out.tape
+    magnitudes = tape.compute("ABS", left), tape.compute("ABS", right)
+    rest = tape.compute("FLOOR_MOD", *magnitudes, builtin_options=options("FloorModOptions"))
+    emit(node, out, "MUL", (rest, tape.compute("SIGN", left)), layout, options("MulOptions"))

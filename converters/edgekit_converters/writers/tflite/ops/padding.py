@@ -1,0 +1,80 @@
+"""Pad in all its modes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit_converters.writers.tflite.axes import normalized
+from edgekit_converters.writers.tflite.data_movement import padded, pads_within_kernel_rank, take
+from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
+from edgekit_converters.writers.tflite.graph import FlatGraph
+from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.sharing import require_shared_encoding
+from edgekit_converters.writers.tflite.table import lowers
+from edgekit_converters.writers.tflite.tape import Tape
+
+Pads = list[tuple[int, int]]
+
+_REFLECT = 0  # the schema's MirrorPadMode.REFLECT
+_NUMPY_MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+
+
+@lowers("Pad", int8=True)
+def pad(node: HubNode, out: FlatGraph) -> None:
+    """PAD, PADV2 (another value than 0), MIRROR_PAD, or a GATHER with constant indices for the other modes and for
+    what MIRROR_PAD can't; negative pads cut first. int8 pads with the integer of the value."""
+    require_shared_encoding(node, out)
+    layout, pads = out.layout(node), _pads(node)
+    ordered = [pads[axis] for axis in layout]
+    x = _cropped(out.tape, out.read(node, 0, layout), ordered)
+    grown = [(max(before, 0), max(after, 0)) for before, after in ordered]
+    mode = node.text("mode", "constant")
+    if mode == "constant":
+        if not pads_within_kernel_rank(grown):
+            raise node.unsupported("it pads more axes than the kernel's 5 dimensions hold")
+        out.bind(node, padded(out.tape, x, grown, _value(node)), layout)
+    elif mode == "reflect" and all(max(pair) < size for pair, size in zip(grown, x.shape, strict=True)):
+        out.bind(node, _mirrored(out.tape, x, grown), layout)
+    else:
+        out.bind(node, _indexed(out.tape, x, grown, mode), layout)
+
+
+def _pads(node: HubNode) -> Pads:
+    """(before, after) by logical axis."""
+    amounts = node.required_constant(1, "list of pads").reshape(-1).tolist()
+    count = len(amounts) // 2
+    axes = node.required_constant(3, "list of axes").reshape(-1).tolist() if node.has(3) else range(count)
+    pads: Pads = [(0, 0)] * node.rank()
+    for place, axis in enumerate(axes):
+        pads[normalized(axis, node.rank())] = (amounts[place], amounts[place + count])
+    return pads
+
+
+def _value(node: HubNode) -> float | None:
+    """None for 0, which PAD writes by itself."""
+    if not node.has(2):
+        return None
+    value = float(node.required_constant(2, "pad value").reshape(-1)[0])
+    return None if value == 0 else value
+
+
+def _cropped(tape: Tape, x: FlatTensor, pads: Pads) -> FlatTensor:
+    begin = [max(-before, 0) for before, _ in pads]
+    size = [length - first - max(-after, 0) for length, first, (_, after) in zip(x.shape, begin, pads, strict=True)]
+    return tape.slice(x, begin, size)
+
+
+def _mirrored(tape: Tape, x: FlatTensor, pads: Pads) -> FlatTensor:
+    if not any(before or after for before, after in pads):
+        return x
+    shape = [size + before + after for size, (before, after) in zip(x.shape, pads, strict=True)]
+    amounts = tape.constant(np.array(pads, np.int32), name="pads")
+    output = tape.temporary(shape, x.dtype, x.params)
+    return tape.add("MIRROR_PAD", (x, amounts), output, options("MirrorPadOptions", mode=_REFLECT))
+
+
+def _indexed(tape: Tape, x: FlatTensor, pads: Pads, mode: str) -> FlatTensor:
+    for axis, amount in enumerate(pads):
+        positions = np.pad(np.arange(x.shape[axis], dtype=np.int32), amount, mode=_NUMPY_MODES[mode])  # type: ignore[call-overload]  # the mode is one of three literals
+        x = take(tape, x, positions, axis)
+    return x
