@@ -243,6 +243,8 @@ class FlatGraph:
         shape = node.output_shape(index)
         layout = identity(len(shape)) if permutation is None else permutation
         assert tensor.shape == permuted(shape, layout), f"{node.name}: {tensor.shape} for {shape} held in {layout}"
+        if tensor.name.startswith(f"{node.name}/"):
+            tensor.name = self.tape.unique_name(value_name(node.output(index)))
         self._views[value_name(node.output(index))] = view_of(tensor, shape, layout)
         return tensor
 

@@ -153,6 +153,17 @@ class Tape:
             scalar = self.constant(filler.astype(tensor.dtype), name="pad_value")
         return self.add("PADV2", (tensor, amounts, scalar), output, options("PadV2Options"))
 
+    def reduce(self, builtin: str, tensor: FlatTensor, axes: Sequence[int]) -> FlatTensor:
+        """MEAN, SUM, REDUCE_MAX, ... over physical axes, which stay as size 1."""
+        shape = [1 if axis in axes else size for axis, size in enumerate(tensor.shape)]
+        output = self.temporary(shape, tensor.dtype, tensor.params)
+        return self.reduce_into(builtin, tensor, axes, output)
+
+    def reduce_into(self, builtin: str, tensor: FlatTensor, axes: Sequence[int], output: FlatTensor) -> FlatTensor:
+        """As `reduce`, into a tensor that exists already (with an encoding of its own, say)."""
+        chosen = self.constant(np.array(sorted(axes), np.int32), name="axes")
+        return self.add(builtin, (tensor, chosen), output, options("ReducerOptions", keepDims=True))
+
     def slice(self, tensor: FlatTensor, begin: Sequence[int], size: Sequence[int]) -> FlatTensor:
         """A block of the tensor; the tensor itself when the block is all of it."""
         if tuple(size) == tensor.shape:

@@ -28,9 +28,33 @@ class Window:
         """Kernel sizes with dilation."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
 
+    @property
+    def is_dilated(self) -> bool:
+        return any(dilation != 1 for dilation in self.dilations)
+
+    @property
+    def covers_everything(self) -> bool:
+        """One window, which is the whole input."""
+        unpadded = not any(before or after for before, after in self.pads)
+        return unpadded and not self.is_dilated and self.kernel == self.sizes
+
+    def part(self, *axes: int) -> Window:
+        """The window along some of its axes."""
+
+        def chosen(sizes: Shape) -> Shape:
+            return tuple(sizes[axis] for axis in axes)
+
+        return Window(
+            chosen(self.kernel),
+            chosen(self.strides),
+            chosen(self.dilations),
+            tuple(self.pads[axis] for axis in axes),
+            chosen(self.sizes),
+            chosen(self.output_sizes),
+        )
+
     def raised(self) -> Window:
-        """The same window in two dimensions, with a first axis of size 1."""
-        assert len(self.kernel) == 1
+        """A window of one axis in two dimensions, behind a first axis of size 1."""
         return Window(
             (1, *self.kernel),
             (1, *self.strides),
@@ -40,9 +64,16 @@ class Window:
             (1, *self.output_sizes),
         )
 
-    @property
-    def is_unpadded(self) -> bool:
-        return not any(before or after for before, after in self.pads)
+    def widened(self, size: int) -> Window:
+        """A window of one axis in two dimensions, before a second axis of ``size`` along which it is 1 wide."""
+        return Window(
+            (*self.kernel, 1),
+            (*self.strides, 1),
+            (*self.dilations, 1),
+            (*self.pads, (0, 0)),
+            (*self.sizes, size),
+            (*self.output_sizes, size),
+        )
 
     def padding(self) -> int | None:
         """VALID or SAME where the kernel's own padding reads what the pads say; None where a PAD has to do it."""

@@ -1,0 +1,211 @@
+"""Pooling: maximum, average and Lp, over windows and over everything, in 1 to 3 dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
+from edgekit_converters.writers.tflite.graph import FlatGraph
+from edgekit_converters.writers.tflite.layout import Permutation, channels_last, permuted
+from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.signs import is_nonnegative
+from edgekit_converters.writers.tflite.table import lowers
+from edgekit_converters.writers.tflite.window import VALID, Window, window_of
+
+Pooling = Callable[[FlatTensor, Window], FlatTensor]
+
+
+@lowers("MaxPool", int8=True)
+def max_pool(node: HubNode, out: FlatGraph) -> None:
+    """MAX_POOL_2D. Pads hold the lowest number there is; zeros do where the input is known not to be negative."""
+    _require_float(node)
+    if node.output_count > 1 and node.is_used(1):
+        raise node.unsupported("its second output, the indices, has no TFLite kernel")
+    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    if window.is_dilated:
+        raise node.unsupported(f"its dilations are {window.dilations}; TFLite pools without dilation only")
+    data = out.read(node, 0, layout)
+    lowest = _lowest(data)
+    zeros_do = lowest == 0.0 or (data.params is None and is_nonnegative(node.value(0)))
+
+    def pooled(tensor: FlatTensor, flat: Window) -> FlatTensor:
+        padding = flat.padding()
+        if padding is None:
+            pads = ((0, 0), *flat.needed_pads(), (0, 0))
+            tensor, padding = out.tape.pad(tensor, pads, None if zeros_do else lowest), VALID
+        return _pool_2d(out, "MAX_POOL_2D", tensor, flat, padding)
+
+    _finish(node, out, _separably(out, data, window, pooled), layout)
+
+
+@lowers("AveragePool", int8=True)
+def average_pool(node: HubNode, out: FlatGraph) -> None:
+    """AVERAGE_POOL_2D, whose own padding is not counted; a MEAN when the window is the whole picture."""
+    _require_float(node)
+    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    if window.covers_everything:
+        _mean(node, out)
+        return
+    counts = _counts(window, include_pads=bool(node.integer("count_include_pad", 0)))
+    own = not window.is_dilated and window.padding() is not None
+    if own and all(np.array_equal(a, b) for a, b in zip(counts, _counts(window, include_pads=False), strict=True)):
+        data = out.read(node, 0, layout)
+        _finish(node, out, _separably(out, data, window, _average(out)), layout)
+    elif not window.is_dilated and all(
+        (count == size).all() for count, size in zip(counts, window.kernel, strict=True)
+    ):
+        data = out.read(node, 0, layout)
+        _finish(node, out, _separably(out, data, window, _average_of_padded(out)), layout)
+    else:
+        summed = _window_sums(node, out, out.read_float(node, 0, layout), window)
+        shares = out.tape.constant(np.float32(1) / _outer(counts))
+        _finish(node, out, out.tape.compute("MUL", summed, shares), layout)
+
+
+@lowers("LpPool")
+def lp_pool(node: HubNode, out: FlatGraph) -> None:
+    """The p-th root of the sum of p-th powers of magnitudes over each window."""
+    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    power, tape = float(node.integer("p", 2)), out.tape
+    raised = tape.compute("POW", tape.compute("ABS", out.read_float(node, 0, layout)), tape.constant(power))
+    summed = _window_sums(node, out, raised, window)
+    _finish(node, out, tape.compute("POW", summed, tape.constant(1.0 / power)), layout)
+
+
+@lowers("GlobalAveragePool", int8=True)
+def global_average_pool(node: HubNode, out: FlatGraph) -> None:
+    """MEAN with its own encoding, which delegates compute on integers (AVERAGE_POOL_2D in int8 they leave alone)."""
+    _mean(node, out)
+
+
+@lowers("GlobalMaxPool", int8=True)
+def global_max_pool(node: HubNode, out: FlatGraph) -> None:
+    layout = out.layout(node)
+    data = out.read(node, 0, layout)
+    out.bind(node, out.tape.reduce("REDUCE_MAX", data, _spatial(layout)), layout)
+
+
+def _mean(node: HubNode, out: FlatGraph) -> None:
+    layout = out.layout(node)
+    data = out.read(node, 0, layout)
+    out.tape.reduce_into("MEAN", data, _spatial(layout), out.output(node, layout))
+
+
+def _spatial(layout: Permutation) -> list[int]:
+    """The physical axes that hold neither the batch nor the channels."""
+    return [place for place, axis in enumerate(layout) if axis > 1]
+
+
+def _separably(out: FlatGraph, data: FlatTensor, window: Window, pooling: Pooling) -> FlatTensor:
+    """Pool a channels-last tensor two axes at a time: 1D with a height of 1, 3D over (H, W) and then over depth."""
+    batch, channels, tape = data.shape[0], data.shape[-1], out.tape
+    if len(window.kernel) == 2:
+        return pooling(data, window)
+    if len(window.kernel) == 1:
+        flat = pooling(tape.reshape(data, (batch, 1, *data.shape[1:])), window.part(0).raised())
+        return tape.reshape(flat, (batch, flat.shape[2], channels))
+    depth, (height, width) = window.sizes[0], window.output_sizes[1:]
+    planes = pooling(tape.reshape(data, (batch * depth, *window.sizes[1:], channels)), window.part(1, 2))
+    columns = tape.reshape(planes, (batch, depth, height * width, channels))
+    pooled = pooling(columns, window.part(0).widened(height * width))
+    return tape.reshape(pooled, (batch, *window.output_sizes, channels))
+
+
+def _average(out: FlatGraph) -> Pooling:
+    def pooled(tensor: FlatTensor, flat: Window) -> FlatTensor:
+        padding = flat.padding()
+        assert padding is not None
+        return _pool_2d(out, "AVERAGE_POOL_2D", tensor, flat, padding)
+
+    return pooled
+
+
+def _average_of_padded(out: FlatGraph) -> Pooling:
+    """Every window is divided by the whole kernel's size, pads counted as zeros."""
+
+    def pooled(tensor: FlatTensor, flat: Window) -> FlatTensor:
+        padded = out.tape.pad(tensor, ((0, 0), *flat.needed_pads(), (0, 0)))
+        return _pool_2d(out, "AVERAGE_POOL_2D", padded, flat, VALID)
+
+    return pooled
+
+
+def _pool_2d(out: FlatGraph, builtin: str, tensor: FlatTensor, window: Window, padding: int) -> FlatTensor:
+    shape = (tensor.shape[0], *window.output_sizes, tensor.shape[3])
+    return out.tape.compute(
+        builtin,
+        tensor,
+        shape=shape,
+        builtin_options=options(
+            "Pool2DOptions",
+            padding=padding,
+            strideH=window.strides[0],
+            strideW=window.strides[1],
+            filterHeight=window.kernel[0],
+            filterWidth=window.kernel[1],
+            fusedActivationFunction=0,
+        ),
+    )
+
+
+def _window_sums(node: HubNode, out: FlatGraph, data: FlatTensor, window: Window) -> FlatTensor:
+    """Sums over windows of zero-padded data: a depthwise convolution with ones, which may be dilated."""
+
+    def summed(tensor: FlatTensor, flat: Window) -> FlatTensor:
+        channels = tensor.shape[3]
+        padded = out.tape.pad(tensor, ((0, 0), *flat.needed_pads(), (0, 0)))
+        ones = out.tape.constant(np.ones((1, *flat.kernel, channels), np.float32))
+        bias = out.tape.constant(np.zeros(channels, np.float32))
+        return out.tape.compute(
+            "DEPTHWISE_CONV_2D",
+            padded,
+            ones,
+            bias,
+            shape=(tensor.shape[0], *flat.output_sizes, channels),
+            builtin_options=options(
+                "DepthwiseConv2DOptions",
+                padding=VALID,
+                strideH=flat.strides[0],
+                strideW=flat.strides[1],
+                depthMultiplier=1,
+                dilationHFactor=flat.dilations[0],
+                dilationWFactor=flat.dilations[1],
+            ),
+        )
+
+    return _separably(out, data, window, summed)
+
+
+def _counts(window: Window, include_pads: bool) -> list[NDArray[np.float32]]:
+    """Per spatial axis: how many elements each window averages over."""
+    found = []
+    for i, (before, after) in enumerate(window.pads):
+        starts = np.arange(window.output_sizes[i]) * window.strides[i] - before
+        taps = starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i]
+        low, high = (-before, window.sizes[i] + after) if include_pads else (0, window.sizes[i])
+        found.append(((taps >= low) & (taps < high)).sum(axis=1).astype(np.float32))
+    return found
+
+
+def _outer(counts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(1, spatial..., 1): the product of the axes' counts."""
+    grid = reduce(np.multiply.outer, counts)
+    return np.maximum(grid, np.float32(1))[None, ..., None]
+
+
+def _lowest(data: FlatTensor) -> float:
+    return float(np.finfo(np.float32).min) if data.params is None else data.params.real_range()[0]
+
+
+def _finish(node: HubNode, out: FlatGraph, tensor: FlatTensor, layout: Permutation) -> None:
+    assert tensor.shape == permuted(node.output_shape(), layout)
+    out.bind(node, tensor, layout)
+
+
+def _require_float(node: HubNode) -> None:
+    if node.dtype() != np.float32:
+        raise node.unsupported(f"its input is {node.dtype().name}; expected float32")
