@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit_converters.hub.decompose import decompose
 from edgekit_converters.hub.fold_affine import fold_affine
 from edgekit_converters.hub.fold_constants import fold_constants
 from edgekit_converters.hub.fold_pads import fold_pads
@@ -15,7 +16,7 @@ from edgekit_converters.hub.remove_no_ops import remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
-from edgekit_converters.hub.tidy import give_names, merge_small_constants, split_sums
+from edgekit_converters.hub.tidy import give_names, merge_small_constants
 
 
 def normalize(hub: Hub) -> Hub:
@@ -35,9 +36,8 @@ def normalize(hub: Hub) -> Hub:
     return result
 
 
-_SIMPLIFY = (infer_shapes, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_SIMPLIFY = (infer_shapes, decompose, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
 _REWRITE = (
-    split_sums,
     restore_activations,
     restore_layer_norm,
     fold_pads,

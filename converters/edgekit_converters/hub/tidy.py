@@ -1,10 +1,10 @@
-"""Last touches: names that are unique, small equal constants stored once, sums of many as sums of two."""
+"""Last touches: names that are unique, small equal constants stored once."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgekit_converters.hub.edit import Editor, nodes_of
+from edgekit_converters.hub.edit import Editor
 
 
 def give_names(model: ir.Model) -> int:
@@ -55,30 +55,6 @@ def merge_small_constants(model: ir.Model) -> int:
             model.graph.initializers.pop(value.name or "")
             dropped += 1
     return dropped
-
-
-def split_sums(model: ir.Model) -> int:
-    """Write Sum of several values as Adds, which every runtime has an integer kernel for. Returns the Sums split."""
-    edit = Editor(model)
-    changes = 0
-    for node in nodes_of(model, "Sum"):
-        values = list(node.inputs)
-        if len(values) < 2 or any(value is None for value in values):
-            continue
-        total = values[0]
-        for value in values[1:]:
-            total = edit.node("Add", [total, value], before=node, like=node.outputs[0])
-            if value is not values[-1]:
-                _forget_shape(total)
-        assert total is not None
-        edit.replace_node(node, total)
-        changes += 1
-    return changes
-
-
-def _forget_shape(value: ir.Value) -> None:
-    """A partial sum may be smaller than the whole one; inference finds its shape."""
-    value.shape = None
 
 
 _LARGEST_SHARED = 64

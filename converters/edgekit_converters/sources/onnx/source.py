@@ -5,10 +5,20 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+
 from edgekit.protocols import Availability, ReadOptions, Session
-from edgekit_converters.hub.model import IR_VERSION, Hub
+from edgekit_converters.hub.fold_constants import lift_constants
+from edgekit_converters.hub.infer_shapes import infer_shapes
+from edgekit_converters.hub.input_shapes import bind_input_shapes
+from edgekit_converters.hub.model import IR_VERSION, OPSET, Hub
+from edgekit_converters.hub.run import file_session
+from edgekit_converters.hub.single_precision import make_single_precision
+from edgekit_converters.sources.onnx.contrib import replace_contrib_operators
+from edgekit_converters.sources.onnx.functions import expand_newer_operators, inline_functions
 from edgekit_converters.sources.onnx.load import load_model
-from edgekit_converters.sources.onnx.upgrade import upgrade
+from edgekit_converters.sources.onnx.upgrade import changed_between, upgrade
 
 
 class OnnxSource:
@@ -28,9 +38,50 @@ class OnnxSource:
     def read(self, path: Path, options: ReadOptions) -> Hub:
         """The hub of the model. Raises SourceError and its kind."""
         model = load_model(path)
+        _trim(model)
+        notes = _describe_quantization(model)
+        inline_functions(model, changed_between)
+        lift_constants(model)
+        bind_input_shapes(model, options.input_shapes)
         upgrade(model, path)
-        model.ir_version = IR_VERSION
-        return Hub(model, "onnx", path)
+        expand_newer_operators(model)
+        replace_contrib_operators(model, path)
+        if make_single_precision(model):
+            notes += ("the model's other float types were made float32, inputs and outputs included",)
+        model.graph.opset_imports[""] = OPSET
+        infer_shapes(model)
+        return Hub(model, "onnx", path, notes)
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
-        return None
+        """ONNX Runtime on the original file. Raises ConversionError when it can't open it."""
+        return file_session(path)
+
+
+def _trim(model: ir.Model) -> None:
+    """Initializers are no inputs; documentation and metadata don't travel on."""
+    common_passes.RemoveInitializersFromInputsPass()(model)
+    common_passes.ClearMetadataAndDocStringPass()(model)
+    model.ir_version = IR_VERSION
+
+
+def _describe_quantization(model: ir.Model) -> tuple[str, ...]:
+    quantized = [node for node in ir.traversal.RecursiveGraphIterator(model.graph) if node.op_type in _QUANTIZED]
+    if not quantized:
+        return ()
+    return (
+        f"the model is quantized already: it has {len(quantized)} nodes such as {quantized[0].op_type}. They are kept as they "
+        "are; converting the float model gives better results",
+    )
+
+
+_QUANTIZED = frozenset(
+    {
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "QLinearConv",
+        "QLinearMatMul",
+        "ConvInteger",
+        "MatMulInteger",
+    }
+)

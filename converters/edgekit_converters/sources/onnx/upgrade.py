@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from edgekit.errors import SourceError, UnsupportedLayerError
 from edgekit_converters.hub.edit import Editor, attribute, constant, dims
-from edgekit_converters.hub.fold_constants import lift_constants
 from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.model import OPSET
 
@@ -24,7 +23,7 @@ OLDEST_OPSET = 7
 
 
 def upgrade(model: ir.Model, path: Path) -> None:
-    """Bring the model, in place, to `OPSET`. Functions must be inlined.
+    """Bring a model of an older opset, in place, to `OPSET`; a newer one stays. Requires: no functions, no Constant nodes.
 
     Raises SourceError for an opset below 7, UnsupportedLayerError for a node that has no equal at `OPSET`.
     """
@@ -33,7 +32,6 @@ def upgrade(model: ir.Model, path: Path) -> None:
         raise SourceError(
             f"{path} has opset {opset}; edgekit reads opset {OLDEST_OPSET} and newer. Export it again with a newer exporter."
         )
-    lift_constants(model)
     affected = [
         (node, adapter)
         for node in ir.traversal.RecursiveGraphIterator(model.graph)
@@ -48,7 +46,13 @@ def upgrade(model: ir.Model, path: Path) -> None:
             adapter.run(node, edit, opset)
     for node in ir.traversal.RecursiveGraphIterator(model.graph):
         node.version = None
-    model.graph.opset_imports[""] = OPSET
+    model.graph.opset_imports[""] = max(opset, OPSET)
+
+
+def changed_between(op_type: str, one: int, other: int) -> bool:
+    """Whether an operator's attributes, inputs or meaning differ between two opsets."""
+    low, high = sorted((one, other))
+    return any(low < adapter.until <= high for adapter in _ADAPTERS.get(op_type, ()))
 
 
 class Adapter(NamedTuple):
