@@ -1,0 +1,179 @@
+"""``edgekit convert``: from a trained model to checked files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgekit.cli.command import command
+from edgekit.cli.console import Console
+from edgekit.cli.parameters import MILLISECONDS, POINTS, SHAPE, SIZE
+
+if TYPE_CHECKING:
+    from edgekit.pipeline import Request
+    from edgekit.recipe import Recipe
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+FORMATS = ("tflite", "onnx")
+
+
+def _options(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Several click options as one decorator, in reading order."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_reading = _options(
+    click.option("--from", "source", metavar="NAME", help="Framework of MODEL. [default: told by the file]"),
+    click.option(
+        "--input-shape",
+        "input_shapes",
+        type=SHAPE,
+        multiple=True,
+        help="Shape of an input, as in input=1x3x224x224, or 1,3,224,224 for the only one. Repeatable.",
+    ),
+    click.option("--factory", metavar="MODULE:CALLABLE", help="Makes the PyTorch module whose state_dict MODEL is."),
+    click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch)."),
+    click.option("--trust-source", is_flag=True, help="Allow code stored in MODEL to run (pickled modules)."),
+)
+
+_quantizing = _options(
+    click.option("--precision", metavar="P", help="int8, int8-dynamic, float16 or float32. [default: int8]"),
+    click.option("--effort", metavar="E", help="plain or standard: work put into int8 accuracy. [default: standard]"),
+    click.option(
+        "--observer", metavar="O", help="min-max, moving-average, percentile, entropy or mse. [default: the effort's]"
+    ),
+    click.option("--io", metavar="TYPE", help="Type of inputs and outputs: float32, int8 or uint8. [default: float32]"),
+    click.option(
+        "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
+    ),
+    click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options win over it."),
+    click.option("--target", "target_name", metavar="NAME", default="cpu", show_default=True, help="Device profile."),
+)
+
+_samples = _options(
+    click.option("--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, folder, module:function)."),
+    click.option(
+        "--evaluate", metavar="SAMPLES", help="Samples to check the files on. [default: those of --calibrate]"
+    ),
+    click.option("--metric", metavar="M", help="top1, top5, mse, mae, auc, cosine, ... or module:function."),
+    click.option("--labels", metavar="WHERE", help="column:NAME, file:PATH, prefix, folder ... (docs/samples.md)."),
+)
+
+_limits = _options(
+    click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5)."),
+    click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
+    click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
+    click.option("--limit-memory", type=SIZE, help="Largest peak memory of a file's process (100MB)."),
+)
+
+
+@command(example="edgekit convert examples/digits/digits_cnn.keras --calibrate examples/digits/calibrate.npz -o out/")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
+@click.option("--to", "formats", type=click.Choice(FORMATS), multiple=True, help="Format to write. [default: both]")
+@_samples
+@_quantizing
+@_limits
+@_reading
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
+@click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
+@click.option("--checks/--no-checks", default=True, help="Run, compare and time the files. [default: checks]")
+def convert(console: Console, model: Path, out: Path, html: Path | None, **options: Any) -> int:
+    """Convert a model to int8 TFLite and ONNX files and check them.
+
+    Writes OUT/<stem>.int8.tflite, OUT/<stem>.int8.onnx, a manifest beside each, and OUT/report.json. Ends with 0 when every
+    file was made and is within its limits, with 1 when one is not.
+    """
+    from edgekit import pipeline
+
+    report = pipeline.convert(_request(model, out, **options), console.progress)
+    if html is not None:
+        pipeline.write_html(report, html)
+    console.show(report)
+    return report.exit_code
+
+
+def _request(
+    model: Path,
+    out: Path,
+    *,
+    formats: Sequence[str],
+    source: str | None,
+    input_shapes: Sequence[tuple[str, tuple[int, ...]]],
+    factory: str | None,
+    example: Path | None,
+    trust_source: bool,
+    target_name: str,
+    calibrate: str | None,
+    evaluate: str | None,
+    metric: str | None,
+    labels: str | None,
+    threads: int,
+    checks: bool,
+    **recipe_options: Any,
+) -> Request:
+    from edgekit.pipeline import Request
+    from edgekit.protocols import ReadOptions
+    from edgekit.target import load_target
+
+    target = load_target(target_name)
+    recipe = _recipe(**recipe_options)
+    if recipe_options["io"] is None and recipe_options["recipe_file"] is None:
+        recipe = dataclasses.replace(recipe, io=target.io)
+    return Request(
+        model=model,
+        out=out,
+        recipe=recipe,
+        target=target,
+        formats=tuple(dict.fromkeys(formats)) or target.formats,
+        source=source,
+        read=ReadOptions(dict(input_shapes), factory, example, trust_source),
+        calibrate=calibrate,
+        evaluate=evaluate,
+        metric=metric,
+        labels=labels,
+        threads=threads,
+        checks=checks,
+    )
+
+
+def _recipe(
+    *,
+    recipe_file: Path | None,
+    precision: str | None,
+    effort: str | None,
+    observer: str | None,
+    io: str | None,
+    keep_float: Sequence[str],
+    limit_drop: float | None,
+    limit_latency: float | None,
+    limit_size: int | None,
+    limit_memory: int | None,
+) -> Recipe:
+    """The recipe file's entries with the command line's options laid over them."""
+    from edgekit.recipe import Budgets, Precision, Recipe, Rule, load_recipe, recipe_from_dict
+
+    base = load_recipe(recipe_file) if recipe_file else Recipe()
+    given = {"precision": precision, "effort": effort, "observer": observer, "io": io}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    parsed = recipe_from_dict(chosen, "the command line")
+    limits = {"drop_points": limit_drop, "latency_ms": limit_latency, "size_bytes": limit_size}
+    limits["memory_bytes"] = limit_memory
+    budgets = {name: value for name, value in limits.items() if value is not None}
+    return dataclasses.replace(
+        base,
+        **{name: getattr(parsed, name) for name in chosen},
+        rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
+        budgets=dataclasses.replace(base.budgets or Budgets(), **budgets),
+    )
