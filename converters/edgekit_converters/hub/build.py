@@ -11,6 +11,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import ArrayLike
 
+from edgekit_converters.hub.inferable import inferable
 from edgekit_converters.hub.model import IR_VERSION, OPSET, Hub
 
 
@@ -78,7 +79,7 @@ class GraphBuilder:
 
 def infer_node(node: ir.Node) -> None:
     """Set dtype and shape of the node's outputs from its inputs, by ONNX's own inference. Raises onnx's InferenceError."""
-    proto = ir.to_proto(node)
+    proto = inferable(ir.to_proto(node))
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:
@@ -88,7 +89,7 @@ def infer_node(node: ir.Node) -> None:
         types[value.name] = ir.to_proto(value).type
         if value.const_value is not None and value.const_value.size <= _LARGEST_SHAPE_TENSOR:
             data[value.name] = ir.to_proto(value.const_value)
-    schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
+    schema = onnx.defs.get_schema(proto.op_type, OPSET, node.domain)
     inferred: Mapping[str, onnx.TypeProto] = onnx.shape_inference.infer_node_outputs(
         schema, proto, types, data, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )

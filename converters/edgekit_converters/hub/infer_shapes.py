@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
+from edgekit_converters.hub.inferable import inferable
 from edgekit_converters.hub.model import IR_VERSION
 
 
@@ -37,7 +38,7 @@ def _infer(model: ir.Model) -> dict[str, onnx.TypeProto]:
     for value in model.graph.initializers.values():
         _declare_constant(graph, value)
     for node in model.graph:
-        ir.serde.serialize_node_into(graph.node.add(), node)
+        graph.node.append(inferable(ir.to_proto(node)))
     for value in model.graph.outputs:
         if value.producer() is not None:
             graph.output.add(name=value.name)
