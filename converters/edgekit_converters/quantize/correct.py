@@ -54,11 +54,14 @@ def _bias(group: Group, plan: QuantPlan) -> Use | None:
 def _columns(layer: Layer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The same positions of the quantized layer's raw output and of the float target, each (channels, positions)."""
     step = step_over(layer.targets)
-    raw, wanted = [], []
-    for index, (output, target) in enumerate(zip(layer.raw_outputs(), layer.targets, strict=True)):
-        raw.append(columns(output, step, index))
-        wanted.append(columns(target, step, index))
-    return np.concatenate(raw, axis=1), np.concatenate(wanted, axis=1)
+    wanted = np.concatenate([columns(target, step, index) for index, target in enumerate(layer.targets)], axis=1)
+    # Made before the large outputs come and go, so that it does not stand between them on the heap.
+    raw, filled = np.empty_like(wanted), 0
+    for index, output in enumerate(layer.raw_outputs()):
+        some = columns(output, step, index)
+        raw[:, filled : filled + some.shape[1]] = some
+        filled += some.shape[1]
+    return raw, wanted
 
 
 def _bounds(layer: Layer) -> Bounds:

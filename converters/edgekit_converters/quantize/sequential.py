@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import feeds_of
+from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
 from edgekit_converters.quantize.calibrate_session import open_session
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import value_name
 from edgekit_converters.quantize.sequential_group import Group, groups_of
 from edgekit_converters.quantize.sequential_model import float_model, integer_model, raw_model, stored_name
 from edgekit_converters.quantize.sequential_samples import last_readers, picked, run_size
-from edgekit_converters.quantize.sequential_storage import Stored, float_storage, integer_storage
+from edgekit_converters.quantize.sequential_storage import Stored, float_storage, integer_storage, kept
 
 Chunks = Sequence[NDArray[Any]]
 """A stored value, batch by batch."""
@@ -115,7 +115,7 @@ class Prefix:
         made: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in writes}
         for index, arrays in enumerate(self.results(group, model, list(writes))):
             for value, array in zip(writes, arrays, strict=True):
-                made[value].append(array)
+                made[value].append(kept(array))
             for value in dead:
                 self._chunks[value][index] = _FREED
         for value in dead:
@@ -132,11 +132,13 @@ def _prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset) -> tuple[Pref
     """The float and the quantized prefix of no layer at all: both hold the same inputs."""
     read = last_readers(groups)
     inputs: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in hub.model.graph.inputs if value in read}
-    batches = 0
-    for feeds, _ in feeds_of(hub, picked(samples, groups), run_size(hub, groups)):
+    batches, size = 0, run_size(hub, groups)
+    for feeds, count in feeds_of(hub, picked(samples, groups), size):
+        if batches and count < size and fixed_batch(hub):
+            break  # The last batch is filled up with copies of one sample, which would count too much.
         batches += 1
         for value, chunks in inputs.items():
-            chunks.append(feeds[value_name(value)])
+            chunks.append(kept(feeds[value_name(value)]))
     return Prefix(inputs, batches), Prefix(inputs, batches)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgekit_converters.quantize.params import QuantParams
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
@@ -39,3 +43,18 @@ def integer_storage(value: ir.Value, plan: QuantPlan, producer: Group) -> Stored
     if params is not None and plan.execution(producer.name) is Execution.INTEGER:
         return Stored(ir.DataType.from_numpy(params.dtype.dtype), params)
     return float_storage(value, plan)
+
+
+def kept(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy in pages of its own, which go back to the system as soon as it is freed.
+
+    On the heap, between arrays that come and go, the stored values would leave holes: twice the memory in the end.
+    """
+    if array.nbytes < _SMALLEST_MAPPED:
+        return array
+    copy: NDArray[Any] = np.frombuffer(mmap.mmap(-1, array.nbytes), array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+_SMALLEST_MAPPED = 1 << 16
