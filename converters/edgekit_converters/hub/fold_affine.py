@@ -19,13 +19,13 @@ Floats = NDArray[np.float64]
 
 
 def fold_affine(model: ir.Model) -> int:
-    """Fold BatchNormalization, Mul, Div, Add and Sub of constants into Conv, ConvTranspose and Gemm, after them and before.
+    """Fold BatchNormalization, Neg, and sums and products with constants into the Conv, ConvTranspose or Gemm before or after.
 
     Requires: inferred shapes; Gemm as `form_gemm` leaves it (transB = 1). Returns the number of nodes folded.
     """
     edit = Editor(model)
     changes = 0
-    for node in nodes_of(model, "BatchNormalization", "Mul", "Div", "Add", "Sub"):
+    for node in nodes_of(model, "BatchNormalization", "Mul", "Div", "Add", "Sub", "Neg"):
         found = _affine_of(node)
         if found is not None and (_fold_backward(node, found, edit) or _fold_forward(node, found, edit)):
             changes += 1
@@ -43,6 +43,8 @@ class _ChannelAffine(NamedTuple):
 def _affine_of(node: ir.Node) -> _ChannelAffine | None:
     if node.op_type == "BatchNormalization":
         return _batch_normalization(node)
+    if node.op_type == "Neg":
+        return None if node.inputs[0] is None else _ChannelAffine(node.inputs[0], np.asarray(-1.0), np.asarray(0.0))
     for position in (1, 0):
         source, array = node.inputs[1 - position], constant(node.inputs[position])
         if source is None or source.shape is None or array is None or array.dtype != np.float32:

@@ -6,6 +6,7 @@ Exporters write ``x.view(x.size(0), -1)`` as Shape, Gather, Concat, Reshape. Fol
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 
@@ -35,7 +36,7 @@ def fold_shapes(model: ir.Model) -> int:
             known[node.outputs[0]] = elements
             changes += _fold(node, elements, edit)
     for node in nodes_of(model, "Reshape", "Expand"):
-        changes += _make_constant(node, known, edit)
+        changes += _make_constant(node, known, edit) or _keep_symbol(node, edit)
     return changes
 
 
@@ -213,6 +214,23 @@ def _reshape_numbers(node: ir.Node, wanted: tuple[Element, ...]) -> list[int] | 
     if open_dims <= 1:
         return numbers
     return None
+
+
+def _keep_symbol(node: ir.Node, edit: Editor) -> int:
+    """0 instead of the -1 that stands for the input's one symbolic dimension, so that inference knows it by name."""
+    numbers, source = integers(node.inputs[1]), dims(node.inputs[0])
+    if node.op_type != "Reshape" or numbers is None or source is None or attribute(node, "allowzero", 0):
+        return 0
+    open_dims = [index for index, number in enumerate(numbers) if number == -1]
+    symbols = [index for index, dim in enumerate(source) if not isinstance(dim, int)]
+    if open_dims != symbols or len(symbols) != 1 or 0 in numbers or 0 in source:
+        return 0
+    fixed = math.prod(dim for dim in source if isinstance(dim, int))
+    if fixed != math.prod(number for number in numbers if number != -1):
+        return 0
+    kept = [0 if number == -1 else number for number in numbers]
+    node.replace_input_with(1, edit.index(kept, f"{node.name or node.op_type}_shape"))
+    return 1
 
 
 def _expand_numbers(node: ir.Node, wanted: tuple[Element, ...]) -> list[int] | None:

@@ -16,7 +16,7 @@ from edgekit_converters.hub.remove_no_ops import remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
-from edgekit_converters.hub.tidy import give_names, merge_small_constants
+from edgekit_converters.hub.tidy import give_names, merge_small_constants, name_dimensions
 
 
 def normalize(hub: Hub) -> Hub:
@@ -27,6 +27,7 @@ def normalize(hub: Hub) -> Hub:
     result = hub.clone()
     model = result.model
     make_single_precision(model)
+    name_dimensions(model)
     until_settled(model, _SIMPLIFY)
     until_settled(model, _REWRITE)
     give_bias(model)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from functools import partial
+
+import onnx_ir as ir
 
 from edgekit.errors import ConversionError
-from edgekit_converters.hub.edit import dims, static_shape
+from edgekit_converters.hub.edit import dims, nodes_of, static_shape
 from edgekit_converters.hub.fold_constants import fold_constants
 from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.infer_shapes import infer_shapes
@@ -13,6 +16,7 @@ from edgekit_converters.hub.input_shapes import bind_batch, bind_input_shapes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.remove_no_ops import remove_dead_code
+from edgekit_converters.hub.tidy import give_names
 
 
 def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> Hub:
@@ -26,9 +30,24 @@ def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int,
     model = result.model
     bind_input_shapes(model, input_shapes or {})
     bind_batch(model, batch)
-    until_settled(model, (infer_shapes, fold_constants, fold_shapes, remove_dead_code))
+    planned = {node.name for node in model.graph}
+    until_settled(
+        model, (infer_shapes, fold_constants, fold_shapes, partial(_drop_identities, planned), remove_dead_code)
+    )
+    give_names(model)
     _require_static(result)
     return result
+
+
+def _drop_identities(planned: Set[str | None], model: ir.Model) -> int:
+    """Remove the Identity nodes that come out of a folded If; those that a plan may know stay."""
+    dropped = 0
+    for node in nodes_of(model, "Identity"):
+        source, output = node.inputs[0], node.outputs[0]
+        if node.name not in planned and source is not None and not output.is_graph_output():
+            output.replace_all_uses_with(source)
+            dropped += 1
+    return dropped
 
 
 def _require_static(hub: Hub) -> None:

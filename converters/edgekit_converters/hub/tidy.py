@@ -1,4 +1,4 @@
-"""Last touches: names that are unique, small equal constants stored once."""
+"""Names and small constants: names that are unique, small equal constants stored once."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ def _name_values(model: ir.Model) -> int:
                 value.name = edit.unique(f"{node.name}_out")
                 given += 1
     return given
+
+
+def name_dimensions(model: ir.Model) -> int:
+    """Give the unnamed dimensions of inputs names, so that shapes which depend on them can be compared. Returns their number."""
+    named = 0
+    for value in model.graph.inputs:
+        if value.shape is None:
+            continue
+        for axis, dim in enumerate(value.shape):
+            if not isinstance(dim, int) and dim.value is None:
+                value.shape = ir.Shape([*value.shape[:axis], f"{value.name}_dim_{axis}", *value.shape[axis + 1 :]])
+                named += 1
+    return named
 
 
 def merge_small_constants(model: ir.Model) -> int:
