@@ -11,29 +11,11 @@ from numpy.typing import NDArray
 
 from edgekit import registry
 from edgekit.errors import UnknownNameError
+from edgekit.figures import MetricKind
 from edgekit.protocols import Feeds
 from edgekit.user_function import load_function
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricKind:
-    """What a figure means. ``points_per_unit``: 100 for rates (1 point = .01); None where the loss is told as a
-    percentage of the original's own figure (errors without a natural scale)."""
-
-    name: str
-    higher_is_better: bool = True
-    points_per_unit: float | None = 100.0
-
-    def drop_points(self, original: float, found: float) -> float:
-        """How much worse ``found`` is, in points; negative when it is better."""
-        loss = original - found if self.higher_is_better else found - original
-        if self.points_per_unit is not None:
-            return loss * self.points_per_unit
-        if loss == 0:
-            return 0.0
-        return 100.0 * loss / abs(original) if original else float("inf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,44 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import MeasurementError
+from edgekit.figures import Agreement, OutputAgreement
 from edgekit.metrics import cosines
 
 SQNR_OF_EQUAL_DB = 200.0
 """What is reported for outputs without any difference (and the largest figure reported): float32 ends at about 150 dB."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputAgreement:
-    """Agreement of one output with the reference's.
-
-    ``sqnr_db``: signal to quantization noise, 10 log10(sum x^2 / sum (x - y)^2). ``cosine``: mean over the samples.
-    ``equal_decisions``: share of positions with the same argmax over the last axis; None for single values.
-    ``equal_values``: share of equal numbers; where both outputs have one integer encoding, of equal integers.
-    ``non_finite``: count of NaN and infinite values among the outputs compared; the other figures leave these out.
-    """
-
-    name: str
-    sqnr_db: float
-    cosine: float
-    largest_error: float
-    equal_decisions: float | None
-    equal_values: float
-    non_finite: int
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Agreement over all outputs. ``equal_samples``: share of samples equal in every output."""
-
-    samples: int
-    sqnr_db: float
-    cosine: float
-    largest_error: float
-    equal_decisions: float | None
-    equal_values: float
-    equal_samples: float
-    non_finite: int
-    outputs: tuple[OutputAgreement, ...]
 
 
 @dataclass(slots=True)

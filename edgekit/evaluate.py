@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.accuracy import Metric, MetricChoice, MetricKind, Observed
-from edgekit.agreement import Agreement, AgreementMeter
+from edgekit.accuracy import Metric, MetricChoice, Observed
+from edgekit.agreement import AgreementMeter
 from edgekit.artifact import TensorSpec
 from edgekit.batching import run_batch
 from edgekit.encoding import Codec
 from edgekit.errors import MeasurementError
+from edgekit.figures import Agreement, MetricKind
 from edgekit.protocols import Batch, Dataset, Feeds, Progress, Session, Silent
 
 BATCH = 16

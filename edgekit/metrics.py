@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.accuracy import Arrays, MetricKind, Observed
+from edgekit.accuracy import Arrays, Observed
 from edgekit.errors import MeasurementError, UnknownNameError
+from edgekit.figures import MetricKind
 
 
 class TopK:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from edgekit.accuracy import MetricKind, Observed, choose_metric, metric_names
+from edgekit.accuracy import Observed, choose_metric, metric_names
 from edgekit.errors import MeasurementError, UnknownNameError, UsageError
+from edgekit.figures import MetricKind
 
 
 def measured(name: str, *batches: tuple[ArrayLike, Any], groups: Any = None, inputs: ArrayLike | None = None) -> float:

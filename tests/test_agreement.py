@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekit.agreement import SQNR_OF_EQUAL_DB, Agreement, AgreementMeter
+from edgekit.agreement import SQNR_OF_EQUAL_DB, AgreementMeter
 from edgekit.errors import MeasurementError
+from edgekit.figures import Agreement
 
 
 def compared(x: Any, y: Any, parts: int = 1) -> Agreement:

@@ -1,0 +1,109 @@
+"""What was measured, as values: the figures that stages hand to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgekit.protocols import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class MetricKind:
+    """What a task metric's figure means. ``points_per_unit``: 100 for rates (1 point = .01); None where the loss is told
+    as a percentage of the original's own figure (errors without a natural scale)."""
+
+    name: str
+    higher_is_better: bool = True
+    points_per_unit: float | None = 100.0
+
+    def drop_points(self, original: float, found: float) -> float:
+        """How much worse ``found`` is, in points; negative when it is better."""
+        loss = original - found if self.higher_is_better else found - original
+        if self.points_per_unit is not None:
+            return loss * self.points_per_unit
+        if loss == 0:
+            return 0.0
+        return 100.0 * loss / abs(original) if original else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAgreement:
+    """Agreement of one output with the reference's.
+
+    ``sqnr_db``: signal to quantization noise, 10 log10(sum x^2 / sum (x - y)^2). ``cosine``: mean over the samples.
+    ``equal_decisions``: share of positions with the same argmax over the last axis; None for single values.
+    ``equal_values``: share of equal numbers; where both outputs have one integer encoding, of equal integers.
+    ``non_finite``: count of NaN and infinite values among the outputs compared; the other figures leave these out.
+    """
+
+    name: str
+    sqnr_db: float
+    cosine: float
+    largest_error: float
+    equal_decisions: float | None
+    equal_values: float
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement over all outputs. ``equal_samples``: share of samples equal in every output."""
+
+    samples: int
+    sqnr_db: float
+    cosine: float
+    largest_error: float
+    equal_decisions: float | None
+    equal_values: float
+    equal_samples: float
+    non_finite: int
+    outputs: tuple[OutputAgreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyFigures:
+    """Time of one call in milliseconds. ``p50_low_ms`` and ``p50_high_ms`` bound the p50 with ``confidence``, the p90 likewise.
+
+    ``load_ms``: opening the file, apart. ``peak_memory_bytes``: of a process that does nothing else.
+    """
+
+    p50_ms: float
+    p50_low_ms: float
+    p50_high_ms: float
+    p90_ms: float
+    p90_low_ms: float
+    p90_high_ms: float
+    runs: int
+    threads: int
+    confidence: float = 0.95
+    steady: bool = True
+    load_ms: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementSummary:
+    """How many ops of the runtime's own graph run where. ``float_ops``: counts by op of those that compute in float."""
+
+    ops: int
+    integer_ops: int
+    partitions: int
+    devices: Mapping[str, int] = field(default_factory=dict)
+    float_ops: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(placement: Placement) -> PlacementSummary:
+        return PlacementSummary(
+            ops=len(placement.ops),
+            integer_ops=sum(op.integer for op in placement.ops),
+            partitions=placement.partitions,
+            devices=_counts([op.device for op in placement.ops]),
+            float_ops=_counts([op.op for op in placement.ops if not op.integer]),
+            notes=placement.notes,
+        )
+
+
+def _counts(names: list[str]) -> dict[str, int]:
+    return {name: names.count(name) for name in sorted(set(names))}

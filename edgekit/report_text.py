@@ -1,0 +1,96 @@
+"""A `Report` as tables and lines that a person reads in ten seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.quantities import (
+    decibel_text,
+    duration_text,
+    metric_text,
+    points_text,
+    quantity_text,
+    share_text,
+    size_text,
+)
+from edgekit.report import Entry, Limit, Report
+from edgekit.table import Table, table
+
+MOST_FLOAT_NODES = 8
+
+
+def sections(report: Report) -> Sequence[Table | str]:
+    """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
+    parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
+    parts += _twins(report)
+    parts += _float_nodes(report)
+    parts += [_limit_line(limit) for limit in report.limits]
+    parts += [f"failed: {failure.stage}: {failure.message}" for failure in report.failures]
+    parts += [f"note: {note}" for note in report.notes]
+    parts += [f"note: {entry.name}: {note}" for entry in report.entries for note in entry.notes]
+    return [*parts, report.verdict]
+
+
+def _head(report: Report) -> list[str]:
+    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
+    lines = [f"{report.model.path} ({report.model.framework})" + (f": {settings}" if settings else "")]
+    if report.reference:
+        lines.append(f"compared with {report.reference}")
+    if report.calibration:
+        lines.append(f"calibrated on {report.calibration.count} samples of {report.calibration.location}")
+    if report.evaluation:
+        lines.append(f"checked on {report.evaluation.count} samples of {report.evaluation.location}")
+    return lines
+
+
+def _entries(report: Report) -> Table:
+    """Columns that hold nothing at all are left out."""
+    metric = report.metric.name if report.metric else "metric"
+    names = ("model", "runtime", ">size", f">{metric}", ">drop", ">SQNR", ">same top", ">p50", ">p90", "limits")
+    rows = [_row(report, entry) for entry in report.entries]
+    used = [n for n in range(len(names)) if n == 0 or any(row[n] != "-" for row in rows)]
+    return table(",".join(names[n] for n in used), [tuple(row[n] for n in used) for row in rows])
+
+
+def _row(report: Report, entry: Entry) -> tuple[str, ...]:
+    agreement, latency = entry.agreement, entry.latency
+    passed = report.entry_passed(entry.name)
+    return (
+        entry.name,
+        entry.runtime or "-",
+        size_text(entry.size_bytes),
+        metric_text(entry.accuracy, report.metric),
+        points_text(entry.drop_points),
+        decibel_text(agreement.sqnr_db if agreement else None),
+        share_text(agreement.equal_decisions if agreement else None),
+        duration_text(latency.p50_ms if latency else None),
+        duration_text(latency.p90_ms if latency else None),
+        "-" if passed is None else "kept" if passed else "BROKEN",
+    )
+
+
+def _twins(report: Report) -> list[str]:
+    if report.twins is None:
+        return []
+    agreement = report.twins.agreement
+    return [
+        f"{report.twins.one} and {report.twins.other}: {share_text(agreement.equal_values)} of the output values equal, "
+        f"{share_text(agreement.equal_samples)} of the samples equal throughout"
+    ]
+
+
+def _float_nodes(report: Report) -> list[str]:
+    nodes = report.float_nodes
+    lines = [f"stayed float: {node.node} ({node.op}): {node.reason}" for node in nodes[:MOST_FLOAT_NODES]]
+    if len(nodes) > MOST_FLOAT_NODES:
+        lines.append(f"stayed float: {len(nodes) - MOST_FLOAT_NODES} more; --json lists all")
+    return lines
+
+
+def _limit_line(limit: Limit) -> str:
+    word = "kept" if limit.passed else "BROKEN"
+    bound = "at least" if limit.at_least else "at most"
+    return (
+        f"limit {word}: {limit.name} of {limit.entry} is {quantity_text(limit.found, limit.unit)}, "
+        f"{bound} {quantity_text(limit.limit, limit.unit)}"
+    )
