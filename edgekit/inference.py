@@ -33,7 +33,8 @@ def load(path: str | Path, *, threads: int = 1, runtime: str | None = None, dele
     """
     artifact = Artifact.open(Path(path))
     options = SessionOptions(threads=threads, delegates=tuple(delegates))
-    return Model(artifact, find_runtime(artifact.path, runtime).open(artifact.path, options))
+    found = find_runtime(artifact.path, runtime)
+    return Model(artifact, found.open(artifact.path, options), found.name)
 
 
 def find_runtime(path: Path, name: str | None = None) -> Runtime:
@@ -60,8 +61,9 @@ class Model:
     size is taken: where the file's is fixed, the samples are run one after the other.
     """
 
-    def __init__(self, artifact: Artifact, session: Session) -> None:
+    def __init__(self, artifact: Artifact, session: Session, runtime: str) -> None:
         self.path = artifact.path
+        self.runtime = runtime
         self.manifest: Manifest | None = artifact.manifest
         self.inputs: tuple[TensorSpec, ...] = tuple(session.inputs)
         self.outputs: tuple[TensorSpec, ...] = tuple(session.outputs)
@@ -95,7 +97,19 @@ class Model:
         The steps are those of the recipe that made the file. Raises UsageError when it had none.
         """
         pixels = read_picture(Path(picture)) if isinstance(picture, (str, Path)) else picture
-        return apply(pixels, self._preprocess())[np.newaxis]
+        steps = self.preprocessing
+        if steps is None:
+            raise UsageError(
+                f"{self.path.name} came without preprocessing: its recipe had no [preprocess] table. "
+                "Prepare the array yourself, or convert again with that table."
+            )
+        return apply(pixels, steps)[np.newaxis]
+
+    @property
+    def preprocessing(self) -> Preprocess | None:
+        """The recipe's preprocessing; None where the file came without."""
+        recorded: Mapping[str, Any] | None = self.manifest.preprocess if self.manifest else None
+        return None if recorded is None else preprocess_from_dict(recorded, str(Artifact.manifest_path(self.path)))
 
     def placement(self) -> Placement:
         """Which op runs where, with which kernel."""
@@ -119,12 +133,3 @@ class Model:
             if not splits(feeds, self.inputs):
                 raise
         return run_in_parts(self._run_session, self.inputs, feeds)
-
-    def _preprocess(self) -> Preprocess:
-        recorded: Mapping[str, Any] | None = self.manifest.preprocess if self.manifest else None
-        if recorded is None:
-            raise UsageError(
-                f"{self.path.name} came without preprocessing: its recipe had no [preprocess] table. "
-                "Prepare the array yourself, or convert again with that table."
-            )
-        return preprocess_from_dict(recorded, str(Artifact.manifest_path(self.path)))

@@ -1,0 +1,158 @@
+"""``edgekit bench``: files timed side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.command import command
+from edgekit.cli.console import Console
+from edgekit.cli.parameters import SECONDS
+from edgekit.json_text import json_text, plain
+from edgekit.table import Table, table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgekit.artifact import TensorSpec
+    from edgekit.benchmark import Benchmark, Contender, Timed
+    from edgekit.conditions import Conditions
+    from edgekit.quantiles import Quantile
+
+SCHEMA = "edgekit.bench/1"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """A `Benchmark` for output. ``keep_samples`` adds every single run to the JSON."""
+
+    benchmark: Benchmark
+    keep_samples: bool
+
+    def to_json(self) -> str:
+        results = [plain(result) for result in self.benchmark.results]
+        for result in results:
+            del result["latency"]["rounds_ns"]
+            if not self.keep_samples:
+                del result["latency"]["samples_ns"]
+        before, after = self.benchmark.before, self.benchmark.after
+        return json_text({"schema": SCHEMA, "results": results, "before": before, "after": after})
+
+    def sections(self) -> Sequence[Table | str]:
+        results = self.benchmark.results
+        times = table(
+            "file,runtime,>p50 ms,>95 % interval,>p90 ms,>p99 ms,>runs,>ratio,>its interval",
+            [_times(result) for result in results],
+        )
+        costs = table(
+            "file,>load ms,>start ms,>peak memory MB,>size KB", [_costs(result) for result in results], title="Opening"
+        )
+        unsteady = [
+            f"{r.file} was still changing its pace when the warm-up ended." for r in results if not r.latency.steady
+        ]
+        return [
+            times,
+            "",
+            costs,
+            "",
+            *unsteady,
+            _state(self.benchmark.before, self.benchmark.after, results[0].threads),
+        ]
+
+
+@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1 --json")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtimes.")
+@click.option("--min-seconds", type=SECONDS, default=2.0, show_default=True, help="Measured time of each file.")
+@click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
+@click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
+@click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
+@click.option("--keep-samples", is_flag=True, help="Put the time of every single run into the JSON.")
+def bench(
+    console: Console,
+    files: tuple[Path, ...],
+    threads: int,
+    min_seconds: float,
+    max_seconds: float,
+    samples: str | None,
+    runtime: str | None,
+    keep_samples: bool,
+) -> None:
+    """Time model files against one another.
+
+    The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
+    FILE. Load time and peak memory are measured in processes of their own.
+    """
+    from edgekit.benchmark import benchmark, contender
+    from edgekit.latency import Timing
+
+    contenders = [contender(file, runtime=runtime, threads=threads) for file in files]
+    if samples is not None:
+        contenders = [_with_sample(each, samples) for each in contenders]
+    timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds)
+    measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress)
+    console.show(BenchResult(measured, keep_samples))
+
+
+def _with_sample(contender: Contender, samples: str) -> Contender:
+    """The contender with the first of ``samples`` as its feeds, encoded as the file wants it."""
+    from edgekit.datasets import open_dataset
+    from edgekit.encoding import Codec
+    from edgekit.inference import load
+
+    with load(contender.path, runtime=contender.runtime) as model:
+        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none")
+        feeds = next(dataset.batches(_batch(model.inputs))).feeds
+        encoded: dict[str, NDArray[Any]] = Codec.of(model.inputs, ()).encode(feeds)
+    return dataclasses.replace(contender, feeds=encoded)
+
+
+def _batch(inputs: Sequence[TensorSpec]) -> int:
+    """Samples of one run: the file's fixed batch, or 1."""
+    first = inputs[0].shape[0] if inputs[0].shape else 1
+    return first if isinstance(first, int) else 1
+
+
+def _times(result: Timed) -> tuple[str, ...]:
+    latency = result.latency
+    return (
+        Path(result.file).name,
+        result.runtime,
+        _ms(latency.p50_ns.value),
+        f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",
+        _ms(latency.p90_ns.value),
+        _ms(latency.p99_ns.value) if latency.p99_ns else "too few runs",
+        str(latency.runs),
+        f"{result.ratio.value:.3f}",
+        _interval(result.ratio),
+    )
+
+
+def _costs(result: Timed) -> tuple[str, ...]:
+    load = result.load
+    memory = f"{load.peak_memory_bytes / 1e6:.0f}"
+    return Path(result.file).name, _ms(load.load_ns), _ms(load.start_ns), memory, f"{result.size_bytes / 1e3:.1f}"
+
+
+def _interval(found: Quantile) -> str:
+    return f"{found.low:.3f}..{found.high:.3f}"
+
+
+def _ms(nanoseconds: float) -> str:
+    milliseconds = nanoseconds / 1e6
+    return f"{milliseconds:.4f}" if milliseconds < 1 else f"{milliseconds:.3f}"
+
+
+def _state(before: Conditions, after: Conditions, threads: int) -> str:
+    """The machine in one line: what the same bench elsewhere, or tomorrow, has to be compared with."""
+    facts = [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
+    if before.temperature_c is not None and after.temperature_c is not None:
+        facts.append(f"{before.temperature_c:.0f} to {after.temperature_c:.0f} degrees Celsius")
+    if before.load is not None:
+        facts.append(f"load {before.load:g} before")
+    return ", ".join(facts)

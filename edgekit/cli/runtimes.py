@@ -1,0 +1,62 @@
+"""``edgekit runtimes``: what can run files here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekit.cli.command import command
+from edgekit.cli.console import Console
+from edgekit.json_text import json_text
+from edgekit.protocols import Availability
+from edgekit.table import Table, table
+
+SCHEMA = "edgekit.runtimes/1"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeEntry:
+    """A runtime and whether it can be used here."""
+
+    name: str
+    formats: tuple[str, ...]
+    availability: Availability
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeList:
+    """All runtimes, built-in ones first."""
+
+    runtimes: tuple[RuntimeEntry, ...]
+    schema: str = SCHEMA
+
+    def to_json(self) -> str:
+        return json_text(self)
+
+    def sections(self) -> Sequence[Table | str]:
+        rows = [
+            (
+                entry.name,
+                ", ".join(entry.formats),
+                entry.availability.version if entry.availability.available else "not usable",
+                ", ".join(entry.availability.accelerators) or "-",
+            )
+            for entry in self.runtimes
+        ]
+        absent = [entry for entry in self.runtimes if not entry.availability.available]
+        return [
+            table("runtime,formats,version,providers and delegates", rows),
+            *(f"{e.name}: {e.availability.reason}. Install it with: {e.availability.remedy}" for e in absent),
+        ]
+
+
+@command(example="edgekit runtimes --json")
+def runtimes(console: Console) -> None:
+    """List the runtimes and what they can use here.
+
+    For one that cannot be used: why, and the command that installs it.
+    """
+    from edgekit import registry
+
+    found = [registry.runtime(name) for name in registry.names("runtime")]
+    console.show(RuntimeList(tuple(RuntimeEntry(r.name, tuple(r.formats), r.probe()) for r in found)))
