@@ -66,12 +66,12 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def _opened_zip(path: Path) -> Iterator[Archive]:
-    import h5py
-
     try:
         with zipfile.ZipFile(path) as package:
             if _CONFIG not in package.namelist():
-                raise SourceError(f"{path} is a zip file without {_CONFIG}; expected a .keras file as model.save() writes it")
+                raise SourceError(
+                    f"{path} is a zip file without {_CONFIG}; expected a .keras file as model.save() writes it"
+                )
             config = _json(_member(package, _CONFIG, _LARGEST_JSON_BYTES), f"{_CONFIG} of {path}")
             metadata = _member(package, _METADATA, _LARGEST_JSON_BYTES) if _METADATA in package.namelist() else b"{}"
             raw = _member(package, _WEIGHTS, None)
@@ -79,7 +79,7 @@ def _opened_zip(path: Path) -> Iterator[Archive]:
         raise SourceError(f"{path} is a damaged .keras file: {error}. Save the model again.") from error
     found = _json(metadata, f"{_METADATA} of {path}")
     version = found.get("keras_version") if isinstance(found, dict) else None
-    with _hdf5(io.BytesIO(raw), path, h5py) as store:
+    with _hdf5(io.BytesIO(raw), path) as store:
         yield Archive(config, Provenance(_version(version, (3, 0)), "tensorflow", True), store)
 
 
@@ -88,7 +88,9 @@ def _member(package: zipfile.ZipFile, name: str, largest: int | None) -> bytes:
     try:
         info = package.getinfo(name)
     except KeyError as error:
-        raise SourceError(f"{package.filename} has no {name}; expected a .keras file as model.save() writes it") from error
+        raise SourceError(
+            f"{package.filename} has no {name}; expected a .keras file as model.save() writes it"
+        ) from error
     limit = min(largest or info.file_size, info.compress_size * _LARGEST_RATIO + 1024)
     if info.file_size > limit:
         raise SourceError(
@@ -100,11 +102,11 @@ def _member(package: zipfile.ZipFile, name: str, largest: int | None) -> bytes:
 
 @contextmanager
 def _opened_hdf5(path: Path) -> Iterator[Archive]:
-    import h5py
-
     if not is_hdf5(path):
-        raise SourceError(f"{path} is neither a zip nor an HDF5 file; expected .keras or .h5 as model.save() writes them")
-    with _hdf5(path, path, h5py) as store:
+        raise SourceError(
+            f"{path} is neither a zip nor an HDF5 file; expected .keras or .h5 as model.save() writes them"
+        )
+    with _hdf5(path, path) as store:
         attributes = store.attrs
         if "model_config" not in attributes:
             raise SourceError(
@@ -112,14 +114,14 @@ def _opened_hdf5(path: Path) -> Iterator[Archive]:
                 "or build it, call load_weights() and then model.save()."
             )
         config = _json(_bytes(attributes["model_config"]), f"model_config of {path}")
-        weights = store["model_weights"] if "model_weights" in store else store
+        weights = store.get("model_weights", store)
         written = {**dict(attributes), **dict(weights.attrs)}
         version = _version(_text(written.get("keras_version")), (1, 0))
         yield Archive(config, Provenance(version, _text(written.get("backend")) or "", False), weights)
 
 
 @contextmanager
-def _hdf5(file: Path | io.BytesIO, path: Path, h5py_module: object) -> Iterator[h5py.File]:
+def _hdf5(file: Path | io.BytesIO, path: Path) -> Iterator[h5py.File]:
     """An open HDF5 file; whatever its library finds wrong becomes a SourceError."""
     import h5py
 

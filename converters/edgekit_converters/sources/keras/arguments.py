@@ -26,8 +26,8 @@ def legacy_calls(layer: str, nodes: Sequence[object], layers: frozenset[str]) ->
     """Keras 1 and 2: a node is a list of ``[layer, call, output, keywords]``, or one such entry alone."""
     calls = []
     for number, node in enumerate(nodes):
-        entries = [node] if _is_entry(node) else _entries(node, layer)
-        raw = next((entry[3] for entry in entries if len(entry) > 3 and entry[3]), {})
+        entries = _entries(node, layer)
+        raw: object = next((entry[3] for entry in entries if len(entry) > 3 and entry[3]), {})
         if not isinstance(raw, Mapping):
             raise SourceError(f"inbound node {number} of layer {layer!r} has wrong keywords; the file is damaged")
         first = tuple(_legacy_tensor(entry) for entry in entries)
@@ -66,7 +66,7 @@ def _decode_mapping(raw: Mapping[str, object]) -> Argument:
             return Literal(slice(start, stop, step))
         case "__tuple__", {"value": items} if isinstance(items, list):
             return decode(items)
-        case ("__numpy__" | "__tensor__"), {"value": value}:
+        case (("__numpy__" | "__tensor__"), {"value": value}):
             return decode(value)
         case "__ellipsis__", _:
             return Literal(...)
@@ -95,7 +95,9 @@ def _entries(node: object, layer: str) -> list[Sequence[object]]:
     if _is_entry(node):
         return [node]  # type: ignore[list-item]  # _is_entry says that it is a list
     if not isinstance(node, (list, tuple)):
-        raise SourceError(f"layer {layer!r} has the inbound node {node!r}; expected [layer, call, output]. The file is damaged")
+        raise SourceError(
+            f"layer {layer!r} has the inbound node {node!r}; expected [layer, call, output]. The file is damaged"
+        )
     return [entry for item in node for entry in _entries(item, layer)]
 
 

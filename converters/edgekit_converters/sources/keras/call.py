@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -17,7 +17,7 @@ from edgekit_converters.sources.keras.graph import Layer
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.value import Layout, Value, channels_first, native
 
-Operand: TypeAlias = Union[Value, "tuple[Operand, ...]", object]
+Operand: TypeAlias = "Value | tuple[Operand, ...] | object"
 """An argument as a rule sees it: a tensor, a constant, or a tuple that holds tensors."""
 
 Apply: TypeAlias = "Callable[[Layer, tuple[Operand, ...], Mapping[str, Operand]], list[Value]]"
@@ -35,6 +35,8 @@ class LayerCall:
     provenance: Provenance
     apply: Apply
     """Reads another layer, for wrappers and activations that are layers."""
+    constants: dict[str, ir.Value]
+    """The initializers made so far, shared by all calls."""
 
     @property
     def settings(self) -> Settings:
@@ -78,21 +80,24 @@ class LayerCall:
         """The error for a layer that is known but not in this form."""
         return UnsupportedLayerError(f"layer {self.name!r} ({self.layer.kind}) {what}")
 
-    def constant(self, data: NDArray[Any], role: str) -> ir.Value:
-        return self.graph.constant(data, f"{self.name}/{role}")
+    def constant(self, data: NDArray[Any] | np.generic, role: str) -> ir.Value:
+        """An initializer named after the layer. The second call of a shared layer gets the first one's."""
+        name = f"{self.name}/{role}"
+        found = self.constants.get(name)
+        if found is None or not _holds(found, data):
+            found = self.graph.constant(data, name)
+            self.constants[name] = found
+        return found
 
-    def node(
-        self, op_type: str, *inputs: ir.Value | None, part: str = "", outputs: int = 1, **attributes: object
-    ) -> ir.Value:
+    def node(self, op_type: str, *inputs: ir.Value | None, part: str = "", **attributes: Any) -> ir.Value:
         """A node named after the layer; ``part`` names it when it is not the layer's main one."""
-        name = f"{self.name}/{part}" if part else self.name
-        return self.graph.ops(op_type, *inputs, outputs=outputs, name=name, **attributes)[0]
+        return self.graph.op(op_type, *inputs, name=f"{self.name}/{part}" if part else self.name, **attributes)
 
     def value(self, variant: ir.Value, layout: Layout | None = None) -> Value:
         """A tensor that exists in one layout, by default as Keras sees it."""
         return Value(self.graph, {layout or native(len(variant.shape or ())): variant})
 
-    def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: object) -> Value:
+    def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: Any) -> Value:
         """An op that treats every element alike, in whichever layout there is."""
         layout = tensor.preferred
         return self.value(self.node(op_type, tensor.variant(layout), part=part, **attributes), layout)
@@ -125,7 +130,7 @@ class LayerCall:
         return self.constant(data, f"{part.lower()}_constant")
 
 
-ArrayOrNumber: TypeAlias = Union[NDArray[Any], float, int]
+ArrayOrNumber: TypeAlias = NDArray[Any] | float
 
 
 def common_layout(tensors: Sequence[Value]) -> Layout:
@@ -137,6 +142,18 @@ def common_layout(tensors: Sequence[Value]) -> Layout:
         return sum(layout in tensor.layouts for tensor in tensors), layout == best
 
     return max(candidates, key=have)
+
+
+def axes_removed(layout: Layout, axes: Sequence[int]) -> Layout:
+    """The layout of what is left of a variant without these axes of the tensor."""
+    left = [axis for axis in layout if axis not in axes]
+    return tuple(sorted(left).index(axis) for axis in left)
+
+
+def _holds(constant: ir.Value, data: NDArray[Any] | np.generic) -> bool:
+    assert constant.const_value is not None
+    held = constant.const_value.numpy()
+    return held.dtype == data.dtype and held.shape == data.shape and np.array_equal(held, data)
 
 
 def _tensors(operands: Sequence[Operand]) -> Iterator[Value]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from edgekit.errors import SourceError, UnsupportedLayerError, UntrustedSourceError
 from edgekit_converters.sources.keras.arguments import legacy_calls, modern_calls, tensor_refs
@@ -41,7 +42,9 @@ def _model(entry: Mapping[str, object], prefix: str) -> Model:
 def _functional(config: Mapping[str, object], prefix: str) -> Model:
     entries = _entries(config.get("layers"), prefix)
     layers = _by_name((_layer(entry, prefix) for entry in entries), prefix)
-    calls = tuple(call for layer, entry in zip(layers.values(), entries, strict=True) for call in _calls(layer, entry, layers))
+    calls = tuple(
+        call for layer, entry in zip(layers.values(), entries, strict=True) for call in _calls(layer, entry, layers)
+    )
     inputs = tuple(ref.layer for ref in tensor_refs(config.get("input_layers"), "input_layers"))
     outputs = tensor_refs(config.get("output_layers"), "output_layers")
     if any(_is_modern(entry.get("inbound_nodes")) for entry in entries):
@@ -62,7 +65,7 @@ def _sequential(config: object, prefix: str) -> Model:
         layers.insert(0, _input_layer(layers[0], prefix, shape))
     by_name = _by_name(layers, prefix)
     names = list(by_name)
-    calls = tuple(Call(name, 0, (Ref(before, 0, 0),), {}) for before, name in zip(names, names[1:], strict=False))
+    calls = tuple(Call(name, 0, (Ref(before, 0, 0),), {}) for before, name in pairwise(names))
     return Model(str(holder.get("name", "")), by_name, calls, (names[0],), (Ref(names[-1], 0, 0),), sequential=True)
 
 
@@ -83,7 +86,9 @@ def _layer(entry: Mapping[str, object], prefix: str) -> Layer:
         model = dataclasses.replace(_model(entry, path + "/"), name=name)
         return Layer("Model", name, path, Settings({}), raw.get("trainable") is not False, model=model)
     kind, config = modern(kind, raw)
-    layer = Layer(kind, name, path, Settings(config), config.get("trainable") is not False, shape=_declared_shape(config))
+    layer = Layer(
+        kind, name, path, Settings(config), config.get("trainable") is not False, shape=_declared_shape(config)
+    )
     if kind in _WRAPPERS:
         inner = _mapping(config.get("layer"), f"the layer wrapped by {path!r}")
         return dataclasses.replace(layer, wrapped=_layer(inner, path + "/"))
@@ -173,7 +178,9 @@ def _check_references(
                 "the file is damaged"
             )
     if wrong := [name for name in inputs if layers[name].kind != "InputLayer"]:
-        raise SourceError(f"input {wrong[0]!r} of model {_title(prefix)} is a {layers[wrong[0]].kind}, not an InputLayer")
+        raise SourceError(
+            f"input {wrong[0]!r} of model {_title(prefix)} is a {layers[wrong[0]].kind}, not an InputLayer"
+        )
 
 
 def _by_name(layers: Iterable[Layer], prefix: str) -> dict[str, Layer]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import EllipsisType
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from edgekit_converters.sources.keras.settings import Settings
 
@@ -33,8 +32,7 @@ class Group:
     items: tuple[Argument, ...]
 
 
-Argument: TypeAlias = Union[Ref, Literal, Group]
-Index: TypeAlias = Union[int, slice, None, EllipsisType]
+Argument: TypeAlias = "Ref | Literal | Group"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Attributes: TypeAlias = Mapping[str, object]
+Attributes: TypeAlias = Mapping[str, Any]
 
 
 def window_padding(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+import onnx_ir as ir
 
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
 from edgekit.protocols import ReadOptions
@@ -16,6 +17,7 @@ from edgekit_converters.sources.keras.archive import Provenance, opened
 from edgekit_converters.sources.keras.call import LayerCall, Operand
 from edgekit_converters.sources.keras.config import WAY_OUT, parse_model
 from edgekit_converters.sources.keras.graph import Argument, Call, Layer, Literal, Model, Ref
+from edgekit_converters.sources.keras.names import input_dtype, output_names
 from edgekit_converters.sources.keras.notes import notes_on
 from edgekit_converters.sources.keras.table import rules
 from edgekit_converters.sources.keras.value import Value
@@ -33,12 +35,11 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
         weights = load_weights(archive, model)
         provenance = archive.provenance
     graph = GraphBuilder(model.name or path.stem)
-    reader = _Reader(graph, weights, provenance)
+    reader = _Reader(graph, weights, provenance, {})
     feeds = [_input(graph, model.layers[name], options, len(model.inputs)) for name in model.inputs]
     results = reader.run(model, feeds)
-    taken = set(model.inputs)
-    for ref, value in zip(model.outputs, results, strict=True):
-        graph.output(value.plain, _unique(ref.layer, taken))
+    for name, value in zip(output_names(model), results, strict=True):
+        graph.output(value.plain, name)
     return graph.build("keras", path, notes_on(model, provenance))
 
 
@@ -75,30 +76,8 @@ def _input(graph: GraphBuilder, layer: Layer, options: ReadOptions, count: int) 
             raise SourceError(f"input {layer.name!r} has shape {declared}; the given shape {given} differs from it")
         wanted = given[axis] if given is not None and given[axis] > 0 else size
         shape.append(wanted if wanted is not None else f"{layer.name}_{axis}")
-    made = graph.input(layer.name, _input_dtype(layer), shape)
+    made = graph.input(layer.name, input_dtype(layer), shape)
     return Value(graph, {tuple(range(len(shape))): made})
-
-
-def _input_dtype(layer: Layer) -> str:
-    """float32 for every float; whole numbers and booleans as they are."""
-    raw = layer.settings.get("dtype")
-    if isinstance(raw, Mapping):
-        config = raw.get("config")
-        raw = config.get("name") if isinstance(config, Mapping) else None
-    if isinstance(raw, str) and raw in ("int8", "uint8", "int16", "uint16", "int32", "int64", "bool"):
-        return raw
-    if raw == "string":
-        raise UnsupportedLayerError(f"input {layer.name!r} takes texts; only numbers can be converted")
-    return "float32"
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +85,7 @@ class _Reader:
     graph: GraphBuilder
     weights: Weights
     provenance: Provenance
+    constants: dict[str, ir.Value]
 
     def run(self, model: Model, feeds: Sequence[Value]) -> list[Value]:
         """The outputs of a model for these inputs; nested models call it again."""
@@ -122,7 +102,9 @@ class _Reader:
                 else:
                     blocked.append(call)
             if len(blocked) == len(waiting):
-                raise SourceError(f"layer {waiting[0].layer!r} of model {model.name!r} waits for tensors that nothing makes")
+                raise SourceError(
+                    f"layer {waiting[0].layer!r} of model {model.name!r} waits for tensors that nothing makes"
+                )
             waiting = blocked
         if missing := [ref for ref in model.outputs if ref not in known]:
             raise SourceError(f"model {model.name!r} has the output {missing[0]}, which nothing makes")
@@ -136,7 +118,7 @@ class _Reader:
     def apply(self, layer: Layer, arguments: tuple[Operand, ...], keywords: Mapping[str, Operand]) -> list[Value]:
         """The outputs of one call of a layer or nested model."""
         weights = self.weights.get(layer.path, {})
-        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply)
+        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply, self.constants)
         if layer.model is not None:
             return self.run(layer.model, site.inputs)
         try:

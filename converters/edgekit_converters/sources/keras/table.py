@@ -53,5 +53,6 @@ def rules() -> dict[str, Rule]:
     for module in pkgutil.iter_modules(package.__path__):
         found = importlib.import_module(f"{package.__name__}.{module.name}")
         for member in vars(found).values():
-            table.update(getattr(member, "keras_rules", ()))
+            for emit in member if isinstance(member, tuple) else (member,):
+                table.update(getattr(emit, "keras_rules", ()))
     return table

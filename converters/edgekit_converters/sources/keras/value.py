@@ -89,8 +89,12 @@ class Value:
     def permuted(self, order: Layout) -> Value:
         """The tensor whose axis i is this one's axis ``order[i]``; no node is made."""
         place = {axis: position for position, axis in enumerate(order)}
-        made = {tuple(place[axis] for axis in layout): self.variant(layout) for layout in self.layouts}
-        return Value(self._graph, made)
+
+        def renamed(layout: Layout) -> Layout:
+            return tuple(place[axis] for axis in layout)
+
+        made = {renamed(layout): value for layout, value in self._made.items()}
+        return Value(self._graph, made, {renamed(layout): maker for layout, maker in self._makers.items()})
 
     def _transposed(self, layout: Layout) -> ir.Value:
         source = self.layouts[0]

@@ -155,7 +155,9 @@ def _matched(slots: list[_Slot], weight_names: list[str], layer: Layer, nested: 
     if None not in by_name and len(set(by_name)) == len(slots):
         return ((slot, name) for slot, name in zip(slots, by_name, strict=True) if name is not None)
     if len(weight_names) != len(slots):
-        raise SourceError(f"layer {layer.path!r} takes {len(slots)} weights but the file holds {len(weight_names)} for it")
+        raise SourceError(
+            f"layer {layer.path!r} takes {len(slots)} weights but the file holds {len(weight_names)} for it"
+        )
     return zip(sorted(slots, key=lambda slot: not slot.trainable), weight_names, strict=True)
 
 

@@ -69,7 +69,9 @@ def layer_normalization(call: LayerCall) -> Value:
     gamma = call.weights.get("gamma")
     if gamma is None:
         if None in shape:
-            raise call.unsupported("has no scale and normalizes over a size that is not known; give it with --input-shape")
+            raise call.unsupported(
+                "has no scale and normalizes over a size that is not known; give it with --input-shape"
+            )
         gamma = np.ones([size or 1 for size in shape], np.float32)
     beta = call.weights.get("beta")
     operands = [x.plain, call.constant(gamma, "gamma"), *([] if beta is None else [call.constant(beta, "beta")])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgekit_converters.sources.keras.call import LayerCall
@@ -21,7 +23,7 @@ def average_pooling(call: LayerCall) -> Value:
     return _window(call, "AveragePool", count_include_pad=0)
 
 
-def _window(call: LayerCall, op_type: str, **attributes: int) -> Value:
+def _window(call: LayerCall, op_type: str, **attributes: Any) -> Value:
     x = call.only
     rank = x.rank - 2
     layout = call.spatial_layout(x.rank)
@@ -29,9 +31,7 @@ def _window(call: LayerCall, op_type: str, **attributes: int) -> Value:
     strides = call.settings.spatial("strides", rank) if call.settings.get("strides") is not None else sizes
     spatial = [x.shape[axis] for axis in layout[2:]]
     pads = window_padding(call.settings.text("padding", "valid"), spatial, sizes, strides, (1,) * rank)
-    made = call.node(
-        op_type, x.variant(layout), kernel_shape=list(sizes), strides=list(strides), **pads, **attributes
-    )
+    made = call.node(op_type, x.variant(layout), kernel_shape=list(sizes), strides=list(strides), **pads, **attributes)
     return call.value(made, layout)
 
 

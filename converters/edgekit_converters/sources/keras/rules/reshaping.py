@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -37,15 +38,15 @@ def reshaped(call: LayerCall, x: Value, target: Sequence[int]) -> Value:
         return x
     source = x.unordered(native(x.rank))
 
-    def made(order: Sequence[int], part: str) -> ir.Value:
+    def made(order: Sequence[int]) -> ir.Value:
         shape = call.constant(np.array([0, *(sizes[axis - 1] for axis in order[1:])], np.int64), "shape")
-        return call.node("Reshape", source, shape, part=part)
+        return call.node("Reshape", source, shape)
 
     rank = len(sizes) + 1
     if sum(size != 1 for size in sizes) > 1 or rank < 3:
-        return call.value(made(native(rank), ""))
+        return call.value(made(native(rank)))
     orders = (native(rank), channels_first(rank))  # one long axis: every order of axes is the same reshape
-    return Value(call.graph, {}, {order: lambda order=order: made(order, "") for order in orders})
+    return Value(call.graph, {}, {order: partial(made, order) for order in orders})
 
 
 def _resolved(sizes: Sequence[int | None], target: Sequence[int]) -> list[int]:
@@ -130,9 +131,12 @@ def up_sampling(call: LayerCall) -> Value:
         raise call.unsupported(f"interpolates {how!r}; readable are nearest and bilinear")
     layout = call.spatial_layout(x.rank)
     scales = call.constant(np.array([1, 1, *factors], np.float32), "scales")
-    if how == "bilinear":
-        return call.value(_resize(call, x.variant(layout), scales, "linear", "half_pixel"), layout)
-    return call.value(_resize(call, x.variant(layout), scales, "nearest", "asymmetric"), layout)
+    manner = _BILINEAR if how == "bilinear" else _NEAREST
+    return call.value(call.node("Resize", x.variant(layout), None, scales, **manner), layout)
+
+
+_BILINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+_NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
 
 @reads("Resizing")
@@ -148,13 +152,5 @@ def resizing(call: LayerCall) -> Value:
     if channels is None:
         raise call.unsupported("resizes pictures whose number of channels is not known")
     spatial = call.constant(np.array([height, width], np.int64), "sizes")
-    made = call.node(
-        "Resize", x.variant(layout), None, None, spatial, mode="linear", axes=[2, 3],
-        coordinate_transformation_mode="half_pixel",
-    )  # fmt: skip
+    made = call.node("Resize", x.variant(layout), None, None, spatial, axes=[2, 3], **_BILINEAR)
     return call.value(made, layout)
-
-
-def _resize(call: LayerCall, x: ir.Value, scales: ir.Value, mode: str, coordinates: str) -> ir.Value:
-    nearest = {"nearest_mode": "floor"} if mode == "nearest" else {}
-    return call.node("Resize", x, None, scales, mode=mode, coordinate_transformation_mode=coordinates, **nearest)

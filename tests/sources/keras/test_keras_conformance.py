@@ -1,0 +1,83 @@
+"""The reader against Keras itself: every layer and option, saved in both formats, gives Keras's outputs."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import keras_models
+import numpy as np
+import onnxruntime
+import pytest
+
+from edgekit.protocols import ReadOptions
+from edgekit_converters.sources.keras import KerasSource
+
+pytestmark = pytest.mark.tensorflow
+BATCH = 3
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+@pytest.mark.parametrize("name", keras_models.ALL)
+@pytest.mark.filterwarnings("ignore")
+def test_hub_of_both_formats_gives_the_outputs_of_keras(keras, name, tmp_path):
+    keras.utils.set_random_seed(7)
+    model = keras_models.ALL[name](keras, keras.layers)
+    _randomize(model)
+    feeds = _feeds(model)
+    expected = _flat(keras, model(_arranged(model, feeds), training=False))
+    for file in (tmp_path / "model.keras", tmp_path / "model.h5"):
+        model.save(file)
+        found = run_hub(file, feeds)
+        assert len(found) == len(expected)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.shape == theirs.shape
+            np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5 * max(1.0, np.abs(theirs).max()))
+
+
+def run_hub(file, feeds):
+    hub = KerasSource().read(file, ReadOptions())
+    session = onnxruntime.InferenceSession(hub.to_bytes(), providers=["CPUExecutionProvider"])
+    assert [spec.name for spec in session.get_inputs()] == list(feeds)
+    return session.run(None, feeds)
+
+
+def _randomize(model):
+    """Weights that show a wrong order: none is 0 or 1, variances are positive."""
+    generator = np.random.default_rng(3)
+    for weight in model.weights:
+        if "count" in weight.path or "seed" in weight.path:
+            continue
+        values = generator.normal(0.0, 0.5, weight.shape).astype(np.float32)
+        weight.assign(np.abs(values) + 0.5 if "variance" in weight.path else values)
+
+
+def _feeds(model):
+    generator = np.random.default_rng(5)
+    feeds = {}
+    for tensor in model.inputs:
+        shape = (BATCH, *(size or 7 for size in tensor.shape[1:]))
+        values = generator.normal(0.0, 2.0, shape).astype(np.float32)
+        if "embedding" in model.layers[-1].name or "int" in tensor.dtype:
+            values = np.abs(values * 3).clip(0, 10).astype(tensor.dtype)
+        feeds[tensor.name] = values
+    return feeds
+
+
+def _arranged(model, feeds):
+    if isinstance(model.input, dict):
+        return {key: feeds[tensor.name] for key, tensor in model.input.items()}
+    arrays = [feeds[tensor.name] for tensor in model.inputs]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def _flat(keras, outputs):
+    return [np.asarray(tensor) for tensor in keras.tree.flatten(outputs)]
