@@ -13,8 +13,9 @@ from edgekit.protocols import Progress
 from edgekit_converters.sources.pytorch import exporters
 from edgekit_converters.sources.pytorch.batch import free_batch, name_batch
 from edgekit_converters.sources.pytorch.load import load
-from edgekit_converters.sources.pytorch.network import TorchSession, agree, vary
+from edgekit_converters.sources.pytorch.network import TorchSession
 from edgekit_converters.sources.pytorch.scopes import name_nodes
+from edgekit_converters.sources.trial import agree, compare_with_original
 
 if TYPE_CHECKING:
     from edgekit_converters.sources.pytorch.requests import ExportRequest
@@ -78,30 +79,8 @@ def _perform(attempt: Attempt, session: TorchSession, path: Path) -> None:
     name_batch(model)
     name_nodes(model)
     ir.save(model, path)
-    _compare(path, session, attempt.free)
-
-
-def _compare(path: Path, session: TorchSession, free: bool) -> None:
-    """Run the file in ONNX Runtime on other inputs than it was traced with. Raises SourceError where outputs differ."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    written = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     examples = {name: tensor.numpy() for name, tensor in session.network.examples.items()}
-    taken = [value.name for value in written.get_inputs()]
-    names = [value.name for value in written.get_outputs()]
-    for rows in (_SAMPLES_CHECKED, 1) if free else (None,):
-        feeds = vary(examples, rows)
-        expected = session.run(feeds)
-        found = dict(zip(names, written.run(names, {name: feeds[name] for name in taken}), strict=True))
-        if list(found) != list(expected):
-            raise SourceError(f"the exported graph has the outputs {names} instead of {list(expected)}")
-        for name, array in expected.items():
-            if not agree(found[name], array):
-                raise SourceError(
-                    f"output {name!r} of the exported graph differs from PyTorch's with {rows or 'its'} samples"
-                )
+    compare_with_original(path, session, examples, (_SAMPLES_CHECKED, 1) if attempt.free else (None,))
 
 
 def _refuse_randomness(session: TorchSession) -> None:

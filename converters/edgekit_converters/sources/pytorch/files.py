@@ -133,10 +133,9 @@ def _is_plain(name: str) -> bool:
     return name in _PLAIN
 
 
-_TORCH_VALUES = frozenset(
-    ("Size", "device", "float16", "float32", "float64", "bfloat16", "complex64", "complex128")
-    + ("int8", "int16", "int32", "int64", "uint8", "bool")
-)
+_FLOATS = ("float16", "float32", "float64", "bfloat16", "complex64", "complex128")
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "bool")
+_TORCH_VALUES = frozenset(("Size", "device", *_FLOATS, *_INTEGERS))
 _PLAIN = frozenset(
     {
         "collections.OrderedDict",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgekit.artifact import TensorSpec
 from edgekit.errors import SourceError
 from edgekit.protocols import Feeds, Placement, Progress
+from edgekit_converters.sources.trial import agree, has_batch, vary
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from edgekit_converters.sources.pytorch.requests import NetworkRequest
 
 BATCH = "batch"
-_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,35 +103,6 @@ class TorchSession:
     def _spec(self, name: str, array: NDArray[Any]) -> TensorSpec:
         shape: tuple[int | str, ...] = (BATCH, *array.shape[1:]) if self.free_batch else array.shape
         return TensorSpec(name, array.dtype.name, shape)
-
-
-def has_batch(arrays: Feeds) -> bool:
-    """Whether all inputs share the length of their first axis."""
-    return all(array.ndim for array in arrays.values()) and len({len(array) for array in arrays.values()}) == 1
-
-
-def vary(arrays: Feeds, rows: int | None = None) -> dict[str, NDArray[Any]]:
-    """Other inputs like the given ones: floats with noise, other types in another order; ``rows`` samples, if given."""
-    random = np.random.default_rng(0)
-    varied: dict[str, NDArray[Any]] = {}
-    for name, array in arrays.items():
-        chosen = array[np.arange(rows) % len(array)] if rows is not None else array
-        if chosen.dtype.kind == "f":
-            spread = 0.5 * (float(array.std()) or 1.0)
-            varied[name] = (chosen + spread * random.standard_normal(chosen.shape)).astype(array.dtype)
-        else:
-            varied[name] = random.permutation(chosen.reshape(-1)).reshape(chosen.shape)
-    return varied
-
-
-def agree(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Equal but for rounding; of outputs that are no floats, 99 % are equal."""
-    if one.shape != other.shape:
-        return False
-    if other.dtype.kind not in "fc":
-        return bool(np.mean(one == other) >= 0.99) if one.size else True
-    scale = float(np.abs(other).max(initial=0.0))
-    return bool(np.allclose(one, other, rtol=0.0, atol=_TOLERANCE * max(scale, 1e-6), equal_nan=True))
 
 
 def named_outputs(value: object) -> dict[str, torch.Tensor]:
