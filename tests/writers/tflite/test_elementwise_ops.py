@@ -46,6 +46,7 @@ UNARY = [
     *(case(op, UNIT) for op in ("Asin", "Acos", "Atanh", "Erf", "Sinh", "Cosh", "Asinh")),
     *(case(op, floats(2, 5, low=-30.0, high=30.0)) for op in ("Erf", "Atan", "Asinh")),
     *(case(op, SPECIAL) for op in ("Abs", "Neg", "Sign", "Erf", "Atan", "Asinh", "Sinh", "Tan")),
+    case("Shrink", floats(2, 5), lambd=1.5, bias=0.5),
     case("Acosh", floats(2, 5, low=1.001, high=20.0)),
     case("Round", np.array([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49, 7.3], np.float32)),
     *(case(op, integers(2, 5)) for op in ("Abs", "Neg", "Sign")),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnxruntime_twin import Case, assert_equal_outputs, case, fixed, floats, integers
+from onnxruntime_twin import Case, assert_equal_outputs, case, fixed, floats, integers, masks
 
 REDUCTIONS = (
     "ReduceMean",
@@ -45,6 +45,8 @@ CASES = [
     case("CumSum", floats(2, 3, 4), fixed(-1), exclusive=1),
     case("CumSum", floats(2, 3, 4), fixed(0), reverse=1),
     case("CumSum", floats(2, 3, 4), fixed(2), reverse=1, exclusive=1),
+    case("ReduceMax", masks(2, 3, 4), fixed([1])),
+    case("ReduceMin", masks(2, 3, 4), fixed([0, 2]), keepdims=0),
     case("GlobalLpPool", floats(1, 3, 4, 5)),
     case("GlobalLpPool", floats(1, 3, 4, 5), p=1),
 ]

@@ -79,13 +79,16 @@ def bitwise_or(node: HubNode, out: FlatGraph) -> None:
 
 @lowers("BitShift")
 def bit_shift(node: HubNode, out: FlatGraph) -> None:
-    """RIGHT_SHIFT, or a multiplication by a power of 2, as int32; the hub's types are unsigned and narrow."""
-    layout = out.common_layout(node)
-    x, bits = (read_computable(node, out, index, layout) for index in range(2))
+    """RIGHT_SHIFT, or a multiplication by a power of 2, as int32; 16 bits or more shift everything out."""
+    if node.dtype() not in (np.uint8, np.uint16):
+        raise node.unsupported(f"only uint8 and uint16 can be shifted, not {node.dtype().name}")
+    layout, tape = out.common_layout(node), out.tape
+    x, amount = (read_computable(node, out, index, layout) for index in range(2))
+    bits = tape.compute("MINIMUM", amount, tape.constant(np.int32(16)))
     if node.text("direction", "LEFT") == "RIGHT":
         emit(node, out, "RIGHT_SHIFT", (x, bits), layout)
         return
-    factor = out.tape.compute("POW", out.tape.constant(np.full(bits.shape, 2, np.int32)), bits)
+    factor = tape.compute("POW", tape.constant(np.full(bits.shape, 2, np.int32)), bits)
     emit(node, out, "MUL", (x, factor), layout, options("MulOptions"))
 
 

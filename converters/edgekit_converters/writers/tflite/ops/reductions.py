@@ -24,6 +24,7 @@ _BUILTINS = {
     "ReduceMin": "REDUCE_MIN",
     "ReduceProd": "REDUCE_PROD",
 }
+_MASK_BUILTINS = {"ReduceMax": "REDUCE_ANY", "ReduceMin": "REDUCE_ALL"}
 
 
 @lowers("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", int8=True)
@@ -44,8 +45,11 @@ def _reduce(node: HubNode, out: FlatGraph) -> None:
     if not axes:
         out.alias(node)
         return
-    x, layout = _reducible(node, out), out.layout(node)
-    _emit_reduction(node, out, _BUILTINS[node.op], x, layout, axes)
+    layout = out.layout(node)
+    if node.op in _MASK_BUILTINS and node.dtype() == np.bool_:
+        _emit_reduction(node, out, _MASK_BUILTINS[node.op], out.read(node, 0), layout, axes)
+    else:
+        _emit_reduction(node, out, _BUILTINS[node.op], _reducible(node, out), layout, axes)
 
 
 @lowers("ReduceL1")

@@ -121,6 +121,17 @@ def area_tangent(node: HubNode, out: FlatGraph) -> None:
     emit(node, out, "MUL", (tape.compute("LOG", ratio), tape.constant(0.5)), out.layout(node), options("MulOptions"))
 
 
+@lowers("Shrink")
+def shrink(node: HubNode, out: FlatGraph) -> None:
+    """x - sign(x) bias where |x| exceeds lambda, 0 elsewhere."""
+    tape, x = out.tape, read_computable(node, out, 0)
+    bound, bias = tape.constant(node.number("lambd", 0.5)), tape.constant(node.number("bias", 0.0))
+    beyond = tape.compute("GREATER", tape.compute("ABS", x), bound, dtype=np.bool_)
+    moved = tape.compute("SUB", x, _product(tape, tape.compute("SIGN", x), bias), builtin_options=options("SubOptions"))
+    inputs = beyond, moved, tape.constant(0.0)
+    out.tape.add("SELECT_V2", inputs, out.output(node, out.layout(node)), options("SelectV2Options"))
+
+
 def _divide(node: HubNode, out: FlatGraph, left: FlatTensor, right: FlatTensor) -> None:
     emit(node, out, "DIV", (left, right), out.layout(node), options("DivOptions"))
 
