@@ -1,4 +1,4 @@
-"""Activation functions made of several operators, in float."""
+"""Activation functions made of several operators, in float as a rule."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
 
-@lowers("Elu")
+@lowers("Elu", int8=True)
 def elu(node: HubNode, out: FlatGraph) -> None:
-    alpha = node.number("alpha", 1.0)
-    layout = out.layout(node)
-    data = out.read(node, 0, layout)
+    """ELU, in int8 by its table; with an alpha other than 1 in float."""
+    alpha, layout = node.number("alpha", 1.0), out.layout(node)
     if alpha == 1.0:
-        out.tape.add("ELU", (data,), out.output(node, layout))
+        out.tape.add("ELU", (out.read(node, 0, layout),), out.output(node, layout))
     else:
+        data = out.read_float(node, 0, layout)
         out.bind(node, _scaled_elu(out.tape, data, positive=1.0, negative=alpha), layout)
 
 
