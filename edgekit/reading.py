@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit import registry
 from edgekit.errors import MissingPackageError, RuntimeUnavailableError, SourceError
@@ -39,13 +39,13 @@ class Reference:
     description: str
 
 
-def open_reference(source: Source, path: Path, options: ReadOptions, hub: Any) -> Reference:
-    """The original framework on the source file, or, where it is not installed or can't load it, the float hub."""
+def open_reference(source: Source, path: Path, options: ReadOptions, fallback: Callable[[], Session]) -> Reference:
+    """The original framework on the source file, or, where it is not installed or can't load it, what ``fallback`` opens:
+    the float model as edgekit read it."""
     try:
         session = source.reference(path, options)
     except (MissingPackageError, RuntimeUnavailableError):
         session = None
     if session is not None:
         return Reference(session, True, f"the original model in {source.name}")
-    float_session: Session = registry.stage("hub_session")(hub)
-    return Reference(float_session, False, "the float model as edgekit read it, in ONNX Runtime")
+    return Reference(fallback(), False, "the float model as edgekit read it, in ONNX Runtime")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.recipe import Recipe
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Value = TypeVar("Value")
 
 FORMATS = ("tflite", "onnx")
 
@@ -168,12 +169,20 @@ def _recipe(
     given = {"precision": precision, "effort": effort, "observer": observer, "io": io}
     chosen = {name: value for name, value in given.items() if value is not None}
     parsed = recipe_from_dict(chosen, "the command line")
-    limits = {"drop_points": limit_drop, "latency_ms": limit_latency, "size_bytes": limit_size}
-    limits["memory_bytes"] = limit_memory
-    budgets = {name: value for name, value in limits.items() if value is not None}
+    budgets = base.budgets
     return dataclasses.replace(
         base,
         **{name: getattr(parsed, name) for name in chosen},
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
-        budgets=dataclasses.replace(base.budgets or Budgets(), **budgets),
+        budgets=Budgets(
+            drop_points=_first(limit_drop, budgets.drop_points),
+            latency_ms=_first(limit_latency, budgets.latency_ms),
+            size_bytes=_first(limit_size, budgets.size_bytes),
+            memory_bytes=_first(limit_memory, budgets.memory_bytes),
+        ),
     )
+
+
+def _first(option: Value | None, entry: Value | None) -> Value | None:
+    """The command line's value, or the recipe's."""
+    return entry if option is None else option

@@ -12,15 +12,25 @@ from edgekit.recipe import Effort, Observer, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.plan import plan
-from edgekit_converters.quantize.quant_plan import QuantPlan
-from edgekit_converters.quantize.scheme import Scheme, scheme
+from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
+from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFloat:
+    """A node that computes in float, and why."""
+
+    node: str
+    op: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """The plan, and what calibration saw (JSON-able, by value name)."""
+    """The plan, the nodes it keeps float although int8 was asked for, and what calibration saw (JSON-able, by value name)."""
 
     plan: QuantPlan
+    float_nodes: tuple[KeptFloat, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -30,8 +40,9 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served.
     """
     decided = scheme(hub, recipe, target)
+    floats = kept_float(hub, decided)
     if not decided.observed:
-        return Quantized(plan(hub, recipe, target, decided, {}))
+        return Quantized(plan(hub, recipe, target, decided, {}), floats)
     if samples is None:
         raise DatasetError(
             "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES (100 typical ones are enough), "
@@ -46,7 +57,17 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
         from edgekit_converters.quantize.correct import correct_biases
 
         planned = correct_biases(hub, planned, samples, progress)
-    return Quantized(planned, ranges.summary())
+    return Quantized(planned, floats, ranges.summary())
+
+
+def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
+    """Nodes that stay float for a reason worth telling."""
+    plans = ((node, decided.nodes[name_of(node)]) for node in hub.model.graph)
+    return tuple(
+        KeptFloat(name_of(node), node.op_type, planned.reason)
+        for node, planned in plans
+        if planned.execution is Execution.FLOAT and planned.reason
+    )
 
 
 def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observer]:

@@ -1,0 +1,288 @@
+"""`convert`: the order of the stages, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit import isolation, registry
+from edgekit.artifact import Artifact, sha256_of, written_whole
+from edgekit.datasets import FittedDataset, open_dataset, require_varied
+from edgekit.errors import EdgekitError, UsageError
+from edgekit.production import Outcome, Product, prepare_folder, produce, tool_versions, write_manifest
+from edgekit.protocols import Progress, ReadOptions, Source
+from edgekit.reading import find_source
+from edgekit.recipe import Precision, Recipe
+from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.target import Target
+from edgekit.verification import Checked, Job, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
+
+    ``threads`` is for timing. ``checks`` False writes the files and measures nothing.
+    """
+
+    model: Path
+    out: Path
+    recipe: Recipe
+    target: Target
+    formats: tuple[str, ...] = ("tflite", "onnx")
+    source: str | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    calibrate: str | None = None
+    evaluate: str | None = None
+    metric: str | None = None
+    labels: str | None = None
+    threads: int = 1
+    checks: bool = True
+
+
+def convert(request: Request, progress: Progress) -> Report:
+    """Make the artifacts in a child process, check them, write ``report.json`` beside them.
+
+    Raises EdgekitError when nothing could be made; what failed for one format alone is in the report.
+    """
+    if request.recipe.budgets.drop_points is not None and not request.checks:
+        raise UsageError("--limit-drop needs the checks; leave --no-checks out")
+    prepare_folder(request.out)
+    made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
+    report: Report = made.value
+    report = dataclasses.replace(report, stages=(*report.stages, _whole(made)))
+    with written_whole(request.out / "report.json") as part:
+        part.write_text(report.to_json(), "utf-8")
+    return report
+
+
+def convert_here(request: Request, progress: Progress) -> Report:
+    """The stages in order; runs in a child process, since loaders of model files may crash."""
+    clock = _Clock(progress)
+    source = find_source(request.model, request.source)
+    with clock.stage("read"):
+        hub = registry.stage("normalize")(source.read(request.model, request.read))
+    samples = _calibration(request, hub)
+    with clock.stage("quantize"):
+        quantized = registry.stage("quantize")(hub, request.recipe, request.target, samples, progress)
+    product = Product(
+        stem=request.model.stem if request.model.is_file() else request.model.name,
+        hub=hub,
+        plan=quantized.plan,
+        recipe=request.recipe,
+        target=request.target,
+        source=_source_facts(request, hub),
+        input_shapes=request.read.input_shapes,
+    )
+    outcomes = produce(product, request.formats, request.out, progress)
+    clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
+    report = _report(request, hub, quantized, samples, outcomes)
+    if request.checks and any(outcome.artifact for outcome in outcomes):
+        with clock.stage("check"):
+            report = _checked(request, source, product, outcomes, report, progress)
+    report = report.with_limits(*_limits(request.recipe, report))
+    _record_results(outcomes, report)
+    return dataclasses.replace(report, stages=tuple(clock.stages))
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the report as one self-contained HTML file."""
+    from edgekit.report_html import html
+
+    with written_whole(path) as part:
+        part.write_text(html(report), "utf-8")
+
+
+class _Clock:
+    """Times stages and tells the progress of each."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.stages: list[Stage] = []
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._progress.stage(name)
+        began = time.perf_counter()
+        yield
+        self.stages.append(Stage(name, time.perf_counter() - began))
+
+
+def _calibration(request: Request, hub: Any) -> FittedDataset | None:
+    if request.calibrate is None or not request.recipe.precision.calibrated:
+        return None
+    samples = open_dataset(request.calibrate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
+    require_varied(samples)
+    return samples
+
+
+def _source_facts(request: Request, hub: Any) -> dict[str, str]:
+    return {"framework": hub.framework, "file": request.model.name, "sha256": _digest(request.model)}
+
+
+def _digest(model: Path) -> str:
+    """sha256 of a file; of a folder, that of its files' names and digests."""
+    if model.is_file():
+        return sha256_of(model)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in model.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(model)} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _report(
+    request: Request, hub: Any, quantized: Any, samples: FittedDataset | None, outcomes: tuple[Outcome, ...]
+) -> Report:
+    """What is known before anything is checked."""
+    recipe = request.recipe
+    settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if recipe.precision is Precision.INT8:
+        settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
+    manifests = [outcome.artifact.manifest for outcome in outcomes if outcome.artifact]
+    return Report(
+        model=ModelFacts(
+            path=str(request.model),
+            framework=hub.framework,
+            sha256=manifests[0].source["sha256"] if manifests and manifests[0] else "",
+            parameters=manifests[0].parameters if manifests and manifests[0] else None,
+            inputs=hub.inputs,
+            outputs=hub.outputs,
+        ),
+        settings=settings,
+        calibration=SampleFacts(samples.where, len(samples)) if samples else None,
+        entries=tuple(_bare_entry(outcome.artifact) for outcome in outcomes if outcome.artifact),
+        float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
+        failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
+        versions=tool_versions(),
+        notes=hub.notes + (samples.notes if samples else ()),
+    )
+
+
+def _bare_entry(artifact: Artifact) -> Entry:
+    manifest = artifact.manifest
+    assert manifest is not None
+    return Entry(
+        name=manifest.file,
+        role=Role.ARTIFACT,
+        file=manifest.file,
+        format=manifest.format,
+        precision=manifest.precision,
+        size_bytes=manifest.size_bytes,
+        sha256=manifest.sha256,
+    )
+
+
+def _checked(
+    request: Request,
+    source: Source,
+    product: Product,
+    outcomes: tuple[Outcome, ...],
+    report: Report,
+    progress: Progress,
+) -> Report:
+    """The report with everything measured. What can't be measured is a failure in it; the artifacts stay."""
+    with tempfile.TemporaryDirectory() as folder:
+        floats = _float_files(request, product, Path(folder), progress)
+        artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
+        job = Job(
+            model=request.model,
+            source=source.name,
+            read=request.read,
+            files=(*_baselines(request, floats), *(_artifact(path, request.recipe) for path in artifacts)),
+            float_onnx=floats["onnx"],
+            samples=request.evaluate or request.calibrate,
+            labels=request.labels,
+            preprocess=request.recipe.preprocess,
+            metric=request.metric,
+            threads=request.threads,
+        )
+        try:
+            found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
+        except EdgekitError as error:
+            return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
+    return _merged(report, found)
+
+
+def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
+    """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
+    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32)
+    plan = registry.stage("quantize")(product.hub, recipe, request.target, None, progress).plan
+    baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
+    formats = tuple(dict.fromkeys((*request.formats, "onnx")))
+    outcomes = produce(baseline, formats, folder, progress)
+    return {outcome.file_format: outcome.artifact.path for outcome in outcomes if outcome.artifact}
+
+
+def _baselines(request: Request, floats: dict[str, Path]) -> Iterator[Checked]:
+    """The float file of each format asked for, unless that is what was asked for."""
+    if request.recipe.precision is Precision.FLOAT32:
+        return
+    for file_format in request.formats:
+        if file_format in floats:
+            yield Checked(floats[file_format], Role.FLOAT, f"float32 {file_format}", Precision.FLOAT32.value)
+
+
+def _artifact(path: Path, recipe: Recipe) -> Checked:
+    return Checked(path, Role.ARTIFACT, path.name, recipe.precision.value)
+
+
+def _merged(report: Report, found: Verification) -> Report:
+    digests = {entry.name: entry.sha256 for entry in report.entries}
+    return dataclasses.replace(
+        report,
+        reference=found.reference,
+        reference_is_original=found.reference_is_original,
+        evaluation=found.evaluation,
+        metric=found.metric,
+        entries=tuple(dataclasses.replace(entry, sha256=digests.get(entry.name)) for entry in found.entries),
+        twins=found.twins,
+        failures=report.failures + found.failures,
+        conditions=found.conditions,
+        notes=report.notes + found.notes,
+    )
+
+
+def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
+    """One verdict per budget and artifact; a figure that was not measured breaks its limit."""
+    budgets = recipe.budgets
+    for entry in report.entries:
+        if entry.role is not Role.ARTIFACT:
+            continue
+        latency = entry.latency
+        if budgets.drop_points is not None:
+            yield Limit("drop", entry.name, budgets.drop_points, entry.drop_points, "points")
+        if budgets.latency_ms is not None:
+            yield Limit("latency", entry.name, budgets.latency_ms, latency.p50_ms if latency else None, "ms")
+        if budgets.size_bytes is not None:
+            yield Limit("size", entry.name, budgets.size_bytes, entry.size_bytes, "bytes")
+        if budgets.memory_bytes is not None:
+            yield Limit(
+                "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
+            )
+
+
+def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:
+    """Put what was measured of each artifact into its manifest."""
+    from edgekit.json_text import plain
+
+    entries = {entry.name: entry for entry in report.entries}
+    for outcome in outcomes:
+        artifact = outcome.artifact
+        if artifact is None or artifact.manifest is None or artifact.path.name not in entries:
+            continue
+        entry = entries[artifact.path.name]
+        kept = ("accuracy", "drop_points", "agreement", "latency", "placement")
+        results = {name: plain(getattr(entry, name)) for name in kept if getattr(entry, name) is not None}
+        write_manifest(artifact.path, dataclasses.replace(artifact.manifest, results=results))
+
+
+def _whole(made: isolation.Outcome) -> Stage:
+    """The conversion process as a whole: CPU seconds and peak memory, its own children included."""
+    return Stage("all, CPU seconds", made.cpu_seconds, made.peak_memory_bytes)

@@ -1,0 +1,201 @@
+"""Are the written files fit to ship? Accuracy, agreement, latency and placement of each, in its real runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgekit import registry
+from edgekit.accuracy import MetricChoice, choose_metric
+from edgekit.benchmark import Benchmark, Timed, benchmark, contender
+from edgekit.datasets import open_dataset
+from edgekit.errors import EdgekitError
+from edgekit.evaluate import Candidate, Evaluation, evaluate
+from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
+from edgekit.inference import find_runtime
+from edgekit.latency import Timing
+from edgekit.protocols import Dataset, Progress, ReadOptions, Session, SessionOptions
+from edgekit.random_samples import RandomSamples
+from edgekit.reading import Reference, open_reference
+from edgekit.recipe import Preprocess
+from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
+
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file to check: the float baseline of a format, or an artifact."""
+
+    path: Path
+    role: Role
+    name: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run."""
+
+    model: Path
+    source: str
+    read: ReadOptions
+    files: tuple[Checked, ...]
+    float_onnx: Path
+    samples: str | None
+    labels: str | None
+    preprocess: Preprocess | None
+    metric: str | None
+    threads: int
+    timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=20.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Entries in the order original, then the job's files; what could not be checked is among the failures."""
+
+    reference: str
+    reference_is_original: bool
+    evaluation: SampleFacts | None
+    metric: MetricKind | None
+    entries: tuple[Entry, ...]
+    twins: Twins | None
+    failures: tuple[Failure, ...]
+    conditions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def verify_here(job: Job, progress: Progress) -> Verification:
+    """Open and measure everything; runs in a child process, since a damaged or unlucky file may crash its runtime."""
+    sessions, failures = _open_all(job)
+    reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
+    samples, facts, notes = _samples(job, reference)
+    metric = _metric(job, samples)
+    pair = _twin_names(job, sessions)
+    candidates = [Candidate(ORIGINAL, reference.session)]
+    candidates += [Candidate(name, session) for name, session in sessions.items()]
+    found = evaluate(candidates, samples, metric=metric, pairs=[pair] if pair else [], progress=progress)
+    progress.stage("placement")
+    placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
+    timed = _time(job, sessions, progress)
+    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed))
+    return Verification(
+        reference=reference.description,
+        reference_is_original=reference.original,
+        evaluation=facts,
+        metric=found.metric,
+        entries=entries,
+        twins=Twins(*pair, found.pairs[pair]) if pair else None,
+        failures=failures,
+        conditions=_conditions(timed),
+        notes=notes,
+    )
+
+
+def _open_all(job: Job) -> tuple[dict[str, Session], tuple[Failure, ...]]:
+    sessions: dict[str, Session] = {}
+    failures = []
+    for file in job.files:
+        try:
+            sessions[file.name] = _open(file.path, job)
+        except EdgekitError as error:
+            failures.append(Failure(f"open {file.name}", str(error)))
+    return sessions, tuple(failures)
+
+
+def _open(path: Path, job: Job) -> Session:
+    return find_runtime(path).open(path, SessionOptions(threads=job.threads))
+
+
+def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | None, tuple[str, ...]]:
+    inputs = reference.session.inputs
+    if job.samples is None:
+        note = (
+            "no samples were given: agreement is on random inputs, which says little about real ones. "
+            "Give --evaluate SAMPLES."
+        )
+        return RandomSamples(inputs), None, (note,)
+    samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
+    return samples, SampleFacts(job.samples, len(samples)), samples.notes
+
+
+def _metric(job: Job, samples: Dataset) -> MetricChoice | None:
+    """The metric asked for; labels that are whole numbers speak for top1."""
+    if job.metric is not None:
+        return choose_metric(job.metric)
+    labels = next(iter(samples.batches(1))).labels
+    if labels is None or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        return None
+    return choose_metric("top1")
+
+
+def _twin_names(job: Job, sessions: Mapping[str, Session]) -> tuple[str, str] | None:
+    """The artifacts of the two formats, when both were made and opened."""
+    names = [file.name for file in job.files if file.role is Role.ARTIFACT and file.name in sessions]
+    return (names[0], names[1]) if len(names) == 2 else None
+
+
+def _time(job: Job, sessions: Mapping[str, Session], progress: Progress) -> Benchmark | None:
+    """All opened files against one another; None when there is none."""
+    contenders = [contender(file.path, threads=job.threads) for file in job.files if file.name in sessions]
+    return benchmark(contenders, job.timing, progress=progress) if contenders else None
+
+
+def _conditions(measured: Benchmark | None) -> tuple[str, ...]:
+    """The state of the machine while the files were timed, in words."""
+    if measured is None:
+        return ()
+    state = measured.after
+    parts = [f"{state.processor} ({state.machine}), {state.cores} cores"]
+    parts.append(f"clock governor {state.governor or 'not told'}")
+    parts.append(f"{state.temperature_c:.0f} °C" if state.temperature_c is not None else "temperature not told")
+    parts.append(f"load {measured.before.load} before, {state.load} after")
+    return tuple(parts)
+
+
+def _original_entry(found: Evaluation) -> Entry:
+    return Entry(ORIGINAL, Role.ORIGINAL, accuracy=found.accuracy.get(ORIGINAL))
+
+
+def _entries(
+    job: Job,
+    sessions: Mapping[str, Session],
+    found: Evaluation,
+    placements: Mapping[str, PlacementSummary],
+    measured: Benchmark | None,
+) -> Iterator[Entry]:
+    opened = [file for file in job.files if file.name in sessions]
+    for file, own in zip(opened, measured.results if measured else (), strict=True):
+        yield Entry(
+            name=file.name,
+            role=file.role,
+            file=file.path.name,
+            format=file.path.suffix.removeprefix("."),
+            precision=file.precision,
+            runtime=f"{own.runtime} {own.runtime_version}",
+            size_bytes=file.path.stat().st_size,
+            accuracy=found.accuracy.get(file.name),
+            drop_points=found.drop_points(file.name, ORIGINAL),
+            agreement=found.agreement[file.name],
+            latency=_figures(own),
+            placement=placements[file.name],
+        )
+
+
+def _figures(timed: Timed) -> LatencyFigures:
+    latency = timed.latency
+    return LatencyFigures(
+        p50_ms=latency.p50_ns.value / 1e6,
+        p50_low_ms=latency.p50_ns.low / 1e6,
+        p50_high_ms=latency.p50_ns.high / 1e6,
+        p90_ms=latency.p90_ns.value / 1e6,
+        p90_low_ms=latency.p90_ns.low / 1e6,
+        p90_high_ms=latency.p90_ns.high / 1e6,
+        runs=latency.runs,
+        threads=timed.threads,
+        confidence=latency.confidence,
+        steady=latency.steady,
+        load_ms=timed.load.load_ns / 1e6,
+        peak_memory_bytes=timed.load.peak_memory_bytes,
+    )
