@@ -112,7 +112,7 @@ def random_integers(hub: Hub) -> Arrays:
 
 
 def assert_within_steps(model: IntegerModel, folder: Path, steps: int = 1, share: float = 0.05) -> Path:
-    """Both families of kernels give the simulation's integers: off by at most ``steps``, and that in at most a ``share`` of them."""
+    """Both kernel families answer as the simulation: at most ``steps`` off, and that in at most a ``share`` of all."""
     hub, path = model.hub(), folder / "model.tflite"
     feeds = random_integers(hub)
     write_tflite(hub, model.plan(), path, TfliteOptions(io=IoType.INT8))

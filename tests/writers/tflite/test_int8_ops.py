@@ -14,6 +14,8 @@ from edgekit_converters.quantize.params import per_tensor
 from edgekit_converters.quantize.quant_plan import Use
 
 WIDE = per_tensor(0.21, -5)
+COARSE = 0.2
+"""XNNPACK holds the ratio of two scales in 8 fractional bits when it requantizes or slopes: more values land a step off."""
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_global_pool(op: str, output: Any, tmp_path: Path) -> None:
     ("op", "attributes", "output", "steps", "share"),
     [
         ("Relu", {}, per_tensor(0.025, -128), 1, 0.02),
-        ("LeakyRelu", {"alpha": 0.23}, per_tensor(0.0391, -60), 1, 0.1),
+        ("LeakyRelu", {"alpha": 0.23}, per_tensor(0.0391, -60), 1, COARSE),
         ("HardSwish", {}, per_tensor(0.027, -110), 1, 0.1),
         ("Elu", {}, per_tensor(0.03, -90), 1, 0.02),
         ("Gelu", {}, per_tensor(0.03, -120), 1, 0.02),
@@ -164,7 +166,7 @@ def test_a_pool_whose_plan_breaks_the_tie_is_requantized(tmp_path: Path) -> None
     model = IntegerModel()
     x = model.input("x", (1, 4, 8, 8))
     model.output(model.op("MaxPool", x, output=per_tensor(0.0613, 1), kernel_shape=[2, 2]))
-    path = assert_within_steps(model, tmp_path)
+    path = assert_within_steps(model, tmp_path, share=COARSE)
     assert op_names(path).count("QUANTIZE") == 1
 
 
@@ -173,5 +175,5 @@ def test_one_input_is_requantized_where_the_plan_says_so(tmp_path: Path) -> None
     x = model.input("x", (1, 4, 8, 8))
     model.uses[Use("MaxPool", 0)] = per_tensor(0.0613, 1)
     model.output(model.op("MaxPool", x, output=per_tensor(0.0613, 1), kernel_shape=[2, 2]))
-    path = assert_within_steps(model, tmp_path)
+    path = assert_within_steps(model, tmp_path, share=COARSE)
     assert op_names(path).count("QUANTIZE") == 1
