@@ -41,6 +41,7 @@ STAGES = {
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",
+    "inspect": "edgekit_converters.inspection:inspect_here",
 }
 
 

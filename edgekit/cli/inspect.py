@@ -1,0 +1,127 @@
+"""``edgekit inspect``: what a model file holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.command import command
+from edgekit.cli.console import Console
+from edgekit.json_text import json_text, plain
+from edgekit.table import Table, table
+
+if TYPE_CHECKING:
+    from edgekit.artifact import TensorSpec
+    from edgekit.protocols import Placement
+
+SCHEMA = "edgekit.inspect/1"
+
+
+@dataclass(frozen=True, slots=True)
+class InspectResult:
+    """A file's `edgekit_converters.inspection.Contents` (typed Any: this side may not import the converters)."""
+
+    file: Path
+    contents: Any
+    placement: Placement | None
+    show_graph: bool
+
+    def to_json(self) -> str:
+        contents = self.contents
+        figures = {"macs": contents.macs, "ops": contents.ops}
+        return json_text(
+            {"schema": SCHEMA, "file": self.file, **plain(contents), **figures, "placement": self.placement}
+        )
+
+    def sections(self) -> Sequence[Table | str]:
+        sections: list[Table | str] = [_facts(self.file, self.contents), ""]
+        sections += [_ends(self.contents.inputs, self.contents.outputs), "", _ops(self.contents)]
+        if schemes := _schemes(self.contents):
+            sections += ["", schemes]
+        if self.show_graph:
+            sections += ["", _graph(self.contents)]
+        if self.placement is not None:
+            sections += ["", _placed(self.placement), *self.placement.notes]
+        return [*sections, *self.contents.notes]
+
+
+@command(example="edgekit inspect out/model.int8.tflite --placement")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--graph", "show_graph", is_flag=True, help="List every node; the JSON always does.")
+@click.option("--placement", "place", is_flag=True, help="Open FILE in its runtime and tell which op runs where.")
+@click.option("--runtime", metavar="NAME", help="Runtime for --placement. [default: first installed]")
+def inspect(console: Console, file: Path, show_graph: bool, place: bool, runtime: str | None) -> None:
+    """Show what a .tflite or .onnx file holds.
+
+    Ops, parameters, multiply-accumulates of one sample, sizes, and how tensors are quantized, for any FILE.
+    """
+    from edgekit import isolation, registry
+
+    contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
+    console.show(InspectResult(file, contents, _placement(file, runtime) if place else None, show_graph))
+
+
+def _placement(file: Path, runtime: str | None) -> Placement:
+    from edgekit.inference import load
+
+    with load(file, runtime=runtime) as model:
+        return model.placement()
+
+
+def _facts(file: Path, contents: Any) -> Table:
+    version = "opset" if contents.file_format == "onnx" else "schema version"
+    rows = [
+        ("file", f"{contents.size_bytes:,} bytes"),
+        ("weights", f"{contents.weight_bytes:,} bytes"),
+        ("parameters", f"{contents.parameters:,}"),
+        ("multiply-accumulates", f"{contents.macs:,}"),
+        (version, str(contents.opset)),
+        ("written by", contents.producer or "unknown"),
+    ]
+    return table("figure,>value", rows, title=file.name)
+
+
+def _ends(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Table:
+    rows = [
+        (side, spec.name, spec.dtype, " x ".join(map(str, spec.shape)), _encoding(spec))
+        for side, specs in (("input", inputs), ("output", outputs))
+        for spec in specs
+    ]
+    return table("side,name,dtype,shape,encoding", rows)
+
+
+def _encoding(spec: TensorSpec) -> str:
+    found = spec.quantization
+    return f"{found.scale:g} * (q - {found.zero_point})" if found else "-"
+
+
+def _ops(contents: Any) -> Table:
+    rows = [(entry.op, str(entry.count), f"{entry.macs:,}" if entry.macs else "-") for entry in contents.ops]
+    return table("op,>count,>multiply-accumulates", rows)
+
+
+def _schemes(contents: Any) -> Table | None:
+    found = Counter(
+        ("constant" if t.constant else "activation", t.scheme.summary) for t in contents.tensors if t.scheme
+    )
+    rows = [(kind, scheme, str(count)) for (kind, scheme), count in sorted(found.items(), reverse=True)]
+    return table("tensors,quantized as,>count", rows) if rows else None
+
+
+def _graph(contents: Any) -> Table:
+    rows = [
+        (node.name, node.op, ", ".join(name for name in node.inputs if name), ", ".join(node.outputs))
+        for node in contents.nodes
+    ]
+    return table("node,op,inputs,outputs", rows)
+
+
+def _placed(placement: Placement) -> Table:
+    found = Counter((op.op, op.device, op.kernel, "integer" if op.integer else "-") for op in placement.ops)
+    rows = [(*key, str(count)) for key, count in sorted(found.items(), key=lambda entry: -entry[1])]
+    return table("op,runs on,types,arithmetic,>count", rows, title=f"Placement: {placement.partitions} partition(s)")
