@@ -58,7 +58,7 @@ def _convolve(
         data, padding = out.tape.pad(data, ((0, 0), *window.needed_pads(), (0, 0))), VALID
     if groups == channels and (groups > 1 or count == 1):
         # (O, 1, H, W) -> (1, H, W, O): TFLite orders the outputs of a group as ONNX does.
-        placed = filter_tensor(node, out, filters, 0, (1, 2, 3, 0), hybrid=True)
+        placed = filter_tensor(node, out, filters, 0, (1, 2, 3, 0))
         builtin, builtin_options = "DEPTHWISE_CONV_2D", _conv_options(window, padding, fused, count // groups)
     else:
         placed = filter_tensor(node, out, filters, 0, (0, 2, 3, 1), hybrid=groups == 1)
