@@ -38,7 +38,9 @@ def function(shape: tuple[int, ...], make: Callable[[Any, Any], Any]) -> Build:
 
 def behind_convolution(make: Callable[[Any], Any]) -> Build:
     """A layer that gets a channels-first tensor from a convolution."""
-    return lambda keras, layers: keras.Sequential([keras.Input(IMAGE), layers.Conv2D(4, 3, padding="same"), make(layers)])
+    return lambda keras, layers: keras.Sequential(
+        [keras.Input(IMAGE), layers.Conv2D(4, 3, padding="same"), make(layers)]
+    )
 
 
 CORE: Mapping[str, Build] = {
@@ -118,7 +120,9 @@ NORMALIZATIONS: Mapping[str, Build] = {
     "batch bare": one(IMAGE, lambda la: la.BatchNormalization(center=False, scale=False)),
     "batch on axis 1": one(IMAGE, lambda la: la.BatchNormalization(axis=1)),
     "batch on axis 2": one(IMAGE, lambda la: la.BatchNormalization(axis=2)),
-    "batch behind dense": lambda keras, la: keras.Sequential([keras.Input(SERIES), la.Dense(3), la.BatchNormalization()]),
+    "batch behind dense": lambda keras, la: keras.Sequential(
+        [keras.Input(SERIES), la.Dense(3), la.BatchNormalization()]
+    ),
     "layer": one(IMAGE, lambda la: la.LayerNormalization()),
     "layer behind convolution": behind_convolution(lambda la: la.LayerNormalization(epsilon=1e-6)),
     "layer on two axes": one(IMAGE, lambda la: la.LayerNormalization(axis=(-2, -1))),
@@ -142,7 +146,8 @@ _NAMES += " sparse_sigmoid squareplus swish tanh tanh_shrink"
 ACTIVATIONS: Mapping[str, Build] = {
     **{f"{name} by name": one(IMAGE, lambda la, n=name: la.Activation(n)) for name in _NAMES.split()},
     **{
-        f"{name} in convolution": one(IMAGE, lambda la, n=name: la.Conv2D(4, 3, activation=n)) for name in _NAMES.split()
+        f"{name} in convolution": one(IMAGE, lambda la, n=name: la.Conv2D(4, 3, activation=n))
+        for name in _NAMES.split()
     },
     "relu with all": one(ROW, lambda la: la.ReLU(max_value=2.0, negative_slope=0.3, threshold=0.5)),
     "relu with top": one(ROW, lambda la: la.ReLU(max_value=1.5)),
@@ -176,9 +181,7 @@ POOLINGS: Mapping[str, Build] = {
     "average 3d": one(VOLUME, lambda la: la.AveragePooling3D(4, strides=3, padding="same")),
     "average of unknown size": one((None, None, 3), lambda la: la.AveragePooling2D(3, strides=2, padding="same")),
     **{
-        f"{kind} keepdims {keep} {place}": build(
-            lambda la, k=kind, kd=keep: getattr(la, k)(keepdims=kd)
-        )
+        f"{kind} keepdims {keep} {place}": build(lambda la, k=kind, kd=keep: getattr(la, k)(keepdims=kd))
         for kind in ("GlobalAveragePooling2D", "GlobalMaxPooling2D")
         for keep in (False, True)
         for place, build in (("alone", lambda make: one(IMAGE, make)), ("behind convolution", behind_convolution))
@@ -233,13 +236,13 @@ RESHAPES: Mapping[str, Build] = {
 }
 
 OPERATIONS: Mapping[str, Build] = {
-    "arithmetic": function(IMAGE, lambda keras, x: (2.0 - x * 3.0) / (keras.ops.square(x) + 1.0) + keras.ops.abs(-x) ** 1.5),
+    "arithmetic": function(
+        IMAGE, lambda keras, x: (2.0 - x * 3.0) / (keras.ops.square(x) + 1.0) + keras.ops.abs(-x) ** 1.5
+    ),
     "roots": function(ROW, lambda keras, x: keras.ops.sqrt(keras.ops.exp(x)) + keras.ops.rsqrt(keras.ops.abs(x) + 1.0)),
     "mean": function(IMAGE, lambda keras, x: keras.ops.mean(x, axis=(1, 2))),
     "mean kept": function(IMAGE, lambda keras, x: x - keras.ops.mean(x, axis=-1, keepdims=True)),
-    "sum behind convolution": function(
-        IMAGE, lambda keras, x: keras.ops.sum(keras.layers.Conv2D(3, 3)(x), axis=1)
-    ),
+    "sum behind convolution": function(IMAGE, lambda keras, x: keras.ops.sum(keras.layers.Conv2D(3, 3)(x), axis=1)),
     "maximum": function(ROW, lambda keras, x: keras.ops.maximum(x, 0.5) + keras.ops.max(x, axis=-1, keepdims=True)),
     "concatenate": function(IMAGE, lambda keras, x: keras.ops.concatenate([x, x * 2.0], axis=1)),
     "stack": function(ROW, lambda keras, x: keras.ops.stack([x, x * 2.0], axis=1)),
@@ -273,7 +276,7 @@ def _nested(keras: Any, la: Any) -> Any:
     y = keras.Input(IMAGE, name="image")
     first, second = middle(y)
     third, _ = middle(la.Add()([first, second]))
-    return keras.Model(y, {"b": la.Flatten(name="flat")(third), "a": deep(second)})
+    return keras.Model(y, {"b": la.Flatten(name="flat")(third), "a": second})
 
 
 def _frozen(keras: Any, la: Any) -> Any:
@@ -298,7 +301,6 @@ def _dict_inputs(keras: Any, la: Any) -> Any:
 def _input_is_output(keras: Any, la: Any) -> Any:
     x = keras.Input(ROW, name="x")
     return keras.Model(x, [x, la.Dense(2, name="x_2")(x), la.Dense(2)(x)])
-
 
 
 STRUCTURES: Mapping[str, Build] = {

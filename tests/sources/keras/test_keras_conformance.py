@@ -58,6 +58,9 @@ def _randomize(model):
             continue
         values = generator.normal(0.0, 0.5, weight.shape).astype(np.float32)
         weight.assign(np.abs(values) + 0.5 if "variance" in weight.path else values)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 def _feeds(model):
@@ -68,14 +71,14 @@ def _feeds(model):
         values = generator.normal(0.0, 2.0, shape).astype(np.float32)
         if "embedding" in model.layers[-1].name or "int" in tensor.dtype:
             values = np.abs(values * 3).clip(0, 10).astype(tensor.dtype)
-        feeds[tensor.name] = values
+        feeds[tensor._keras_history.operation.name] = values
     return feeds
 
 
 def _arranged(model, feeds):
-    if isinstance(model.input, dict):
-        return {key: feeds[tensor.name] for key, tensor in model.input.items()}
-    arrays = [feeds[tensor.name] for tensor in model.inputs]
+    if isinstance(getattr(model, "_inputs_struct", None), dict):
+        return dict(feeds)
+    arrays = list(feeds.values())
     return arrays if len(arrays) > 1 else arrays[0]
 
 

@@ -109,11 +109,16 @@ def _kind(entry: Mapping[str, object], config: Mapping[str, object], path: str) 
         raise UnsupportedLayerError(
             f"layer {path!r} is of the custom class {kind!r}, whose code the file does not hold. {WAY_OUT}"
         )
-    if ".ops" in module or module.startswith("keras.src.activations"):
+    if ".ops" in module or module.startswith("keras.src.activations") or _is_bare_operation(entry, config):
         return f"ops.{kind}"
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         return f"tf.{config.get('function')}"
     return kind
+
+
+def _is_bare_operation(entry: Mapping[str, object], config: Mapping[str, object]) -> bool:
+    """Keras 3 leaves the module out of `.h5` files; but only layers have a dtype and can be trained."""
+    return _is_modern(entry.get("inbound_nodes")) and not {"dtype", "trainable", "layers"} & config.keys()
 
 
 def _is_keras(module: str, registered: object, kind: str) -> bool:
