@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from edgekit.protocols import PlacedOp, Placement
 
 OpDetails = Mapping[str, Any]
-"""One op as the interpreter lists it: op_name, inputs and outputs (tensor indices), operand_types, result_types."""
+"""One op as the interpreter lists it: op_name, inputs and outputs (tensor indices, -1 for one that is left out)."""
 
 DELEGATE = "DELEGATE"
 
 
-def place(ops: Sequence[OpDetails], delegate: str = "XNNPACK") -> Placement:
+def place(ops: Sequence[OpDetails], dtypes: Mapping[int, str], delegate: str = "XNNPACK") -> Placement:
     """Place every op of the file: inside a partition of ``delegate``, or on the interpreter's built-in kernels.
+
+    ``dtypes``: numpy's names by tensor index.
 
     The interpreter lists the file's ops first and then one DELEGATE op a partition, which says only what goes in and
     comes out: the ops between the two are what it took.
@@ -26,7 +26,8 @@ def place(ops: Sequence[OpDetails], delegate: str = "XNNPACK") -> Placement:
     producers = {int(tensor): position for position, op in enumerate(originals) for tensor in op["outputs"]}
     taken = {position for partition in partitions for position in _between(partition, originals, producers)}
     placed = tuple(
-        _placed(position, op, delegate if position in taken else "builtin") for position, op in enumerate(originals)
+        _placed(position, op, dtypes, delegate if position in taken else "builtin")
+        for position, op in enumerate(originals)
     )
     return Placement(placed, partitions=len(partitions))
 
@@ -44,13 +45,11 @@ def _between(partition: OpDetails, ops: Sequence[OpDetails], producers: Mapping[
     return found
 
 
-def _placed(position: int, op: OpDetails, device: str) -> PlacedOp:
-    operands = [np.dtype(kind).name for kind in op["operand_types"]]
-    results = [np.dtype(kind).name for kind in op["result_types"]]
-    integer, kernel = _kernel(str(op["op_name"]), operands, results)
-    return PlacedOp(
-        name=f"{op['op_name']}:{position}", op=str(op["op_name"]), device=device, kernel=kernel, integer=integer
-    )
+def _placed(position: int, op: OpDetails, dtypes: Mapping[int, str], device: str) -> PlacedOp:
+    operands, results = ([dtypes.get(int(tensor), "none") for tensor in op[side]] for side in ("inputs", "outputs"))
+    name = str(op["op_name"])
+    integer, kernel = _kernel(name, operands, results)
+    return PlacedOp(f"{name}:{position}", name, device, kernel, integer)
 
 
 def _kernel(op: str, operands: Sequence[str], results: Sequence[str]) -> tuple[bool, str]:
