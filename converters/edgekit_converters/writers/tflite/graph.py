@@ -140,8 +140,8 @@ class FlatGraph:
 
     def materialize(self, view: View, permutation: Permutation, params: QuantParams | None) -> FlatTensor:
         """The tensor that holds a view in a permutation and an encoding; made when it does not exist."""
-        origin = self._origin(view.variants)
         target, tensors = view.stored(permutation), view.variants.tensors
+        origin = self._origin(view.variants, target)
         key = (target, encoding_key(params))
         if key not in tensors:
             if origin.params is None and params is not None and (target, None) not in tensors:
@@ -299,12 +299,19 @@ class FlatGraph:
             weights = widened.transpose(permutation)
         return self.place(node, weights)
 
-    def _origin(self, variants: Variants) -> FlatTensor:
+    def _origin(self, variants: Variants, wanted: Permutation | None = None) -> FlatTensor:
+        """The tensor that the others are made from. One that waits for its reshape is made as its first reader wants it,
+        if the source can be transposed so that the reshape keeps that; else in logical order."""
         if variants.origin is None:
             assert variants.source is not None
             source = variants.source
-            plain = self.materialize(source, identity(len(source.shape)), self._origin(source.variants).params)
-            variants.origin = self.tape.reshape(plain, variants.shape)
+            layout = identity(len(variants.shape)) if wanted is None else wanted
+            order = reshaped(variants.shape, source.shape, layout)
+            if order is None:
+                layout, order = identity(len(variants.shape)), identity(len(source.shape))
+            plain = self.materialize(source, order, self._origin(source.variants).params)
+            variants.permutation = layout
+            variants.origin = self.tape.reshape(plain, permuted(variants.shape, layout))
         return variants.made()
 
     def _encoded(self, variants: Variants, params: QuantParams) -> FlatTensor:
