@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import onnx
 import onnx_ir as ir
 
@@ -20,10 +22,11 @@ def infer_shapes(model: ir.Model) -> int:
     inferred = _infer(model)
     changed = 0
     outputs = set(model.graph.outputs)
+    symbols = {str(dim) for value in model.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     for node in model.graph:
         for value in node.outputs:
             found = inferred.get(value.name or "")
-            changed |= _update(value, found, keep_declared=value in outputs)
+            changed |= _update(value, found, value.shape if value in outputs else None, symbols)
     return changed
 
 
@@ -57,27 +60,30 @@ def _declare_constant(graph: onnx.GraphProto, value: ir.Value) -> None:
         ir.serde.serialize_value_into(graph.input.add(), value)
 
 
-def _update(value: ir.Value, found: onnx.TypeProto | None, keep_declared: bool) -> int:
+def _update(value: ir.Value, found: onnx.TypeProto | None, declared: ir.Shape | None, symbols: Set[str]) -> int:
     before = (value.type, value.shape)
-    known = found is not None and found.WhichOneof("value") is not None
-    if found is not None and known:
+    shape = None
+    if found is not None and found.WhichOneof("value") is not None:
         value.type = ir.serde.deserialize_type_proto_for_type(found) or value.type
         shape = ir.serde.deserialize_type_proto_for_shape(found)
-    else:
-        shape = None
-    value.shape = _merged(shape, value.shape) if keep_declared else shape
+    value.shape = shape if declared is None else _merged(shape, declared, symbols)
     return int((value.type, value.shape) != before)
 
 
-def _merged(inferred: ir.Shape | None, declared: ir.Shape | None) -> ir.Shape | None:
-    """The inferred shape; where it knows nothing, the declared one."""
-    if inferred is None or declared is None or len(inferred) != len(declared):
+def _merged(inferred: ir.Shape | None, declared: ir.Shape, symbols: Set[str]) -> ir.Shape:
+    """The inferred shape; where inference only made up a name, the declared dimension."""
+    if inferred is None or len(inferred) != len(declared):
         return inferred if inferred is not None else declared
-    return ir.Shape([new if _is_known(new) else old for new, old in zip(inferred, declared, strict=True)])
+    return ir.Shape(
+        [
+            new if isinstance(new, int) or str(new) in symbols or not _is_made_up(new) else old
+            for new, old in zip(inferred, declared, strict=True)
+        ]
+    )
 
 
-def _is_known(dim: int | ir.SymbolicDim) -> bool:
-    return isinstance(dim, int) or (dim.value is not None and not str(dim.value).startswith("unk__"))
+def _is_made_up(dim: ir.SymbolicDim) -> bool:
+    return dim.value is None or str(dim.value).startswith("unk__")
 
 
 _LARGEST_SHAPE_TENSOR = 1024

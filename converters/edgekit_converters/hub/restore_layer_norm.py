@@ -31,7 +31,6 @@ class _Deviation(NamedTuple):
     """``x - mean(x)`` over the axes from ``axis`` to the last."""
 
     source: ir.Value
-    mean: ir.Value
     axis: int
 
 
@@ -80,7 +79,7 @@ def _deviation(value: ir.Value | None) -> _Deviation | None:
         return None
     source, mean = made.inputs[0], made.inputs[1]
     axis = _mean_axis(mean, source)
-    return None if axis is None else _Deviation(source, mean, axis)
+    return None if axis is None else _Deviation(source, axis)
 
 
 def _mean_axis(mean: ir.Value, source: ir.Value) -> int | None:
@@ -132,7 +131,7 @@ def _moments_with(
     axis = _mean_axis(mean, source) if source is not None and mean is not None else None
     if under is None or axis is None or source is None or mean is None:
         return None
-    deviation = _Deviation(source, mean, axis)
+    deviation = _Deviation(source, axis)
     epsilon = _epsilon(under, deviation)
     if epsilon is None:
         return None
