@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.accuracy import Metric, MetricChoice, Observed
+from edgekit.accuracy import Metric, MetricChoice, Observed, choose_metric
 from edgekit.agreement import AgreementMeter
 from edgekit.artifact import TensorSpec
 from edgekit.batching import run_batch
@@ -81,6 +81,15 @@ def evaluate(
         agreement={name: meters[reference, name].result() for name in runners if name != reference},
         pairs={pair: meters[pair].result() for pair in pairs},
     )
+
+
+def metric_or_default(name: str | None, samples: Dataset) -> MetricChoice | None:
+    """The metric of that name; without one, top1 where the labels are whole numbers, and none where they are not."""
+    if name is not None:
+        return choose_metric(name)
+    labels = next(iter(samples.batches(1))).labels
+    classes = labels is not None and labels.dtype.kind in "iu" and labels.ndim == 1
+    return choose_metric("top1") if classes else None
 
 
 class _Runner:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 
 from edgekit import quantities
-from edgekit.artifact import written_whole
 from edgekit.errors import MissingPackageError
 from edgekit.figures import MetricKind
 from edgekit.report import Entry, Report
@@ -24,15 +22,7 @@ class Chart:
     svg: str
 
 
-def write_html(report: Report, path: Path) -> None:
-    """Write the report to ``path``; the file appears whole or not at all. Raises MissingPackageError without jinja2."""
-    text = html_of(report)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as part:
-        part.write_text(text, "utf-8")
-
-
-def html_of(report: Report) -> str:
+def html(report: Report) -> str:
     """The whole document. Every text of the report is escaped: node and file names come from strangers."""
     try:
         import jinja2

@@ -1,0 +1,152 @@
+"""``check``: the accuracy of one file and its agreement with another model, on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgekit import isolation, registry
+from edgekit.artifact import Artifact
+from edgekit.datasets import open_dataset
+from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
+from edgekit.figures import PlacementSummary
+from edgekit.inference import find_runtime
+from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
+from edgekit.reading import Reference, find_source, open_reference
+from edgekit.recipe import Preprocess, preprocess_from_dict
+from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
+
+ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
+
+    ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
+    """
+
+    file: Path
+    against: Path
+    samples: str
+    metric: str | None = None
+    labels: str | None = None
+    limit: int | None = None
+    runtime: str | None = None
+    threads: int = 1
+    source: str | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    preprocess: Preprocess | None = None
+    limit_drop: float | None = None
+    limit_sqnr_db: float | None = None
+
+
+def check(request: CheckRequest, progress: Progress) -> Report:
+    """Measure in a child process: files that strangers made may crash the library that opens them."""
+    report: Report = isolation.run("edgekit.checking:check_here", request, progress, stage="check").value
+    return report
+
+
+def check_here(request: CheckRequest, progress: Progress) -> Report:
+    """What `check` runs in its child process."""
+    progress.stage("open")
+    artifact = Artifact.open(request.file)
+    runtime = find_runtime(artifact.path, request.runtime)
+    session = runtime.open(artifact.path, SessionOptions(threads=request.threads))
+    reference = _reference(request)
+    samples = open_dataset(
+        request.samples,
+        reference.session.inputs,
+        preprocess=request.preprocess or _recorded_preprocess(artifact),
+        labels=request.labels,
+        limit=request.limit,
+    )
+    names = _names(request)
+    candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]
+    found = evaluate(candidates, samples, metric=metric_or_default(request.metric, samples), progress=progress)
+    report = Report(
+        model=ModelFacts(str(request.against), _framework(request)),
+        reference=reference.description,
+        reference_is_original=reference.original,
+        evaluation=SampleFacts(request.samples, found.samples),
+        metric=found.metric,
+        entries=(
+            Entry(names[0], Role.ORIGINAL, size_bytes=_size(request.against), accuracy=found.accuracy.get(names[0])),
+            _entry(artifact, runtime, session, found, names),
+        ),
+        notes=samples.notes,
+    )
+    return report.with_limits(*_limits(request, report.entries[1]))
+
+
+def _reference(request: CheckRequest) -> Reference:
+    """A .tflite or .onnx file in its runtime; any other model by its reader."""
+    path = request.against
+    if _is_artifact(request):
+        artifact = Artifact.open(path)
+        runtime = find_runtime(path)
+        session = runtime.open(path, SessionOptions(threads=request.threads))
+        return Reference(session, artifact.manifest is None, f"{path.name} in {runtime.name}")
+    source = find_source(path, request.source)
+
+    def float_session() -> Session:
+        hub = registry.stage("normalize")(source.read(path, request.read))
+        opened: Session = registry.stage("hub_session")(hub)
+        return opened
+
+    return open_reference(source, path, request.read, float_session)
+
+
+def _is_artifact(request: CheckRequest) -> bool:
+    return request.source is None and request.against.suffix.lower() in ARTIFACT_SUFFIXES
+
+
+def _framework(request: CheckRequest) -> str:
+    if _is_artifact(request):
+        return request.against.suffix.removeprefix(".").lower()
+    return find_source(request.against, request.source).name
+
+
+def _recorded_preprocess(artifact: Artifact) -> Preprocess | None:
+    if artifact.manifest is None or artifact.manifest.preprocess is None:
+        return None
+    return preprocess_from_dict(artifact.manifest.preprocess, str(Artifact.manifest_path(artifact.path)))
+
+
+def _names(request: CheckRequest) -> tuple[str, str]:
+    """Names of the two in the report: of their files, or the paths where the files have one name."""
+    names = request.against.name, request.file.name
+    return names if names[0] != names[1] else (str(request.against), str(request.file) + " (checked)")
+
+
+def _entry(artifact: Artifact, runtime: Runtime, session: Session, found: Evaluation, names: tuple[str, str]) -> Entry:
+    original, own = names
+    manifest = artifact.manifest
+    return Entry(
+        name=own,
+        role=Role.ARTIFACT,
+        file=artifact.path.name,
+        format=artifact.path.suffix.removeprefix("."),
+        precision=manifest.precision if manifest else None,
+        runtime=f"{runtime.name} {runtime.probe().version}".rstrip(),
+        size_bytes=_size(artifact.path),
+        sha256=manifest.sha256 if manifest else None,
+        accuracy=found.accuracy.get(own),
+        drop_points=found.drop_points(own, original),
+        agreement=found.agreement[own],
+        placement=PlacementSummary.of(session.placement()),
+    )
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _limits(request: CheckRequest, entry: Entry) -> Iterator[Limit]:
+    if request.limit_drop is not None:
+        yield Limit("drop", entry.name, request.limit_drop, entry.drop_points, "points")
+    if request.limit_sqnr_db is not None:
+        found = entry.agreement.sqnr_db if entry.agreement else None
+        yield Limit("sqnr", entry.name, request.limit_sqnr_db, found, "dB", at_least=True)
