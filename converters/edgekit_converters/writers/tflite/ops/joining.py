@@ -30,24 +30,23 @@ def concat(node: HubNode, out: FlatGraph) -> None:
     out.tape.add("CONCATENATION", inputs, out.output(node, layout), table)
 
 
+_DELEGATED_PARTS = 4  # XNNPACK takes SPLIT with up to 4 outputs, SLICE always, and SPLIT_V never
+
+
 @lowers("Split", int8=True)
 def split(node: HubNode, out: FlatGraph) -> None:
-    """SPLIT into equal parts, SPLIT_V into others; masks are sliced, since those kernels don't take them."""
+    """SPLIT into 2 to 4 equal parts, else a SLICE a part; masks are sliced too, since SPLIT does not take them."""
     require_shared_encoding(node, out)
     layout = out.layout(node)
     axis = layout.index(normalized(node.integer("axis", 0), node.rank()))
     sizes = [permuted(node.output_shape(index), layout)[axis] for index in range(node.output_count)]
     x = out.read(node, 0, layout)
-    if x.dtype == np.bool_ or len(sizes) == 1:
+    if x.dtype == np.bool_ or len(set(sizes)) != 1 or not 1 < len(sizes) <= _DELEGATED_PARTS:
         _split_by_slices(node, out, x, layout, axis, sizes)
         return
     place = out.tape.constant(np.array(axis, np.int32), name="axis")
     outputs = [out.output(node, layout, index) for index in range(node.output_count)]
-    if len(set(sizes)) == 1:
-        out.tape.add_many("SPLIT", (place, x), outputs, options("SplitOptions", numSplits=len(sizes)))
-    else:
-        lengths = out.tape.constant(np.array(sizes, np.int32), name="sizes")
-        out.tape.add_many("SPLIT_V", (x, lengths, place), outputs, options("SplitVOptions", numSplits=len(sizes)))
+    out.tape.add_many("SPLIT", (place, x), outputs, options("SplitOptions", numSplits=len(sizes)))
 
 
 def _split_by_slices(
