@@ -20,11 +20,13 @@ def free_batch(model: ir.Model, batch: int) -> None:
     """
     import onnx_ir as ir
 
-    for value in model.graph.inputs:
-        _free_first_axis(value)
-    for node in ir.traversal.RecursiveGraphIterator(model.graph):
+    nodes = list(ir.traversal.RecursiveGraphIterator(model.graph))
+    for node in nodes:
         if node.op_type == "Reshape":
             _free_reshape(node, batch)
+    for value in model.graph.inputs:
+        _free_first_axis(value)
+    for node in nodes:
         for value in node.outputs:
             if value.is_graph_output():
                 _free_first_axis(value)
@@ -65,7 +67,7 @@ def _free_reshape(node: ir.Node, batch: int) -> None:
         return
     if -1 not in sizes[1:]:
         sizes[0] = -1
-    elif source.shape is not None and len(source.shape) and source.shape[0] in (batch, BATCH):
+    elif source.shape is not None and len(source.shape) and source.shape[0] == batch:
         sizes[0] = 0
     value = ir.Value(name=f"{node.name}_shape", type=target.type, shape=ir.Shape(sizes.shape))
     value.const_value = ir.tensor(sizes, name=value.name)

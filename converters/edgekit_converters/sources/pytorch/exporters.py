@@ -47,11 +47,13 @@ def flattened(module: torch.nn.Module, call: Callable[[Sequence[torch.Tensor]], 
         def __init__(self) -> None:
             super().__init__()
             self.module = module
+            # Not eval(): modules of exported programs refuse it, and all given here are in evaluation mode.
+            self.training = False
 
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return tuple(named_outputs(call(tensors)).values())
 
-    return Flat().eval()
+    return Flat()
 
 
 def _write_module(module: torch.nn.Module, session: TorchSession, path: Path, free: bool) -> None:
