@@ -49,6 +49,7 @@ def test_a_small_network_keeps_every_promise(equal, ops):
     )
     graph.output(graph.op("Softmax", graph.op("Add", y, graph.constant(np.ones(5, np.float32)))), "scores")
     hub = graph.build("test")
+    before = hub.to_bytes()
     result = normalize(hub)
     equal(hub, result)
     assert_promises(result)
@@ -56,7 +57,7 @@ def test_a_small_network_keeps_every_promise(equal, ops):
         "Transpose": 1, "Conv": 1, "Clip": 1, "GlobalAveragePool": 1, "Reshape": 1, "Gemm": 1, "Softmax": 1,
     }  # fmt: skip
     assert result.outputs[0].shape == ("batch", 5)
-    assert len(hub.model.graph) == 13
+    assert hub.to_bytes() == before
 
 
 def test_normalizing_twice_changes_nothing(ops):
@@ -83,7 +84,7 @@ def test_doubled_node_names_become_unique():
 
 
 @pytest.mark.pytorch
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore")  # the exporters' own
 @pytest.mark.parametrize("dynamo", [False, True])
 @pytest.mark.parametrize("network", ["convolutional", "transformer", "recurrent"])
 def test_exports_of_pytorch_compute_the_same(tmp_path, network, dynamo):
@@ -120,8 +121,7 @@ def torch_network(torch, kind):
         layers += [nn.BatchNorm2d(8), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(), nn.Linear(8, 5)]
         return nn.Sequential(*layers).eval(), torch.randn(2, 3, 16, 16)
     if kind == "transformer":
-        layer = nn.TransformerEncoderLayer(16, 2, 32, activation="gelu", batch_first=True)
-        return layer.eval(), torch.randn(2, 6, 16)
+        return attention_block(torch), torch.randn(2, 6, 16)
 
     class Recurrent(nn.Module):
         def __init__(self):
@@ -132,3 +132,19 @@ def torch_network(torch, kind):
             return self.head(self.lstm(x)[0][:, -1])
 
     return Recurrent().eval(), torch.randn(2, 5, 4)
+
+
+def attention_block(torch):
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.project, self.out = torch.nn.LayerNorm(16), torch.nn.Linear(16, 48), torch.nn.Linear(16, 16)
+            self.activation = torch.nn.GELU()
+
+        def forward(self, x):
+            heads = self.project(self.norm(x)).view(x.size(0), x.size(1), 3, 2, 8).permute(2, 0, 3, 1, 4)
+            query, key, value = heads[0], heads[1], heads[2]
+            weights = torch.softmax(query @ key.transpose(-2, -1) / 8**0.5, dim=-1)
+            return x + self.out(self.activation((weights @ value).transpose(1, 2).reshape(x.size(0), x.size(1), 16)))
+
+    return Block().eval()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit_converters.hub.build import GraphBuilder
-from edgekit_converters.hub.remove_no_ops import remove_dead_code, remove_no_ops
+from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 
 
 def index(graph, *numbers):
@@ -95,3 +95,15 @@ def test_what_nobody_reads_goes_but_inputs_stay(after, ops):
     assert ops(hub) == {"Relu": 1}
     assert [spec.name for spec in hub.inputs] == ["x", "unused"]
     assert not hub.model.graph.initializers
+
+
+def test_initial_states_of_zeros_are_left_out(after, ops):
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", [5, "batch", 3])
+    random = np.random.default_rng(0)
+    weights = [graph.constant(random.standard_normal(shape).astype(np.float32)) for shape in ((1, 8, 3), (1, 8, 2))]
+    wanted = graph.op("Concat", index(graph, 1), graph.op("Shape", x, start=1, end=2), index(graph, 2), axis=0)
+    hidden = graph.op("Expand", graph.constant(np.zeros((1, 1, 1), np.float32)), wanted)
+    cell = graph.op("ConstantOfShape", wanted)
+    graph.output(graph.op("LSTM", x, *weights, None, None, hidden, cell, hidden_size=2), "y")
+    assert ops(after(graph.build("test"), drop_zero_states, remove_dead_code)) == {"LSTM": 1}

@@ -12,7 +12,7 @@ from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
-from edgekit_converters.hub.remove_no_ops import remove_dead_code, remove_no_ops
+from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
@@ -47,6 +47,7 @@ _REWRITE = (
     merge_reshapes,
     merge_transposes,
     remove_no_ops,
+    drop_zero_states,
     remove_dead_code,
     infer_shapes,
     fold_constants,

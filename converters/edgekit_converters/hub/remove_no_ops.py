@@ -15,7 +15,6 @@ from edgekit_converters.hub.edit import (
     producer,
     same_shape,
     scalar,
-    static_shape,
 )
 
 
@@ -34,6 +33,17 @@ def remove_no_ops(model: ir.Model) -> int:
         if _TESTS[node.op_type](node) and _bypass(node, source, edit):
             changes += 1
     return changes
+
+
+def drop_zero_states(model: ir.Model) -> int:
+    """Leave out initial states of recurrent layers that are zeros anyway. Returns the number of states dropped."""
+    dropped = 0
+    for node in nodes_of(model, "LSTM", "GRU", "RNN"):
+        for index in range(5, min(7, len(node.inputs))):
+            if node.inputs[index] is not None and _is_zeros(node.inputs[index]):
+                node.replace_input_with(index, None)
+                dropped += 1
+    return dropped
 
 
 def remove_dead_code(model: ir.Model) -> int:
@@ -68,6 +78,19 @@ def _bypass(node: ir.Node, source: ir.Value, edit: Editor) -> bool:
 def _redirect(output: ir.Value, source: ir.Value) -> None:
     for use in list(output.uses()):
         use.node.replace_input_with(use.idx, source)
+
+
+def _is_zeros(value: ir.Value | None) -> bool:
+    array = constant(value)
+    if array is not None:
+        return not array.any()
+    made = producer(value, "Expand", "ConstantOfShape")
+    if made is None:
+        return False
+    if made.op_type == "Expand":
+        return _is_zeros(made.inputs[0])
+    filler = made.attributes.get("value")
+    return filler is None or not filler.as_tensor().numpy().any()
 
 
 def _always(node: ir.Node) -> bool:
@@ -135,7 +158,7 @@ def _takes_everything(node: ir.Node) -> bool:
         return False
     if set(starts) <= {0} and all(end >= _TO_THE_END for end in ends):
         return True
-    return static_shape(node.inputs[0]) is not None and _same_shape(node)
+    return _same_shape(node)
 
 
 def _clips_nothing(node: ir.Node) -> bool:
