@@ -5,6 +5,7 @@ A ``Permutation`` p says that physical axis j holds logical axis ``p[j]``: ``phy
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from edgekit_converters.writers.tflite.flat_model import Shape
@@ -89,23 +90,22 @@ def _with_ones(ordered: list[int], ones: list[int]) -> list[int]:
 
 
 def _common_groups(shape: Shape, target: Shape) -> list[tuple[list[int], list[int]]] | None:
-    """The finest split of both shapes into consecutive groups of equal size."""
+    """The finest split of both shapes into consecutive groups of equal size, each with an axis of both while there are any."""
     groups: list[tuple[list[int], list[int]]] = []
     left = right = 0
     while left < len(shape) or right < len(target):
-        sources: list[int] = []
-        targets: list[int] = []
-        size = wanted = 1
-        while not (sources or targets) or size != wanted:
-            if (size <= wanted and left < len(shape)) or right >= len(target):
-                if left >= len(shape):
-                    return None
-                size *= shape[left]
+        sources, targets = list(range(left, min(left + 1, len(shape)))), list(range(right, min(right + 1, len(target))))
+        left, right = left + len(sources), right + len(targets)
+        while (size := math.prod(shape[axis] for axis in sources)) != (
+            wanted := math.prod(target[axis] for axis in targets)
+        ):
+            if size < wanted and left < len(shape):
                 sources.append(left)
                 left += 1
-            else:
-                wanted *= target[right]
+            elif size > wanted and right < len(target):
                 targets.append(right)
                 right += 1
+            else:
+                return None
         groups.append((sources, targets))
     return groups

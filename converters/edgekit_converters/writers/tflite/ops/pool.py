@@ -25,7 +25,7 @@ def max_pool(node: HubNode, out: FlatGraph) -> None:
     _require_float(node)
     if node.output_count > 1 and node.is_used(1):
         raise node.unsupported("its second output, the indices, has no TFLite kernel")
-    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    layout, window = channels_last(node.rank()), _pool_window(node)
     if window.is_dilated:
         raise node.unsupported(f"its dilations are {window.dilations}; TFLite pools without dilation only")
     data = out.read(node, 0, layout)
@@ -46,7 +46,7 @@ def max_pool(node: HubNode, out: FlatGraph) -> None:
 def average_pool(node: HubNode, out: FlatGraph) -> None:
     """AVERAGE_POOL_2D, whose own padding is not counted; a MEAN when the window is the whole picture."""
     _require_float(node)
-    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    layout, window = channels_last(node.rank()), _pool_window(node)
     if window.covers_everything:
         _mean(node, out)
         return
@@ -69,7 +69,7 @@ def average_pool(node: HubNode, out: FlatGraph) -> None:
 @lowers("LpPool")
 def lp_pool(node: HubNode, out: FlatGraph) -> None:
     """The p-th root of the sum of p-th powers of magnitudes over each window."""
-    layout, window = channels_last(node.rank()), window_of(node, node.integers("kernel_shape", ()))
+    layout, window = channels_last(node.rank()), _pool_window(node)
     power, tape = float(node.integer("p", 2)), out.tape
     raised = tape.compute("POW", tape.compute("ABS", out.read_float(node, 0, layout)), tape.constant(power))
     summed = _window_sums(node, out, raised, window)
@@ -204,6 +204,17 @@ def _lowest(data: FlatTensor) -> float:
 def _finish(node: HubNode, out: FlatGraph, tensor: FlatTensor, layout: Permutation) -> None:
     assert tensor.shape == permuted(node.output_shape(), layout)
     out.bind(node, tensor, layout)
+
+
+def _pool_window(node: HubNode) -> Window:
+    """The node's window. Refuses the outputs that ONNX's shape inference counts and its runtimes don't."""
+    window = window_of(node, node.integers("kernel_shape", ()))
+    for size, (before, _), outputs, stride in zip(
+        window.sizes, window.pads, window.output_sizes, window.strides, strict=True
+    ):
+        if (outputs - 1) * stride >= size + before:
+            raise node.unsupported("with ceil_mode its last window starts beyond the end of the input")
+    return window
 
 
 def _require_float(node: HubNode) -> None:
