@@ -38,7 +38,8 @@ class Console:
         self._progress: TerminalProgress | None = None
 
     def show(self, result: Shown) -> None:
-        """Print a result: one JSON document with --json, tables and text without."""
+        """Print a result: one JSON document with --json, tables and text without. The work it came from is over."""
+        self.end_progress()
         if self.json:
             self.out(result.to_json().rstrip("\n"))
             return
@@ -47,6 +48,8 @@ class Console:
 
     def out(self, text: str) -> None:
         """A line of the result itself, on stdout."""
+        if self._progress is not None:
+            self._progress.interrupt()
         try:
             print(text, file=self._stdout)
         except BrokenPipeError as error:

@@ -16,7 +16,9 @@ def drawn(table: Table, stream: TextIO) -> str | None:
         from rich.text import Text
     except ImportError:
         return None
-    grid = RichTable(title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = RichTable(
+        title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in table.columns:
         justify = "right" if column.align is Align.RIGHT else "left"
         grid.add_column(Text(column.name), justify=justify, overflow="fold")  # type: ignore[arg-type]  # a Literal
@@ -25,4 +27,5 @@ def drawn(table: Table, stream: TextIO) -> str | None:
     console = RichConsole(file=stream)
     with console.capture() as captured:
         console.print(grid)
-    return captured.get().rstrip("\n")
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join(line for line in lines if line)

@@ -77,6 +77,16 @@ def test_a_stage_draws_its_steps_in_place_and_leaves_one_line() -> None:
     assert len(lines) == 4
 
 
+def test_a_result_comes_below_the_finished_progress_line() -> None:
+    stream = Terminal()
+    console = Console(stream, stream)
+    console.progress.stage("read")
+    console.show(Result())
+    progress, _, result = stream.getvalue().partition(" s\n")
+    assert "read" in progress
+    assert result.startswith("a line\n")
+
+
 def test_a_message_clears_the_progress_line_first() -> None:
     err = Terminal()
     console = Console(io.StringIO(), err)
