@@ -142,3 +142,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_onnx(hub, quant, path, OnnxOptions())
     assert path.read_bytes() == b"the good file"
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_writing_leaves_the_hub_as_it_was(tmp_path):
+    hub, x = residual_net(), samples()
+    quant = planned(hub, Recipe(), x)
+    before = hub.to_bytes()
+    write_onnx(hub, quant, tmp_path / "net.onnx", OnnxOptions(io=IoType.UINT8))
+    assert hub.to_bytes() == before

@@ -42,13 +42,13 @@ class GraphEditor:
     def quantize(self, value: ir.Value, params: QuantParams, name: str) -> ir.Value:
         """The integers of a float value."""
         made = self.node("QuantizeLinear", [value, *self._parameters(params, name)], name, **_axis(params))[0]
-        made.shape, made.dtype = value.shape, ir.DataType.from_numpy(params.dtype.dtype)
+        made.shape, made.type = value.shape, ir.TensorType(ir.DataType.from_numpy(params.dtype.dtype))
         return made
 
     def dequantize(self, integers: ir.Value, params: QuantParams, name: str) -> ir.Value:
         """The float value that integers stand for."""
         made = self.node("DequantizeLinear", [integers, *self._parameters(params, name)], name, **_axis(params))[0]
-        made.shape, made.dtype = integers.shape, ir.DataType.FLOAT
+        made.shape, made.type = integers.shape, ir.TensorType(ir.DataType.FLOAT)
         return made
 
     def replace(self, old: ir.Value, new: ir.Value, *, except_by: ir.Node | None = None) -> None:

@@ -103,7 +103,7 @@ class IntegerPart:
         own = params.stored_as(storage)
         readable = self._editor.dequantize(value, own, value_name(value))
         self._editor.replace(value, readable, except_by=readable.producer())
-        value.dtype = ir.DataType.from_numpy(storage.dtype)
+        value.type = ir.TensorType(ir.DataType.from_numpy(storage.dtype))  # not .dtype: clones share type objects
         integers = self._integers.get(value_name(value))
         if integers is not None and storage is self._type:
             self._editor.replace(integers, value)

@@ -61,5 +61,5 @@ def halve_constants(editor: GraphEditor, node: ir.Node) -> None:
             continue
         stored = editor.initializer(f"{value_name(value)}_float16", array.astype(np.float16))
         (read,) = editor.node("Cast", [stored], value_name(value), to=ir.DataType.FLOAT)
-        read.shape, read.dtype = value.shape, ir.DataType.FLOAT
+        read.shape, read.type = value.shape, ir.TensorType(ir.DataType.FLOAT)
         node.replace_input_with(index, read)
