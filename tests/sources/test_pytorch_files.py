@@ -148,6 +148,8 @@ def test_a_pickled_object_is_refused_with_what_it_would_call(tmp_path):
         {"target": "#extension"},
         {"expr_str": "__import__('os').system('true')"},
         {"expr_str": "s0.__class__"},
+        {"expr_str": "Symbol('s0').name"},
+        {"expr_str": "sympify('s0')"},
         {"ranges": {"().__class__": {}}},
         {"name": "m/data/constants/custom_obj_0"},
         {"name": "m/data/constants/opaque_obj_0"},
@@ -166,6 +168,7 @@ def test_an_exported_program_that_would_execute_code_is_refused(changes, tmp_pat
         {"target": "torch.ops.higher_order.cond"},
         {"target": "_operator.getitem"},
         {"target": "torch.sym_max"},
+        {"expr_str": "Mul(Integer(2), Symbol('s3', positive=True, integer=True))"},
         {"expr_str": "Max(1, s0//2) + FloorDiv(s1, 3)*1.5"},
     ],
 )

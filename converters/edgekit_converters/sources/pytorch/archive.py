@@ -19,6 +19,7 @@ _OPERATOR = re.compile(
 )
 _PICKLED = re.compile(r"(?:.*/)?(?:custom_obj|opaque)[^/]*")
 _EXPRESSION = re.compile(r"[\w\s+\-*/%(),<>=!.]*")
+_SYMBOL = re.compile(r"Symbol\('[A-Za-z]\w*'")
 _ATTRIBUTE = re.compile(r"__|[A-Za-z_)]\s*\.")
 
 
@@ -47,8 +48,8 @@ def _check_program(text: bytes, path: Path) -> None:
         if key == "target" and not _OPERATOR.fullmatch(value):
             _refuse(path, f"it calls {value!r}, which is no operator")
         if key in ("expr_str", "range_constraints"):
-            arithmetic = _EXPRESSION.fullmatch(value) and not _ATTRIBUTE.search(value)
-            if not arithmetic:
+            rest = _SYMBOL.sub("Symbol(", value)
+            if not _EXPRESSION.fullmatch(rest) or _ATTRIBUTE.search(rest):
                 _refuse(path, f"it evaluates {value[:60]!r} as the size of a dimension")
 
 

@@ -56,21 +56,17 @@ def _free_first_axis(value: ir.Value) -> None:
 
 
 def _free_reshape(node: ir.Node, batch: int) -> None:
+    """The first of the target's sizes follows from the others, which the traced result has as numbers."""
     import onnx_ir as ir
 
-    source, target = node.inputs[0], node.inputs[1]
-    found = None if target is None else ir.convenience.get_const_tensor(target)
-    if source is None or target is None or found is None or found.size == 0:
+    target, result = node.inputs[1], node.outputs[0].shape
+    if target is None or ir.convenience.get_const_tensor(target) is None or result is None or not len(result):
         return
-    sizes = np.array(found.numpy())
-    if sizes[0] <= 0 or sizes[0] % batch:
+    sizes = [dim for dim in result if isinstance(dim, int)]
+    if len(sizes) != len(result) or 0 in sizes or sizes[0] % batch:
         return
-    if -1 not in sizes[1:]:
-        sizes[0] = -1
-    elif source.shape is not None and len(source.shape) and source.shape[0] == batch:
-        sizes[0] = 0
-    value = ir.Value(name=f"{node.name}_shape", type=target.type, shape=ir.Shape(sizes.shape))
-    value.const_value = ir.tensor(sizes, name=value.name)
+    value = ir.Value(name=f"{node.name}_shape", type=target.type, shape=ir.Shape((len(sizes),)))
+    value.const_value = ir.tensor(np.asarray([-1, *sizes[1:]], np.int64), name=value.name)
     assert node.graph is not None
     node.graph.register_initializer(value)
     node.replace_input_with(1, value)
