@@ -21,6 +21,7 @@ from edgekit_converters.quantize.scheme import (
     name_of,
     value_name,
 )
+from edgekit_converters.quantize.ties import shrunk_until_alike
 from edgekit_converters.rules import RULES, Encoding
 
 Range = tuple[float, float]
@@ -49,6 +50,9 @@ def encodings(hub: Hub, scheme: Scheme, ranges: Mapping[str, Range], *, symmetri
     for node in hub.model.graph:
         if scheme.integer(node) and RULES[node.op_type].output is Encoding.SHARED:
             groups.tie(node)
+    for node in hub.model.graph:
+        if scheme.integer(node) and node.op_type in ("Add", "Sub"):
+            groups.avoid_ties(node, symmetric)
     values = {name: groups.encoding(name, symmetric) for name in scheme.encoded}
     uses = {use: groups.encoding(output, symmetric) for use, output in groups.apart.items()}
     return Encodings(values, uses, frozenset(_implied(hub, scheme, values)))
@@ -77,6 +81,7 @@ class _Groups:
         self._parent = {name: name for name in scheme.encoded}
         self._range: dict[str, Range | None] = {name: ranges.get(name) for name in scheme.encoded}
         self._fixed: dict[str, QuantParams] = {}
+        self._shrink: dict[str, float] = {}
         self._clamps = dict(_fused_bounds(hub, scheme))
         for node in hub.model.graph:
             rule = RULES.get(node.op_type)
@@ -107,6 +112,15 @@ class _Groups:
             extent = _union(extent, known)
         return extent
 
+    def avoid_ties(self, node: ir.Node, symmetric: bool) -> None:
+        """Shrink the range of a sum by a hair where its operands' scales would make the runtimes round differently."""
+        root = self._find(self._scheme.output_of(node))
+        operands = [self._find(value_name(value)) for value in node.inputs if not is_constant(value)]
+        if len(operands) != 2 or root in operands or root in self._fixed:
+            return
+        scales = [float(self.encoding(name, symmetric).scale) for name in (*operands, root)]
+        self._shrink[root] = self._shrink.get(root, 1.0) * shrunk_until_alike(*scales)
+
     def encoding(self, name: str, symmetric: bool) -> QuantParams:
         root = self._find(name)
         if root in self._fixed and not symmetric:
@@ -116,7 +130,8 @@ class _Groups:
             raise ConversionError(
                 f"calibration saw no range for the value {name!r}. Give samples that reach it, or keep its node float."
             )
-        return encode(*found, symmetric=symmetric)
+        shrink = self._shrink.get(root, 1.0)
+        return encode(found[0] * shrink, found[1] * shrink, symmetric=symmetric)
 
     def _find(self, name: str) -> str:
         while self._parent[name] != name:
