@@ -58,7 +58,7 @@ def command(
         options: Sequence[Callable[[Any], Any]] = [debug_option, quiet_option, *([_json_option] if json else [])]
         for option in options:
             with_console = option(with_console)
-        made = click.command(name=name, epilog=f"Example: {example}")(with_console)
+        made = click.command(name=name, epilog=f"\b\nExample: {example}")(with_console)
         # click prepends what is decorated later; the common options belong at the end of the help.
         made.params = [p for p in made.params if not _common(p)] + [p for p in made.params if _common(p)]
         return made

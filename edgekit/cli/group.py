@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from edgekit import __version__
 from edgekit.cli.command import debug_option, quiet_option
+from edgekit.cli.console import Console
 from edgekit.errors import UnknownNameError
 
 
@@ -71,10 +72,14 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: edgekit convert model.keras --calibrate samples.npz -o out/",
+    invoke_without_command=True,
+    epilog="\b\nExample: edgekit convert model.keras --calibrate samples.npz -o out/",
 )
 @click.version_option(__version__, message="edgekit %(version)s")
 @quiet_option
 @debug_option
-def edgekit_group() -> None:
+@click.pass_context
+def edgekit_group(ctx: click.Context) -> None:
     """Quantize a trained network to int8 once, write TFLite and ONNX, run and check both."""
+    if ctx.invoked_subcommand is None:
+        ctx.ensure_object(Console).out(ctx.get_help())

@@ -29,11 +29,13 @@ class _Quantity(FloatType):
         match = _QUANTITY.match(value)
         if match is None or match[2].lower() not in self._units:
             known = ", ".join(unit for unit in self._units if unit)
-            self.fail(f"{value!r} is not a {self.name}; write {self._example} (units: {known}).", param, ctx)
+            self.fail(
+                f"{value!r} is not understood as {self.name}; write {self._example} (units: {known}).", param, ctx
+            )
         return float(match[1]) * self._units[match[2].lower()]
 
 
-POINTS = _Quantity("number of points", {"": 1.0, "%": 1.0, "points": 1.0, "pt": 1.0}, "0.5")
+POINTS = _Quantity("points", {"": 1.0, "%": 1.0, "points": 1.0, "pt": 1.0}, "0.5")
 """Points of a metric (1 point = .01 of a rate): "0.5" or "0.5%" -> 0.5."""
 
 MILLISECONDS = _Quantity(
@@ -44,7 +46,7 @@ MILLISECONDS = _Quantity(
 SECONDS = _Quantity("duration", {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "min": 60.0}, "2s")
 """A duration in seconds: "2s", "500ms"; a bare number is seconds."""
 
-DECIBELS = _Quantity("number of decibels", {"": 1.0, "db": 1.0}, "30dB")
+DECIBELS = _Quantity("decibels", {"": 1.0, "db": 1.0}, "30dB")
 
 
 class SizeType(IntType):

@@ -39,7 +39,7 @@ def test_text_becomes_a_value(kind: click.ParamType, text: str, value: object) -
     ("kind", "text", "says"),
     [
         (POINTS, "half", "write 0.5"),
-        (POINTS, "-1", "not a number of points"),
+        (POINTS, "-1", "not understood as points; write 0.5"),
         (MILLISECONDS, "10 parsecs", "units: ms, us"),
         (SIZE, "2 MBit", "write 500KB"),
         (SHAPE, "input=1x?x3", "write input=1x3x224x224"),
