@@ -61,8 +61,11 @@ CORE: Mapping[str, Build] = {
     ),
     "spectral normalization": one(IMAGE, lambda la: la.SpectralNormalization(la.Conv2D(3, 3))),
     "dropouts": lambda keras, la: keras.Sequential(
-        [keras.Input(IMAGE), la.Dropout(0.5), la.SpatialDropout2D(0.5), la.GaussianNoise(0.1), la.GaussianDropout(0.1)]
-        + [la.AlphaDropout(0.1), la.ActivityRegularization(0.1), la.Identity()]
+        [
+            keras.Input(IMAGE),
+            *(la.Dropout(0.5), la.SpatialDropout2D(0.5), la.GaussianNoise(0.1), la.GaussianDropout(0.1)),
+            *(la.AlphaDropout(0.1), la.ActivityRegularization(0.1), la.Identity()),
+        ]
     ),
     "rescaling": one(IMAGE, lambda la: la.Rescaling(1 / 127.5, offset=-1.0)),
     "rescaling of bytes": lambda keras, la: keras.Sequential(
@@ -285,6 +288,20 @@ def _frozen(keras: Any, la: Any) -> Any:
     return model
 
 
+def _frozen_within(keras: Any, la: Any) -> Any:
+    model = _nested(keras, la)
+    model.get_layer("middle").trainable = False
+    return model
+
+
+def _nested_without_inputs(keras: Any, la: Any) -> Any:
+    first = keras.Sequential([la.Conv2D(3, 3), la.BatchNormalization()])
+    last = keras.Sequential([la.Dense(3, trainable=False), la.Dense(2)])
+    model = keras.Sequential([first, la.Flatten(), last])
+    model.build((None, *IMAGE))
+    return model
+
+
 def _squeeze_and_excite(keras: Any, la: Any) -> Any:
     x = keras.Input(IMAGE)
     y = la.Conv2D(8, 3, padding="same", activation="relu")(x)
@@ -307,6 +324,8 @@ STRUCTURES: Mapping[str, Build] = {
     "shared": _shared,
     "nested": _nested,
     "frozen": _frozen,
+    "frozen within": _frozen_within,
+    "nested without inputs": _nested_without_inputs,
     "squeeze and excite": _squeeze_and_excite,
     "dict inputs": _dict_inputs,
     "input is output": _input_is_output,

@@ -45,6 +45,7 @@ def test_hub_of_both_formats_gives_the_outputs_of_keras(keras, name, tmp_path):
 
 def run_hub(file, feeds):
     hub = KerasSource().read(file, ReadOptions())
+    assert {spec.shape[0] for spec in (*hub.inputs, *hub.outputs)} == {"batch"}
     session = onnxruntime.InferenceSession(hub.to_bytes(), providers=["CPUExecutionProvider"])
     assert [spec.name for spec in session.get_inputs()] == list(feeds)
     return session.run(None, feeds)

@@ -10,6 +10,7 @@ import numpy as np
 from edgekit.errors import UnsupportedLayerError
 from edgekit_converters.sources.keras.call import LayerCall
 from edgekit_converters.sources.keras.config import WAY_OUT
+from edgekit_converters.sources.keras.dialect import modern
 from edgekit_converters.sources.keras.graph import Layer
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.value import Value
@@ -54,7 +55,8 @@ def _described(raw: object) -> tuple[str, Settings]:
         return str(raw), Settings({})
     config = raw.get("config")
     if isinstance(config, Mapping):
-        return str(raw.get("class_name")), Settings(config)
+        kind, options = modern(str(raw.get("class_name")), config)
+        return kind, Settings(options)
     return str(config or raw.get("registered_name") or raw.get("class_name")), Settings({})
 
 

@@ -95,7 +95,17 @@ class LayerCall:
 
     def value(self, variant: ir.Value, layout: Layout | None = None) -> Value:
         """A tensor that exists in one layout, by default as Keras sees it."""
+        if self.layer.is_layer:
+            self._keep_batch(variant)
         return Value(self.graph, {layout or native(len(variant.shape or ())): variant})
+
+    def _keep_batch(self, variant: ir.Value) -> None:
+        """No layer changes the batch: name it again where shape inference lost it."""
+        assert variant.shape is not None
+        batches = (value.variant(value.layouts[0]).shape[0] for value in self.inputs)  # type: ignore[index]  # known rank
+        batch = next((size for size in batches if not isinstance(size, int) and size.value is not None), None)
+        if batch is not None and variant.shape[0] == ir.SymbolicDim(None):
+            variant.shape = ir.Shape([batch, *variant.shape[1:]])
 
     def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: Any) -> Value:
         """An op that treats every element alike, in whichever layout there is."""

@@ -9,7 +9,7 @@ from edgekit_converters.sources.keras.activations import activated
 from edgekit_converters.sources.keras.call import LayerCall
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.table import reads
-from edgekit_converters.sources.keras.value import Value
+from edgekit_converters.sources.keras.value import Value, native
 
 
 def kernel_and_bias(settings: Settings) -> tuple[str, ...]:
@@ -91,19 +91,16 @@ def time_distributed(call: LayerCall) -> Value:
     assert inner is not None
     if inner.kind == "Dense":  # works on the last axis whatever stands before
         return call.apply(inner, (x,), {})[0]
-    folded = _reshaped(call, x, (-1, *x.shape[2:]), "fold")
+    folded = Value(call.graph, {native(x.rank - 1): _reshaped(call, x, (-1, *x.shape[2:]), "fold")})
     result = call.apply(inner, (folded,), {})[0]
-    unfolded = _reshaped(call, result, (-1, x.shape[1], *result.shape[1:]), "unfold")
-    assert x.plain.shape is not None
-    unfolded.plain.shape = ir.Shape([x.plain.shape[0], *unfolded.shape[1:]])  # inference can't know the batch again
-    return unfolded
+    return call.value(_reshaped(call, result, (-1, x.shape[1], *result.shape[1:]), "unfold"))
 
 
-def _reshaped(call: LayerCall, x: Value, shape: tuple[int | None, ...], part: str) -> Value:
+def _reshaped(call: LayerCall, x: Value, shape: tuple[int | None, ...], part: str) -> ir.Value:
     if None in shape:
         raise call.unsupported("needs every size but the batch's; give them with --input-shape")
     target = call.constant(np.array(shape, np.int64), f"{part}_shape")
-    return call.value(call.node("Reshape", x.plain, target, part=part))
+    return call.node("Reshape", x.plain, target, part=part)
 
 
 def _vector_u(_: Settings) -> tuple[str, ...]:

@@ -147,10 +147,19 @@ def resizing(call: LayerCall) -> Value:
     if how != "bilinear" or kept:
         raise call.unsupported(f"resizes with {kept[0] if kept else how!r}; readable is plain bilinear resizing")
     layout = call.spatial_layout(x.rank)
-    height, width = call.settings.integer("height"), call.settings.integer("width")
-    channels = x.shape[layout[1]]
-    if channels is None:
-        raise call.unsupported("resizes pictures whose number of channels is not known")
-    spatial = call.constant(np.array([height, width], np.int64), "sizes")
-    made = call.node("Resize", x.variant(layout), None, None, spatial, axes=[2, 3], **_BILINEAR)
-    return call.value(made, layout)
+    target = (call.settings.integer("height"), call.settings.integer("width"))
+    sizes = [x.shape[axis] for axis in layout[2:]]
+    if None in sizes:
+        raise call.unsupported("resizes pictures whose size is not known; give it with --input-shape")
+    scales = [1.0, 1.0, *(_scale(size or 1, wanted) for size, wanted in zip(sizes, target, strict=True))]
+    factors = call.constant(np.array(scales, np.float32), "scales")
+    return call.value(call.node("Resize", x.variant(layout), None, factors, **_BILINEAR), layout)
+
+
+def _scale(size: int, wanted: int) -> np.float32:
+    """The float whose product with ``size``, rounded down, is ``wanted``.
+
+    Sizes with the ``axes`` attribute would say it directly, but ONNX Runtime 1.31 fails to load them next to a Transpose.
+    """
+    scale = np.float32(wanted / size)
+    return scale if int(size * scale) == wanted else np.nextafter(scale, np.float32(np.inf))
