@@ -51,7 +51,7 @@ def check_values(model: ir.Model, path: Path) -> None:
 
 
 def _is_made(value: ir.Value) -> bool:
-    return value.producer() is not None or value.is_graph_input() or value.is_initializer() or bool(value.graph)
+    return value.producer() is not None or value.is_graph_input() or value.is_initializer()
 
 
 def _check_known(node: ir.Node, opset: int, path: Path) -> None:
@@ -80,6 +80,7 @@ def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorPr
 def _check_size(tensor: onnx.TensorProto, name: str, path: Path) -> None:
     """Before anything is allocated: the dimensions agree with the bytes that are there."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        _check_numbers(tensor, name, path)
         return
     if any(dim < 0 for dim in tensor.dims):
         raise SourceError(f"{path}: the tensor {name!r} has the shape {list(tensor.dims)}. The file is damaged.")
@@ -91,6 +92,15 @@ def _check_size(tensor: onnx.TensorProto, name: str, path: Path) -> None:
             f"{path}: the tensor {name!r} of shape {list(tensor.dims)} should have {expected} bytes but has "
             f"{len(tensor.raw_data)}. The file is damaged; export or download it again."
         )
+
+
+def _check_numbers(tensor: onnx.TensorProto, name: str, path: Path) -> None:
+    for entry in tensor.external_data:
+        if entry.key in ("offset", "length") and not entry.value.isdecimal():
+            raise SourceError(
+                f"{path}: the {entry.key} of the external data of {name!r} is {entry.value!r}; expected a number of bytes. "
+                "The file is damaged; export it again."
+            )
 
 
 def nbytes(data_type: int, count: int) -> int | None:
