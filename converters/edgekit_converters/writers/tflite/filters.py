@@ -39,6 +39,17 @@ def bias_tensor(node: HubNode, out: FlatGraph, count: int, data: FlatTensor, fil
     )
 
 
+def float_bias_tensor(node: HubNode, out: FlatGraph, count: int) -> FlatTensor:
+    """Input 2 in float, or zeros where the node has none, for a kernel that computes in float whatever the plan says."""
+    if not node.has(2):
+        return out.tape.constant(np.zeros(count, np.float32), name=f"{node.name}/no_bias")
+    if node.constant(2) is None:
+        return out.read_float(node, 2)
+    bias = out.weights(node, 2)
+    array = bias.array if bias.params is None else bias.params.dequantize(bias.array)
+    return out.tape.constant(array.reshape(-1), name=bias.name)
+
+
 def _bias_params(data: QuantParams, filters: QuantParams) -> QuantParams:
     scale = (data.scale * filters.scale).astype(np.float32)
     zero_point = np.zeros(scale.shape, np.int32)

@@ -169,6 +169,12 @@ class Tape:
         if tuple(size) == tensor.shape:
             return tensor
         output = self.temporary(size, tensor.dtype, tensor.params, f"{tensor.name}/slice")
+        return self.slice_into(tensor, begin, size, output)
+
+    def slice_into(
+        self, tensor: FlatTensor, begin: Sequence[int], size: Sequence[int], output: FlatTensor
+    ) -> FlatTensor:
+        """As `slice`, into a tensor that exists already."""
         bounds = [self.constant(np.array(numbers, np.int32), name="bounds") for numbers in (begin, size)]
         return self.add("SLICE", (tensor, *bounds), output, options("SliceOptions"))
 

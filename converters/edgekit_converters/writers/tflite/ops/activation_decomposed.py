@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from edgekit_converters.writers.tflite.flat_model import FlatTensor
+import numpy as np
+
+from edgekit_converters.writers.tflite.activations import FusedActivation
+from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.table import lowers
@@ -49,11 +52,17 @@ def _scaled_elu(tape: Tape, data: FlatTensor, positive: float, negative: float) 
 
 @lowers("HardSigmoid")
 def hard_sigmoid(node: HubNode, out: FlatGraph) -> None:
-    """min(1, max(0, alpha * x + beta))"""
+    """min(1, max(0, alpha * x + beta)) as relu6(6 * alpha * x + 6 * beta) / 6: delegates have no RELU_0_TO_1."""
     tape, layout = out.tape, out.layout(node)
-    sloped = tape.compute("MUL", out.read(node, 0, layout), tape.constant(node.number("alpha", 0.2)))
-    shifted = tape.compute("ADD", sloped, tape.constant(node.number("beta", 0.5)))
-    out.tape.add("RELU_0_TO_1", (shifted,), out.output(node, layout))
+    data, slope = out.read(node, 0, layout), 6.0 * node.number("alpha", 0.2)
+    sloped = data if np.isclose(slope, 1.0, rtol=1e-6) else tape.compute("MUL", data, tape.constant(slope))
+    clamped = tape.compute(
+        "ADD",
+        sloped,
+        tape.constant(6.0 * node.number("beta", 0.5)),
+        builtin_options=options("AddOptions", fusedActivationFunction=FusedActivation.RELU6.code),
+    )
+    tape.add("MUL", (clamped, tape.constant(1.0 / 6.0)), out.output(node, layout))
 
 
 @lowers("Softplus")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit_converters.writers.tflite.activations import FusedActivation
-from edgekit_converters.writers.tflite.filters import bias_tensor, filter_tensor
+from edgekit_converters.writers.tflite.filters import bias_tensor, filter_tensor, float_bias_tensor
 from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatTensor, Shape, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import channels_last
@@ -83,6 +83,7 @@ def _conv_options(window: Window, padding: int, fused: FusedActivation, multipli
 
 
 def _conv_3d(node: HubNode, out: FlatGraph) -> None:
+    """CONV_3D has float kernels only."""
     if node.integer("group", 1) != 1:
         raise node.unsupported("a grouped 3D convolution has no TFLite kernel")
     layout, filters = channels_last(5), node.shape(1)
@@ -91,9 +92,12 @@ def _conv_3d(node: HubNode, out: FlatGraph) -> None:
     if padding is None:
         data, padding = out.tape.pad(data, ((0, 0), *window.needed_pads(), (0, 0))), VALID
     placed = out.tape.encode(filter_tensor(node, out, filters, 0, (2, 3, 4, 1, 0)), None)
-    bias = out.tape.encode(bias_tensor(node, out, filters[0], data, placed), None)
+    bias = float_bias_tensor(node, out, filters[0])
     result, fused = out.fused_output(node, layout)
-    out.tape.add("CONV_3D", (data, placed, bias), result, _conv_3d_options(window, padding, fused))
+    real = result if result.params is None else out.tape.temporary(result.shape)
+    out.tape.add("CONV_3D", (data, placed, bias), real, _conv_3d_options(window, padding, fused))
+    if real is not result:
+        out.tape.add("QUANTIZE", (real,), result)
 
 
 def _conv_3d_options(window: Window, padding: int, fused: FusedActivation) -> BuiltinOptions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgekit_converters.writers.tflite.filters import bias_tensor, filter_tensor
+from edgekit_converters.writers.tflite.filters import bias_tensor, filter_tensor, float_bias_tensor
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, Shape, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, channels_last
@@ -88,10 +88,11 @@ def _planes(node: HubNode, out: FlatGraph) -> None:
             fusedActivationFunction=fused.code,
         ),
     )
-    if not direct:
-        begins = (0, 0) if flat.is_same else flat.begins
-        cut = out.tape.slice(full, (0, *begins, 0), (shape[0], *flat.output_sizes, shape[3]))
-        out.tape.reshape_into(cut, result)
+    begin, size = (0, *flat.begins, 0), (shape[0], *flat.output_sizes, shape[3])
+    if not direct and size == result.shape:
+        out.tape.slice_into(full, begin, size, result)
+    elif not direct:
+        out.tape.reshape_into(full if size == shape else out.tape.slice(full, begin, size), result)
 
 
 def _volumes(node: HubNode, out: FlatGraph) -> None:
@@ -101,7 +102,7 @@ def _volumes(node: HubNode, out: FlatGraph) -> None:
     layout, spread = channels_last(5), _spread_of(node)
     data = out.read_float(node, 0, layout)
     filters = out.tape.encode(_filters(node, out, (2, 3, 4, 1, 0)), None)
-    bias = out.tape.encode(bias_tensor(node, out, filters.shape[3], data, filters), None)
+    bias = float_bias_tensor(node, out, filters.shape[3])
     shape = (data.shape[0], *spread.full_sizes, filters.shape[3])
     full = out.tape.temporary(shape)
     out.tape.add(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, channels_last, permuted
@@ -44,24 +46,27 @@ def max_pool(node: HubNode, out: FlatGraph) -> None:
 
 @lowers("AveragePool", int8=True)
 def average_pool(node: HubNode, out: FlatGraph) -> None:
-    """AVERAGE_POOL_2D, whose own padding is not counted; a MEAN when the window is the whole picture."""
+    """AVERAGE_POOL_2D, whose own padding is not counted; a MEAN when the window is the whole picture; in int8 a depthwise
+    convolution where every window counts as many elements."""
     _require_float(node)
     layout, window = channels_last(node.rank()), _pool_window(node)
     if window.covers_everything:
         _mean(node, out)
         return
     counts = _counts(window, include_pads=bool(node.integer("count_include_pad", 0)))
+    whole = all((count == size).all() for count, size in zip(counts, window.kernel, strict=True))
     own = not window.is_dilated and window.padding() is not None
-    if own and all(np.array_equal(a, b) for a, b in zip(counts, _counts(window, include_pads=False), strict=True)):
+    if whole and out.is_integer(node):
+        data = out.read(node, 0, layout)
+        _finish(node, out, _separably(out, data, window, _averaging_convolution(out)), layout)
+    elif own and _all_equal(counts, _counts(window, include_pads=False)):
         data = out.read(node, 0, layout)
         _finish(node, out, _separably(out, data, window, _average(out)), layout)
-    elif not window.is_dilated and all(
-        (count == size).all() for count, size in zip(counts, window.kernel, strict=True)
-    ):
+    elif whole and not window.is_dilated:
         data = out.read(node, 0, layout)
         _finish(node, out, _separably(out, data, window, _average_of_padded(out)), layout)
     else:
-        summed = _window_sums(node, out, out.read_float(node, 0, layout), window)
+        summed = _window_sums(out, out.read_float(node, 0, layout), window)
         shares = out.tape.constant(np.float32(1) / _outer(counts))
         _finish(node, out, out.tape.compute("MUL", summed, shares), layout)
 
@@ -72,7 +77,7 @@ def lp_pool(node: HubNode, out: FlatGraph) -> None:
     layout, window = channels_last(node.rank()), _pool_window(node)
     power, tape = float(node.integer("p", 2)), out.tape
     raised = tape.compute("POW", tape.compute("ABS", out.read_float(node, 0, layout)), tape.constant(power))
-    summed = _window_sums(node, out, raised, window)
+    summed = _window_sums(out, raised, window)
     _finish(node, out, tape.compute("POW", summed, tape.constant(1.0 / power)), layout)
 
 
@@ -152,32 +157,58 @@ def _pool_2d(out: FlatGraph, builtin: str, tensor: FlatTensor, window: Window, p
     )
 
 
-def _window_sums(node: HubNode, out: FlatGraph, data: FlatTensor, window: Window) -> FlatTensor:
-    """Sums over windows of zero-padded data: a depthwise convolution with ones, which may be dilated."""
+def _averaging_convolution(out: FlatGraph) -> Pooling:
+    """int8: a depthwise convolution with ones of scale 1 / kernel size. XNNPACK has no int8 AVERAGE_POOL_2D."""
+
+    def pooled(tensor: FlatTensor, flat: Window) -> FlatTensor:
+        assert tensor.params is not None
+        share = 1.0 / math.prod(flat.kernel)
+        ones = per_tensor(share, 0)
+        bias = per_tensor(float(tensor.params.scale) * share, 0, QuantType.INT32)
+        return _ones_convolution(out, tensor, flat, ones, bias)
+
+    return pooled
+
+
+def _window_sums(out: FlatGraph, data: FlatTensor, window: Window) -> FlatTensor:
+    """Sums over windows of zero-padded float data."""
 
     def summed(tensor: FlatTensor, flat: Window) -> FlatTensor:
-        channels = tensor.shape[3]
-        padded = out.tape.pad(tensor, ((0, 0), *flat.needed_pads(), (0, 0)))
-        ones = out.tape.constant(np.ones((1, *flat.kernel, channels), np.float32))
-        bias = out.tape.constant(np.zeros(channels, np.float32))
-        return out.tape.compute(
-            "DEPTHWISE_CONV_2D",
-            padded,
-            ones,
-            bias,
-            shape=(tensor.shape[0], *flat.output_sizes, channels),
-            builtin_options=options(
-                "DepthwiseConv2DOptions",
-                padding=VALID,
-                strideH=flat.strides[0],
-                strideW=flat.strides[1],
-                depthMultiplier=1,
-                dilationHFactor=flat.dilations[0],
-                dilationWFactor=flat.dilations[1],
-            ),
-        )
+        return _ones_convolution(out, tensor, flat, None, None)
 
     return _separably(out, data, window, summed)
+
+
+def _ones_convolution(
+    out: FlatGraph, tensor: FlatTensor, window: Window, ones: QuantParams | None, bias: QuantParams | None
+) -> FlatTensor:
+    """A depthwise convolution of zero-padded data with integers or floats of 1; it may be dilated."""
+    channels, tape = tensor.shape[3], out.tape
+    padding = window.padding()
+    if padding is None:
+        tensor, padding = tape.pad(tensor, ((0, 0), *window.needed_pads(), (0, 0))), VALID
+    taps = np.ones((1, *window.kernel, channels), np.float32 if ones is None else np.int8)
+    zeros = np.zeros(channels, np.float32 if bias is None else np.int32)
+    return tape.compute(
+        "DEPTHWISE_CONV_2D",
+        tensor,
+        tape.constant(taps, ones),
+        tape.constant(zeros, bias),
+        shape=(tensor.shape[0], *window.output_sizes, channels),
+        builtin_options=options(
+            "DepthwiseConv2DOptions",
+            padding=padding,
+            strideH=window.strides[0],
+            strideW=window.strides[1],
+            depthMultiplier=1,
+            dilationHFactor=window.dilations[0],
+            dilationWFactor=window.dilations[1],
+        ),
+    )
+
+
+def _all_equal(left: list[NDArray[np.float32]], right: list[NDArray[np.float32]]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
 def _counts(window: Window, include_pads: bool) -> list[NDArray[np.float32]]:
