@@ -33,7 +33,8 @@ class OutputAgreement:
 
     ``sqnr_db``: signal to quantization noise, 10 log10(sum x^2 / sum (x - y)^2). ``cosine``: mean over the samples.
     ``equal_decisions``: share of positions with the same argmax over the last axis; None for single values.
-    ``equal_values``: share of equal numbers; where both outputs have one integer encoding, of equal integers.
+    ``equal_values``: share of equal numbers, up to the last bits of float32 (1e-5 of the value); where both outputs have one
+    integer encoding that is the share of equal integers.
     ``non_finite``: count of NaN and infinite values among the outputs compared; the other figures leave these out.
     """
 

@@ -54,7 +54,9 @@ def share_text(share: float | None) -> str:
 
 
 def points_text(points: float | None) -> str:
-    return ABSENT if points is None else f"{points:+.2f}" if not math.isnan(points) else "undefined"
+    if points is None:
+        return ABSENT
+    return "undefined" if math.isnan(points) else f"{round(points, 2) + 0.0:+.2f}"  # + 0.0: no negative zero
 
 
 def quantity_text(value: float | None, unit: str) -> str:

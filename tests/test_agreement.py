@@ -60,6 +60,13 @@ def test_integers_are_compared_without_wrapping() -> None:
     assert (found.largest_error, found.equal_values) == (255.0, 0.5)
 
 
+def test_last_bits_of_float_arithmetic_are_no_difference_but_one_step_of_a_grid_is() -> None:
+    x = np.float32([[0.1, 0.2, 1e-40, 25.4]])
+    found = compared(x, np.float32([[0.1 + 5e-8, 0.2 * (1 + 2e-6), 0.0, 25.5]]))
+    assert found.equal_values == 0.75
+    assert found.sqnr_db < SQNR_OF_EQUAL_DB
+
+
 def test_decisions_are_counted_a_position() -> None:
     x = np.eye(3)[[[0, 1], [2, 0]]]
     y = np.eye(3)[[[0, 1], [2, 1]]]

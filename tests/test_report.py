@@ -133,6 +133,7 @@ RATE, ERROR = MetricKind("top1"), MetricKind("mse", False, None)
         (share_text(1.0), "100 %"),
         (share_text(0.999999), "99.99 %"),
         (points_text(-0.2), "-0.20"),
+        (points_text(-0.001), "+0.00"),
         (quantity_text(None, "ms"), "not measured"),
         (quantity_text(25.04, "dB"), "25.04 dB"),
     ],

@@ -45,6 +45,8 @@ def checked(report: Report) -> str:
     assert tags.open == []
     assert tags.loaded == []
     assert "url(" not in text
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    assert style.count("{") == style.count("}")
     assert "<script" not in text
     return text
 
