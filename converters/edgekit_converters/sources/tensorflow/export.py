@@ -13,6 +13,7 @@ from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
 from edgekit.protocols import Progress
 from edgekit_converters.sources.tensorflow.function import Endpoint, Function
 from edgekit_converters.sources.tensorflow.load import load
+from edgekit_converters.sources.tensorflow.repair import exportable
 from edgekit_converters.sources.tensorflow.session import BATCH, TensorflowSession
 from edgekit_converters.sources.trial import compare_with_original
 
@@ -50,7 +51,7 @@ def _write(function: Function, request: ExportRequest) -> None:
     ends = (*function.inputs, *function.outputs)
     try:
         tf2onnx.convert.from_graph_def(
-            function.frozen,
+            exportable(function.frozen),
             name="model",
             input_names=[end.tensor for end in function.inputs],
             output_names=[end.tensor for end in function.outputs],
