@@ -74,3 +74,23 @@ def test_keys_that_lie_transposed_in_memory_need_no_transposition(tmp_path: Path
     graph.output(graph.op("MatMul", queries, swapped), "scores")
     assert_equal_outputs(graph.build("test"), {"q": floats(1, 2, 4, 8), "k": floats(1, 2, 4, 8, seed=1)}, tmp_path)
     assert "TRANSPOSE" not in op_names(tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("constant_first", [True, False])
+def test_a_sum_with_a_constant_row_becomes_the_bias(constant_first: bool, tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", (2, 3, 8))
+    product = graph.op("MatMul", x, graph.constant(floats(8, 5)))
+    row = graph.constant(floats(5))
+    graph.output(graph.op("Add", *((row, product) if constant_first else (product, row))), "y")
+    assert_equal_outputs(graph.build("test"), {"x": floats(2, 3, 8)}, tmp_path)
+    assert "ADD" not in op_names(tmp_path / "model.tflite")
+
+
+def test_a_product_that_is_read_twice_keeps_its_sum(tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    product = graph.op("MatMul", graph.input("x", "float32", (2, 3, 8)), graph.constant(floats(8, 5)))
+    graph.output(graph.op("Add", product, graph.constant(floats(5))), "y")
+    graph.output(graph.op("Relu", product), "z")
+    assert_equal_outputs(graph.build("test"), {"x": floats(2, 3, 8)}, tmp_path)
+    assert "ADD" in op_names(tmp_path / "model.tflite")

@@ -236,6 +236,18 @@ class FlatGraph:
         self._absorbed.add(activation.name)
         return self._output_of_activation(node, activation, permutation), fused
 
+    def absorb(self, node: HubNode) -> None:
+        """Declare that the node before it computes this one too, whose output has been or will be bound."""
+        self._absorbed.add(node.name)
+
+    def sole_reader(self, node: HubNode) -> HubNode | None:
+        """The one node that reads the output, where nothing else does and the plan fuses nothing with ``node``."""
+        value = node.output()
+        readers = value.consumers()
+        if len(readers) != 1 or value.is_graph_output() or node.name in self._plan.fusions:
+            return None
+        return self._nodes[readers[0].name or ""]
+
     def bind(
         self, node: HubNode, tensor: FlatTensor, permutation: Permutation | None = None, index: int = 0
     ) -> FlatTensor:

@@ -50,9 +50,27 @@ def _dense(node: HubNode, out: FlatGraph) -> None:
     else:
         data = out.read(node, 0, layout)
     placed = out.place(node, weights, hybrid=True)
-    bias = bias_tensor(node, out, weights.shape[0], data, placed)
-    result, fused = out.fused_output(node, layout)
+    addition = _bias_addition(node, out)
+    if addition is None:
+        bias, last = bias_tensor(node, out, weights.shape[0], data, placed), node
+    else:
+        (last, index), count = addition, weights.shape[0]
+        bias = out.place(last, out.weights(last, index).reshape((count,), 0))
+        out.absorb(last)
+    result, fused = out.fused_output(last, layout)
     _fully_connected(out, data, placed, bias, result, fused)
+
+
+def _bias_addition(node: HubNode, out: FlatGraph) -> tuple[HubNode, int] | None:
+    """The Add of one constant a column that alone reads the product in float, and which of its inputs the constant is."""
+    reader = out.sole_reader(node)
+    if reader is None or reader.op != "Add" or out.is_integer(node) or out.is_integer(reader):
+        return None
+    for index in (0, 1):
+        array, columns = reader.constant(index), node.output_shape()[-1]
+        if array is not None and array.size == columns == array.shape[-1]:
+            return (reader, index) if len(reader.output_shape()) == node.rank() else None
+    return None
 
 
 def _fully_connected(
