@@ -137,3 +137,12 @@ def test_samples_that_do_not_fit_say_what_the_model_takes() -> None:
 def test_a_value_that_the_model_does_not_compute_is_an_error() -> None:
     with pytest.raises(ConversionError, match="'nowhere'"):
         calibrate(dense_net(), {"nowhere": Observer.MIN_MAX}, Samples(x=inputs()), Silent())
+
+
+def test_a_model_that_does_not_take_several_samples_at_once_says_what_to_do() -> None:
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", ["n", 6])
+    rows = graph.op("Reshape", x, graph.constant(np.array([1, 6])), name="one_row")
+    graph.output(graph.op("Relu", rows, name="relu"), "y")
+    with pytest.raises(ConversionError, match="--input-shape"):
+        calibrate(graph.build("test"), {"y": Observer.MIN_MAX}, Samples(x=inputs()), Silent())

@@ -12,7 +12,7 @@ from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Observer
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.calibrate_feeds import batch_size, feeds_of
-from edgekit_converters.quantize.calibrate_session import open_session
+from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.observers import make_observer
 from edgekit_converters.quantize.ranges import Ranges, TensorRange
 
@@ -32,7 +32,7 @@ def calibrate(hub: Hub, observers: Mapping[str, Observer], samples: Dataset, pro
     found = {name: make_observer(kind, name) for name, kind in observers.items()}
     computed = [name for name, value in values.items() if not value.is_graph_input()]
     # A hub whose inputs alone are observed runs nothing.
-    session = open_session(_tapped(hub, [values[name] for name in computed])) if computed else None
+    session = Calculator(_tapped(hub, [values[name] for name in computed])) if computed else None
     progress.stage("calibrate", len(samples))
     for feeds, count in feeds_of(hub, samples, batch_size(hub, values.values(), VALUES_PER_BATCH)):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) if session else {}

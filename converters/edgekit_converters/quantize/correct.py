@@ -31,7 +31,9 @@ class BiasCorrection:
     """The step of the `standard` effort."""
 
     def applies(self, group: Group, plan: QuantPlan) -> bool:
-        return plan.execution(group.name) is Execution.INTEGER and _bias(group, plan) is not None
+        return (
+            bool(group.outputs) and plan.execution(group.name) is Execution.INTEGER and _bias(group, plan) is not None
+        )
 
     def improve(self, layer: Layer) -> Mapping[Use, QuantizedConstant]:
         use = _bias(layer.group, layer.plan)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
-from edgekit_converters.quantize.calibrate_session import open_session
+from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import value_name
 from edgekit_converters.quantize.sequential_group import Group, groups_of
@@ -103,7 +103,7 @@ class Prefix:
         self, group: Group, model: onnx.ModelProto, outputs: Sequence[ir.Value]
     ) -> Iterator[list[NDArray[Any]]]:
         """What ``model`` makes of the group's inputs, batch by batch."""
-        session = open_session(model)
+        session = Calculator(model)
         names = [stored_name(value) for value in outputs]
         for index in range(self._batches):
             yield session.run(names, {stored_name(value): self._chunks[value][index] for value in group.inputs})
