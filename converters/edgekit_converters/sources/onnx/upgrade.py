@@ -99,13 +99,13 @@ def _top_k(node: ir.Node, edit: Editor, opset: int) -> None:
 
 
 def _dropout(node: ir.Node, edit: Editor, opset: int) -> None:
-    """Without training it passes its input on; the mask, where anybody reads it, is all true (before opset 10: ones)."""
+    """Without training it passes its input on; a mask that is read is zeros, as ONNX Runtime gives it."""
     source = node.inputs[0]
     assert source is not None
     node.attributes.clear()
     if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
         shape = edit.node("Shape", [source], before=node)
-        filler: NDArray[Any] = np.ones(1, np.float32 if opset < 10 else np.bool_)
+        filler: NDArray[Any] = np.zeros(1, np.float32 if opset < 10 else np.bool_)
         mask = edit.node("ConstantOfShape", [shape], before=node, like=node.outputs[1], value=ir.tensor(filler))
         edit.replace(node.outputs[1], mask)
     _set_inputs(node, [source])
