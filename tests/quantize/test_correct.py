@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -96,6 +96,7 @@ def channel_means(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @given(st.integers(0, 1000), st.floats(-2, 2))
+@settings(deadline=None, max_examples=50)
 def test_the_shift_undoes_a_known_error(seed: int, error: float) -> None:
     wanted = np.random.default_rng(seed).normal(1.0, 2.0, size=(3, 500)).astype(np.float32)
     np.testing.assert_allclose(zero_mean_shift(wanted + np.float32(error), wanted, RELU6), -error, atol=2e-3)
@@ -115,6 +116,7 @@ def test_a_channel_that_the_quantized_layer_cuts_off_is_brought_back() -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 300), st.integers(0, 10))
+@settings(deadline=None, max_examples=50)
 def test_columns_are_positions_of_every_channel(samples: int, length: int, step: int, offset: int) -> None:
     array = np.arange(samples * 2 * length, dtype=np.float32).reshape(samples, 2, length)
     found = columns(array, step, offset)
