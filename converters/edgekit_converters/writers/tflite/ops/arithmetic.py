@@ -14,8 +14,10 @@ from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.plain_integers import emit, read_computable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
+from edgekit_converters.writers.tflite.tape import Tape
 
-_BUILTINS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Max": "MAXIMUM", "Min": "MINIMUM", "Sum": "ADD", "Mean": "ADD"}
+_BUILTINS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL"}
+_EXTREMES = {"Max": "MAXIMUM", "Min": "MINIMUM"}
 _OPTION_TABLES = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions", "Div": "DivOptions"}
 
 
@@ -42,31 +44,38 @@ def divide(node: HubNode, out: FlatGraph) -> None:
 @lowers("Max", "Min", int8=True)
 def extreme(node: HubNode, out: FlatGraph) -> None:
     require_shared_encoding(node, out, range(node.input_count))
-    _chain(node, out)
-
-
-@lowers("Sum", "Mean")
-def total(node: HubNode, out: FlatGraph) -> None:
-    """A chain of ADD; the mean divides by the number of inputs."""
-    _chain(node, out)
-
-
-def _chain(node: HubNode, out: FlatGraph) -> None:
-    if node.input_count == 1:
-        out.alias(node)
-        return
-    builtin, table = _BUILTINS[node.op], options("AddOptions") if _BUILTINS[node.op] == "ADD" else None
     layout = out.common_layout(node)
     inputs = [read_computable(node, out, index, layout) for index in range(node.input_count)]
+    if len(inputs) == 1:
+        out.alias(node)
+        return
+    builtin = _EXTREMES[node.op]
+    first = reduce(lambda left, right: out.tape.compute(builtin, left, right), inputs[:-1])
+    emit(node, out, builtin, (first, inputs[-1]), layout)
 
-    def join(left: FlatTensor, right: FlatTensor) -> FlatTensor:
-        return out.tape.compute(builtin, left, right, builtin_options=table)
 
-    if node.op == "Mean":
-        share = out.tape.constant(np.float32(1 / node.input_count))
-        emit(node, out, "MUL", (reduce(join, inputs), share), layout, options("MulOptions"))
-    else:
-        emit(node, out, builtin, (reduce(join, inputs[:-1]), inputs[-1]), layout, table)
+@lowers("Sum")
+def total(node: HubNode, out: FlatGraph) -> None:
+    """A chain of ADD."""
+    layout = out.common_layout(node)
+    inputs = [read_computable(node, out, index, layout) for index in range(node.input_count)]
+    if len(inputs) == 1:
+        out.alias(node)
+        return
+    emit(node, out, "ADD", (_added(out.tape, inputs[:-1]), inputs[-1]), layout, options("AddOptions"))
+
+
+@lowers("Mean")
+def mean(node: HubNode, out: FlatGraph) -> None:
+    """A chain of ADD, times one over the number of inputs."""
+    layout = out.common_layout(node)
+    inputs = [read_computable(node, out, index, layout) for index in range(node.input_count)]
+    share = out.tape.constant(np.float32(1 / len(inputs)))
+    emit(node, out, "MUL", (_added(out.tape, inputs), share), layout, options("MulOptions"))
+
+
+def _added(tape: Tape, inputs: list[FlatTensor]) -> FlatTensor:
+    return reduce(lambda left, right: tape.compute("ADD", left, right, builtin_options=options("AddOptions")), inputs)
 
 
 @lowers("Pow")

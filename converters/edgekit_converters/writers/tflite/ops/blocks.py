@@ -31,6 +31,8 @@ def depth_to_space(node: HubNode, out: FlatGraph) -> None:
 @lowers("SpaceToDepth", int8=True)
 def space_to_depth(node: HubNode, out: FlatGraph) -> None:
     require_shared_encoding(node, out)
+    if node.text("mode", "DCR") != "DCR":
+        raise node.unsupported("only the channel order DCR has a kernel")
     table = options("SpaceToDepthOptions", blockSize=node.integer("blocksize", 1))
     out.tape.add("SPACE_TO_DEPTH", (out.read(node, 0, channels_last(4)),), out.output(node, channels_last(4)), table)
 

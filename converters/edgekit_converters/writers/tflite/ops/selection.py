@@ -13,12 +13,13 @@ from edgekit_converters.writers.tflite.plain_integers import emit, read_computab
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
+_BUILTINS = {"ArgMax": "ARG_MAX", "ArgMin": "ARG_MIN"}
 _INT32 = 2  # the schema's TensorType.INT32
 
 
 @lowers("ArgMax", "ArgMin")
 def arg_extreme(node: HubNode, out: FlatGraph) -> None:
-    """ARG_MAX and ARG_MIN give the first of equals; the last is found in the reversed tensor."""
+    """The builtins give the first of equals; the last is found in the reversed tensor."""
     tape, layout = out.tape, out.layout(node)
     axis = normalized(node.integer("axis", 0), node.rank())
     place = layout.index(axis)
@@ -34,12 +35,10 @@ def arg_extreme(node: HubNode, out: FlatGraph) -> None:
 
 
 def _position(tape: Tape, op: str, x: FlatTensor, place: int) -> FlatTensor:
-    builtin, table = ("ARG_MAX", "ArgMaxOptions") if op == "ArgMax" else ("ARG_MIN", "ArgMinOptions")
+    table = options(f"{op}Options", outputType=_INT32)
     shape = (*x.shape[:place], *x.shape[place + 1 :])
     axis = tape.constant(np.array([place], np.int32), name="axis")
-    return tape.compute(
-        builtin, x, axis, builtin_options=options(table, outputType=_INT32), shape=shape, dtype=np.int32
-    )
+    return tape.compute(_BUILTINS[op], x, axis, builtin_options=table, shape=shape, dtype=np.int32)
 
 
 def _reversed(tape: Tape, x: FlatTensor, place: int) -> FlatTensor:
