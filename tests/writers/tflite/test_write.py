@@ -23,7 +23,7 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.quantize.params import per_tensor
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan, QuantPlan
-from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
+from edgekit_converters.writers.tflite import TfliteOptions, flatbuffer, write_tflite
 
 FLOAT = QuantPlan(Precision.FLOAT32)
 
@@ -172,6 +172,20 @@ def test_one_value_under_two_output_names(tmp_path: Path) -> None:
     graph.output(y, "first")
     graph.output(y, "second")
     assert_equal_outputs(graph.build("test"), {"x": floats(2, 3)}, tmp_path)
+
+
+def test_a_constant_that_is_an_output_is_copied(tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    graph.output(graph.op("Relu", graph.input("x", "float32", (2, 3))), "y")
+    graph.output(graph.constant(floats(2, 2)), "table")
+    assert_equal_outputs(graph.build("test"), {"x": floats(2, 3)}, tmp_path)
+
+
+def test_a_model_that_exceeds_the_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flatbuffer, "_LIMIT_BYTES", 1000)
+    with pytest.raises(ConversionError, match="at most 2 GiB"):
+        write_tflite(small_network(), FLOAT, tmp_path / "model.tflite", TfliteOptions())
+    assert not list(tmp_path.iterdir())
 
 
 def test_equal_constants_are_stored_once(tmp_path: Path) -> None:

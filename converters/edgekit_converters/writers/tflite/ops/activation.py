@@ -6,17 +6,13 @@ import math
 
 import numpy as np
 
-from edgekit_converters.quantize.params import QuantParams, per_tensor
 from edgekit_converters.writers.tflite.activations import FusedActivation, clamp_bounds, fused_for
+from edgekit_converters.writers.tflite.fixed import fixed_params
 from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.table import lowers
-
-LOGISTIC_OUTPUT = (1.0 / 256.0, -128)
-"""Scale and zero point that the int8 specification fixes for LOGISTIC and SOFTMAX."""
-TANH_OUTPUT = (1.0 / 128.0, 0)
 
 
 @lowers("Relu", "Clip", int8=True)
@@ -61,12 +57,12 @@ def _clamp_computed(node: HubNode, out: FlatGraph) -> None:
 
 @lowers("Sigmoid", int8=True)
 def sigmoid(node: HubNode, out: FlatGraph) -> None:
-    _unary(node, out, "LOGISTIC", fixed=per_tensor(*LOGISTIC_OUTPUT))
+    _unary(node, out, "LOGISTIC")
 
 
 @lowers("Tanh", int8=True)
 def tanh(node: HubNode, out: FlatGraph) -> None:
-    _unary(node, out, "TANH", fixed=per_tensor(*TANH_OUTPUT))
+    _unary(node, out, "TANH")
 
 
 @lowers("HardSwish", int8=True)
@@ -100,15 +96,9 @@ def _without_batch(out: FlatGraph, slope: FlatTensor) -> FlatTensor:
     return slope
 
 
-def _unary(
-    node: HubNode,
-    out: FlatGraph,
-    builtin: str,
-    builtin_options: BuiltinOptions | None = None,
-    fixed: QuantParams | None = None,
-) -> None:
-    """One operator in whatever layout its input has; ``fixed`` is the int8 encoding its kernel writes."""
+def _unary(node: HubNode, out: FlatGraph, builtin: str, builtin_options: BuiltinOptions | None = None) -> None:
+    """One operator in whatever layout its input has."""
     layout: Permutation = out.layout(node)
     data = out.read(node, 0, layout)
-    result = out.output(node, layout, params=fixed if out.is_integer(node) else None)
+    result = out.output(node, layout, params=fixed_params(node, out))
     out.tape.add(builtin, (data,), result, builtin_options)

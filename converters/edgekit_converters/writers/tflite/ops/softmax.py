@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit_converters.quantize.params import per_tensor
+from edgekit_converters.writers.tflite.fixed import fixed_params
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, axis_last
 from edgekit_converters.writers.tflite.node import HubNode
-from edgekit_converters.writers.tflite.ops.activation import LOGISTIC_OUTPUT
 from edgekit_converters.writers.tflite.table import lowers
 
-LOG_SOFTMAX_OUTPUT = (16.0 / 256.0, 127)
-"""Scale and zero point that the int8 specification fixes for LOG_SOFTMAX."""
 _KERNEL_RANK = 4
 
 
@@ -21,7 +18,7 @@ _KERNEL_RANK = 4
 def softmax(node: HubNode, out: FlatGraph) -> None:
     layout = _axis_last(node, out)
     data = out.read(node, 0, layout)
-    params = per_tensor(*LOGISTIC_OUTPUT) if out.is_integer(node) else None
+    params = fixed_params(node, out)
     result = out.output(node, layout, params=params)
     flat = _flattened(out, data)
     written = result if flat is data else out.tape.temporary(flat.shape, result.dtype, params)
@@ -34,8 +31,7 @@ def softmax(node: HubNode, out: FlatGraph) -> None:
 def log_softmax(node: HubNode, out: FlatGraph) -> None:
     layout = _axis_last(node, out)
     data = out.read(node, 0, layout)
-    params = per_tensor(*LOG_SOFTMAX_OUTPUT) if out.is_integer(node) else None
-    out.tape.add("LOG_SOFTMAX", (data,), out.output(node, layout, params=params))
+    out.tape.add("LOG_SOFTMAX", (data,), out.output(node, layout, params=fixed_params(node, out)))
 
 
 @lowers("Hardmax")
