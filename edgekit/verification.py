@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import registry
-from edgekit.accuracy import MetricChoice, choose_metric
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.datasets import open_dataset
 from edgekit.errors import EdgekitError
-from edgekit.evaluate import Candidate, Evaluation, evaluate
+from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
@@ -71,7 +70,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     sessions, failures = _open_all(job)
     reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
     samples, facts, notes = _samples(job, reference)
-    metric = _metric(job, samples)
+    metric = metric_or_default(job.metric, samples)
     pair = _twin_names(job, sessions)
     candidates = [Candidate(ORIGINAL, reference.session)]
     candidates += [Candidate(name, session) for name, session in sessions.items()]
@@ -118,16 +117,6 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
         return RandomSamples(inputs), None, (note,)
     samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
-
-
-def _metric(job: Job, samples: Dataset) -> MetricChoice | None:
-    """The metric asked for; labels that are whole numbers speak for top1."""
-    if job.metric is not None:
-        return choose_metric(job.metric)
-    labels = next(iter(samples.batches(1))).labels
-    if labels is None or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        return None
-    return choose_metric("top1")
 
 
 def _twin_names(job: Job, sessions: Mapping[str, Session]) -> tuple[str, str] | None:

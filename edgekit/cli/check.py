@@ -9,7 +9,8 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import DECIBELS, POINTS, SHAPE
+from edgekit.cli.parameters import DECIBELS, POINTS
+from edgekit.cli.shared_options import preprocess_from, preprocess_options, reading_options, recipe_option
 
 
 @command(
@@ -33,13 +34,9 @@ from edgekit.cli.parameters import DECIBELS, POINTS, SHAPE
 @click.option("--limit-sqnr", type=DECIBELS, help="Smallest signal to noise ratio of the outputs (30dB).")
 @click.option("--runtime", metavar="NAME", help="Runtime for FILE. [default: the first installed one that opens it]")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the runtime.")
-@click.option("--from", "source", metavar="NAME", help="Framework of MODEL. [default: told by the file]")
-@click.option(
-    "--input-shape", "input_shapes", type=SHAPE, multiple=True, help="Shape of an input of MODEL. Repeatable."
-)
-@click.option("--factory", metavar="MODULE:CALLABLE", help="Makes the PyTorch module whose state_dict MODEL is.")
-@click.option("--trust-source", is_flag=True, help="Allow code stored in MODEL to run (pickled modules).")
-@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file whose [preprocess] is taken.")
+@reading_options
+@recipe_option
+@preprocess_options
 def check(
     console: Console,
     file: Path,
@@ -57,6 +54,7 @@ def check(
     factory: str | None,
     trust_source: bool,
     recipe_file: Path | None,
+    **preprocess: str | None,
 ) -> int:
     """Measure a file's accuracy and its agreement with another model.
 
@@ -77,7 +75,7 @@ def check(
         threads=threads,
         source=source,
         read=ReadOptions(dict(input_shapes), factory, trust_source=trust_source),
-        preprocess=load_recipe(recipe_file).preprocess if recipe_file else None,
+        preprocess=preprocess_from(load_recipe(recipe_file).preprocess if recipe_file else None, **preprocess),
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
     )

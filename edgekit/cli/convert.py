@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,44 +11,19 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import MILLISECONDS, POINTS, SHAPE, SIZE
+from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE
+from edgekit.cli.shared_options import preprocess_from, preprocess_options, reading_options, recipe_option, together
 
 if TYPE_CHECKING:
     from edgekit.pipeline import Request
     from edgekit.recipe import Recipe
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Value = TypeVar("Value")
 
 FORMATS = ("tflite", "onnx")
 
 
-def _options(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
-    """Several click options as one decorator, in reading order."""
-
-    def decorate(function: Decorated) -> Decorated:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-_reading = _options(
-    click.option("--from", "source", metavar="NAME", help="Framework of MODEL. [default: told by the file]"),
-    click.option(
-        "--input-shape",
-        "input_shapes",
-        type=SHAPE,
-        multiple=True,
-        help="Shape of an input, as in input=1x3x224x224, or 1,3,224,224 for the only one. Repeatable.",
-    ),
-    click.option("--factory", metavar="MODULE:CALLABLE", help="Makes the PyTorch module whose state_dict MODEL is."),
-    click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch)."),
-    click.option("--trust-source", is_flag=True, help="Allow code stored in MODEL to run (pickled modules)."),
-)
-
-_quantizing = _options(
+_quantizing = together(
     click.option("--precision", metavar="P", help="int8, int8-dynamic, float16 or float32. [default: int8]"),
     click.option("--effort", metavar="E", help="plain or standard: work put into int8 accuracy. [default: standard]"),
     click.option(
@@ -58,11 +33,11 @@ _quantizing = _options(
     click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
-    click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="TOML file; options win over it."),
+    recipe_option,
     click.option("--target", "target_name", metavar="NAME", default="cpu", show_default=True, help="Device profile."),
 )
 
-_samples = _options(
+_samples = together(
     click.option("--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, folder, module:function)."),
     click.option(
         "--evaluate", metavar="SAMPLES", help="Samples to check the files on. [default: those of --calibrate]"
@@ -71,7 +46,7 @@ _samples = _options(
     click.option("--labels", metavar="WHERE", help="column:NAME, file:PATH, prefix, folder ... (docs/samples.md)."),
 )
 
-_limits = _options(
+_limits = together(
     click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5)."),
     click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
     click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
@@ -85,8 +60,10 @@ _limits = _options(
 @click.option("--to", "formats", type=click.Choice(FORMATS), multiple=True, help="Format to write. [default: both]")
 @_samples
 @_quantizing
+@preprocess_options
 @_limits
-@_reading
+@reading_options
+@click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
 @click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
 @click.option("--checks/--no-checks", default=True, help="Run, compare and time the files. [default: checks]")
@@ -161,6 +138,7 @@ def _recipe(
     limit_latency: float | None,
     limit_size: int | None,
     limit_memory: int | None,
+    **preprocess: str | None,
 ) -> Recipe:
     """The recipe file's entries with the command line's options laid over them."""
     from edgekit.recipe import Budgets, Precision, Recipe, Rule, load_recipe, recipe_from_dict
@@ -173,6 +151,7 @@ def _recipe(
     return dataclasses.replace(
         base,
         **{name: getattr(parsed, name) for name in chosen},
+        preprocess=preprocess_from(base.preprocess, **preprocess),
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
         budgets=Budgets(
             drop_points=_first(limit_drop, budgets.drop_points),
