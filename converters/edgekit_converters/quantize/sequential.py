@@ -32,18 +32,19 @@ Chunks = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One group on its way. ``targets``: its output in float, as stored, batch by batch."""
+    """One group on its way. ``targets``: its output in float, as stored, batch by batch. ``quantized``: holds its inputs as the
+    quantized layers before have left them."""
 
     group: Group
     plan: QuantPlan
     targets: Chunks
-    _quantized: Prefix
+    quantized: Prefix
 
     def raw_outputs(self) -> Iterator[NDArray[np.float32]]:
         """Outputs of the node on the plan's integers and quantized inputs, before activation and clipping, batch by batch."""
         group = self.group
-        model = raw_model(group, self._quantized.reads(group), self.plan)
-        for (output,) in self._quantized.results(group, model, group.node.outputs[:1]):
+        model = raw_model(group, self.quantized.reads(group), self.plan)
+        for (output,) in self.quantized.results(group, model, group.node.outputs[:1]):
             yield output
 
 
