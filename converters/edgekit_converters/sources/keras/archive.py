@@ -21,6 +21,8 @@ _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5
 _LARGEST_JSON_BYTES = 256 << 20
 _LARGEST_RATIO = 1100
 """No deflated stream grows by more than 1032."""
+_DAMAGED = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError)
+"""What h5py and the parsing of a damaged configuration raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,14 @@ def _opened_hdf5(path: Path) -> Iterator[Archive]:
 
 @contextmanager
 def _hdf5(file: Path | io.BytesIO, path: Path) -> Iterator[h5py.File]:
-    """An open HDF5 file; whatever its library finds wrong becomes a SourceError."""
+    """An open HDF5 file; whatever is found wrong with it while it is open becomes a SourceError."""
     import h5py
 
     try:
         with h5py.File(file, "r") as store:
             yield store
-    except (OSError, RuntimeError, KeyError) as error:
-        raise SourceError(f"the weights of {path} are damaged: {error}. Save the model again.") from error
+    except _DAMAGED as error:
+        raise SourceError(f"{path} is damaged: {error!r}. Save the model again.") from error
 
 
 def _json(raw: bytes | str, what: str) -> object:
@@ -156,4 +158,4 @@ def _text(raw: object) -> str | None:
 def _bytes(raw: object) -> bytes:
     if isinstance(raw, bytes):
         return raw
-    return str(raw).encode("utf-8")
+    return str(raw).encode("utf-8", "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,7 @@ class _Reader:
         if layer.model is not None:
             return self.run(layer.model, site.inputs)
         try:
+            _check_rank(site)
             found = rules()[layer.kind].emit(site)
         except EdgekitError:
             raise
@@ -130,6 +132,13 @@ class _Reader:
         except onnx.shape_inference.InferenceError as error:
             raise SourceError(f"layer {layer.path!r} ({layer.kind}) does not fit its input: {error}") from error
         return [found] if isinstance(found, Value) else list(found)
+
+
+def _check_rank(call: LayerCall) -> None:
+    """Layers of one, two or three spatial axes take a batch and channels besides."""
+    spatial = re.search(r"([123])D(Transpose)?$", call.layer.kind)
+    if spatial and call.inputs and call.only.rank != int(spatial[1]) + 2:
+        raise ValueError(f"it takes {int(spatial[1]) + 2} axes, batch and channels included, but gets {call.only.rank}")
 
 
 def _operand(argument: Argument, known: Mapping[Ref, Value]) -> Operand:

@@ -17,9 +17,11 @@ class Settings:
 
     def integer(self, key: str, default: int | None = None) -> int:
         found = self._present(key, default)
-        if isinstance(found, bool) or not isinstance(found, (int, float)) or int(found) != found:
+        if isinstance(found, float) and found.is_integer():
+            found = int(found)
+        if not isinstance(found, int) or not _is_integer(found):
             raise ValueError(f"{key} is {found!r}; expected an integer")
-        return int(found)
+        return found
 
     def number(self, key: str, default: float | None = None) -> float:
         """A number; a list of one number and the `{"value": number}` of serialized arrays count as numbers."""
@@ -44,7 +46,7 @@ class Settings:
         """A list of integers; one integer counts as a list of one."""
         found = self._present(key, default)
         items = found if isinstance(found, (list, tuple)) else (found,)
-        if not all(isinstance(item, int) and not isinstance(item, bool) for item in items):
+        if not all(_is_integer(item) for item in items):
             raise ValueError(f"{key} is {found!r}; expected integers")
         return tuple(items)
 
@@ -64,6 +66,14 @@ class Settings:
         if default is None:
             raise ValueError(f"{key} is missing")
         return default
+
+
+def _is_integer(found: object) -> bool:
+    """An integer of a size that an axis, stride or number of channels can have."""
+    return isinstance(found, int) and not isinstance(found, bool) and abs(found) <= _LARGEST
+
+
+_LARGEST = 2**31 - 1
 
 
 def plain_number(raw: object) -> float | None:

@@ -102,6 +102,7 @@ def cropping(call: LayerCall) -> Value:
 
 
 _END = np.iinfo(np.int64).max
+_LARGEST_END = 2**31
 
 
 def _ends(call: LayerCall, key: str, x: Value) -> list[tuple[int, int]]:
@@ -112,7 +113,7 @@ def _ends(call: LayerCall, key: str, x: Value) -> list[tuple[int, int]]:
     if rank == 1 and len(rows) == 2:
         rows = [rows]
     pairs = [(row, row) if isinstance(row, int) else tuple(row) for row in rows]
-    if len(pairs) != rank or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+    if len(pairs) != rank or any(len(pair) != 2 or not 0 <= min(pair) <= max(pair) < _LARGEST_END for pair in pairs):
         raise ValueError(f"{key} is {raw!r}; expected {rank} pairs of numbers that are not negative")
     spatial = range(1, x.rank - 1) if call.channels_last else range(2, x.rank)
     ends = [(0, 0)] * x.rank
