@@ -99,6 +99,7 @@ def _definition(node: ir.Node, opset: int) -> ir.Graph | None:
     proto.graph.name = node.op_type
     ir.serde.serialize_node_into(proto.graph.node.add(), node)
     proto.graph.node[0].domain = ""
+    _state_defaults(proto.graph.node[0], opset)
     for value in dict.fromkeys(value for value in node.inputs if value is not None):
         ir.serde.serialize_value_into(proto.graph.input.add(), value)
     for value in _read(node):
@@ -110,6 +111,14 @@ def _definition(node: ir.Node, opset: int) -> ir.Graph | None:
     if any(child.op_type == node.op_type for child in inlined.graph.node):
         return None
     return ir.serde.deserialize_graph(inlined.graph)
+
+
+def _state_defaults(node: onnx.NodeProto, opset: int) -> None:
+    """Write the default of every omitted attribute into the node: the inliner would leave references to nothing."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in onnx.defs.get_schema(node.op_type, opset, "").attributes.items():
+        if name not in given and attribute.default_value.type != onnx.AttributeProto.UNDEFINED:
+            node.attribute.append(attribute.default_value)
 
 
 _DEEPEST = 8
