@@ -188,6 +188,15 @@ def test_a_model_that_exceeds_the_format_is_refused(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
+def test_one_dimensional_convolutions_are_reshaped_at_the_ends_only(tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", (1, 4, 16))
+    hidden = graph.op("MaxPool", graph.op("Conv", x, graph.constant(floats(4, 4, 3))), kernel_shape=[2])
+    graph.output(graph.op("Conv", hidden, graph.constant(floats(4, 4, 3))), "y")
+    assert_equal_outputs(graph.build("test"), {"x": floats(1, 4, 16)}, tmp_path, tolerance=1e-4)
+    assert op_names(tmp_path / "model.tflite").count("RESHAPE") == 2
+
+
 def test_equal_constants_are_stored_once(tmp_path: Path) -> None:
     graph = GraphBuilder()
     x = graph.input("x", "float32", (1, 64))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,16 @@ class FlatOp:
     inputs: tuple[FlatTensor | None, ...]
     outputs: tuple[FlatTensor, ...]
     options: BuiltinOptions | None = None
+
+
+def needed_ops(ops: Sequence[FlatOp], outputs: Iterable[FlatTensor]) -> tuple[FlatOp, ...]:
+    """Those of ``ops`` (in order) that ``outputs`` depend on."""
+    wanted, kept = set(outputs), []
+    for op in reversed(ops):
+        if not wanted.isdisjoint(op.outputs):
+            kept.append(op)
+            wanted.update(tensor for tensor in op.inputs if tensor is not None)
+    return tuple(reversed(kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Tape:
         self.ops: list[FlatOp] = []
         self._names: set[str] = set(reserved_names)
         self._pool: dict[object, FlatTensor] = {}
+        self._reshaped_from: dict[FlatTensor, FlatTensor] = {}
         self._prefix = "tensor"
 
     def name_after(self, prefix: str) -> None:
@@ -91,6 +92,10 @@ class Tape:
         return self.add(builtin, inputs, self.temporary(sizes, dtype or first.dtype, params), builtin_options)
 
     def reshape(self, tensor: FlatTensor, shape: Sequence[int]) -> FlatTensor:
+        """The same numbers in the same order; a reshape of a reshape starts from the first one's input."""
+        if tensor.shape == tuple(shape):
+            return tensor
+        tensor = self._reshaped_from.get(tensor, tensor)
         if tensor.shape == tuple(shape):
             return tensor
         if tensor.data is not None and not tensor.is_per_channel:
@@ -100,6 +105,7 @@ class Tape:
 
     def reshape_into(self, tensor: FlatTensor, output: FlatTensor) -> FlatTensor:
         """A reshape to the shape of a tensor that exists already."""
+        self._reshaped_from[output] = self._reshaped_from.get(tensor, tensor)
         return self.add("RESHAPE", (tensor, self._shape(output.shape)), output, _reshape_options(output.shape))
 
     def copy(self, tensor: FlatTensor) -> FlatTensor:

@@ -15,7 +15,7 @@ from edgekit_converters.hub.static import with_fixed_batch
 from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.tflite import ops
-from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor
+from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor, needed_ops
 from edgekit_converters.writers.tflite.flatbuffer import serialize
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
@@ -49,7 +49,7 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     outputs: list[FlatTensor] = []
     for value in graph.outputs:
         outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
-    model = FlatModel(inputs, tuple(outputs), tuple(tape.ops))
+    model = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
     if options.integer_only:
         _refuse_float(model)
     return model
