@@ -19,6 +19,8 @@ def infer_shapes(model: ir.Model) -> int:
 
     Returns 1 when a shape or dtype changed, else 0.
     """
+    for graph in model.graph.subgraphs():
+        _forget(graph)
     inferred = _infer(model)
     changed = 0
     outputs = set(model.graph.outputs)
@@ -28,6 +30,14 @@ def infer_shapes(model: ir.Model) -> int:
             found = inferred.get(value.name or "")
             changed |= _update(value, found, value.shape if value in outputs else None, symbols)
     return changed
+
+
+def _forget(graph: ir.Graph) -> None:
+    """What a subgraph gives back keeps its shape: inference can't always find it."""
+    for node in graph:
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.shape = None
 
 
 def _infer(model: ir.Model) -> dict[str, onnx.TypeProto]:

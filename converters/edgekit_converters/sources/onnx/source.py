@@ -8,11 +8,14 @@ from pathlib import Path
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
+from edgekit.errors import SourceError
 from edgekit.protocols import Availability, ReadOptions, Session
-from edgekit_converters.hub.fold_constants import lift_constants
+from edgekit_converters.hub.fold_constants import fold_constants, lift_constants
+from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.input_shapes import bind_input_shapes
 from edgekit_converters.hub.model import IR_VERSION, OPSET, Hub
+from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.run import file_session
 from edgekit_converters.hub.single_precision import make_single_precision
 from edgekit_converters.sources.onnx.contrib import replace_contrib_operators
@@ -50,6 +53,7 @@ class OnnxSource:
             notes += ("the model's other float types were made float32, inputs and outputs included",)
         model.graph.opset_imports[""] = OPSET
         infer_shapes(model)
+        _require_ranks(model, path)
         return Hub(model, "onnx", path, notes)
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
@@ -62,6 +66,19 @@ def _trim(model: ir.Model) -> None:
     common_passes.RemoveInitializersFromInputsPass()(model)
     common_passes.ClearMetadataAndDocStringPass()(model)
     model.ir_version = IR_VERSION
+
+
+def _require_ranks(model: ir.Model, path: Path) -> None:
+    """Where inference alone doesn't find the rank of an output, fold what decides it; then refuse."""
+    if any(value.shape is None for value in model.graph.outputs):
+        until_settled(model, (fold_constants, fold_shapes, infer_shapes))
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        if value.shape is None or value.dtype is None:
+            side = "input" if value.is_graph_input() else "output"
+            raise SourceError(
+                f"{path}: the rank of the {side} {value.name!r} is unknown. Give the inputs' shapes with --input-shape, or "
+                "export the model with shapes."
+            )
 
 
 def _describe_quantization(model: ir.Model) -> tuple[str, ...]:
