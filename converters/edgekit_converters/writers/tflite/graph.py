@@ -189,9 +189,8 @@ class FlatGraph:
     def stored_weights(self, node: HubNode, index: int) -> Weights:
         """A constant whose integers the plan must hold (a bias, whose scale is not the reader's to choose)."""
         stored = self._plan.constants.get(Use(node.name, index))
-        if stored is None:
-            self._required(None, node, f"constant input {index}")
-            raise AssertionError
+        self._required(stored.params if stored is not None else None, node, f"constant input {index}")
+        assert stored is not None
         return Weights(stored.integers, stored.params, value_name(node.value(index)))
 
     def place(self, node: HubNode, weights: Weights, hybrid: bool = False) -> FlatTensor:
@@ -230,7 +229,8 @@ class FlatGraph:
         if fusion is None:
             return self.output(node, permutation), FusedActivation.NONE
         activation = self._nodes[fusion.activation]
-        fused = FusedActivation.NONE if fusion.implied else fused_activation(activation)
+        implied = fusion.implied and self.is_integer(node)
+        fused = FusedActivation.NONE if implied else fused_activation(activation)
         if fused is None:
             return self.output(node, permutation), FusedActivation.NONE
         self._absorbed.add(activation.name)
