@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -21,7 +23,7 @@ from edgekit_converters.quantize.scheme import (
     name_of,
     value_name,
 )
-from edgekit_converters.quantize.ties import shrunk_until_alike
+from edgekit_converters.quantize.ties import MOST_AVERAGED, MOST_TRIES, STEP, averages_alike, rounds_alike
 from edgekit_converters.rules import RULES, Encoding
 
 Range = tuple[float, float]
@@ -51,7 +53,7 @@ def encodings(hub: Hub, scheme: Scheme, ranges: Mapping[str, Range], *, symmetri
         if scheme.integer(node) and RULES[node.op_type].output is Encoding.SHARED:
             groups.tie(node)
     for node in hub.model.graph:
-        if scheme.integer(node) and node.op_type in ("Add", "Sub"):
+        if scheme.integer(node):
             groups.avoid_ties(node, symmetric)
     values = {name: groups.encoding(name, symmetric) for name in scheme.encoded}
     uses = {use: groups.encoding(output, symmetric) for use, output in groups.apart.items()}
@@ -113,13 +115,19 @@ class _Groups:
         return extent
 
     def avoid_ties(self, node: ir.Node, symmetric: bool) -> None:
-        """Shrink the range of a sum by a hair where its operands' scales would make the runtimes round differently."""
+        """Shrink the range of a sum or mean by a hair where its scales would make the runtimes round differently."""
         root = self._find(self._scheme.output_of(node))
-        operands = [self._find(value_name(value)) for value in node.inputs if not is_constant(value)]
-        if len(operands) != 2 or root in operands or root in self._fixed:
+        operands = [self._find(value_name(v)) for _, v in data_inputs(node, RULES[node.op_type]) if not is_constant(v)]
+        if root in operands or root in self._fixed:
             return
-        scales = [float(self.encoding(name, symmetric).scale) for name in (*operands, root)]
-        self._shrink[root] = self._shrink.get(root, 1.0) * shrunk_until_alike(*scales)
+        alike = _rounding_test(node, [self.encoding(name, symmetric) for name in operands])
+        if alike is None:
+            return
+        for attempt in range(MOST_TRIES):
+            self._shrink[root] = 1.0 - attempt * STEP
+            if alike(self.encoding(root, symmetric)):
+                return
+        del self._shrink[root]
 
     def encoding(self, name: str, symmetric: bool) -> QuantParams:
         root = self._find(name)
@@ -168,6 +176,23 @@ class _Groups:
         if root in self._fixed:
             return self._fixed[root].real_range()
         return self._range[root]
+
+
+def _rounding_test(node: ir.Node, operands: list[QuantParams]) -> Callable[[QuantParams], bool] | None:
+    """Tells of an output encoding whether all runtimes round the node's results alike; None for ops of which all do."""
+    if node.op_type in ("Add", "Sub") and len(operands) == 2:
+        return partial(rounds_alike, *operands)
+    if node.op_type == "GlobalAveragePool" and (count := _averaged(node)) is not None and count <= MOST_AVERAGED:
+        return partial(averages_alike, operands[0], count)
+    return None
+
+
+def _averaged(node: ir.Node) -> int | None:
+    """How many numbers a global pool averages; None when that is not fixed."""
+    value = node.inputs[0]
+    sizes = [size for size in (value.shape or ())[2:] if isinstance(size, int)] if value is not None else []
+    rank = len(value.shape) if value is not None and value.shape is not None else 0
+    return math.prod(sizes) if len(sizes) == rank - 2 else None
 
 
 def _union(first: Range | None, second: Range | None) -> Range | None:
