@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 
 import keras_models
 import numpy as np
@@ -41,6 +42,17 @@ def test_hub_of_both_formats_gives_the_outputs_of_keras(keras, name, tmp_path):
         for ours, theirs in zip(found, expected, strict=True):
             assert ours.shape == theirs.shape
             np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5 * max(1.0, np.abs(theirs).max()))
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore")
+def test_the_autoencoder_of_mlperf_tiny_equals_keras(keras):
+    if not (folder := os.environ.get("EDGEKIT_DATA")):
+        pytest.skip("EDGEKIT_DATA does not name the folder of real models and data")
+    file = Path(folder) / "mlperf_tiny" / "ad01.h5"
+    x = 10 * np.random.default_rng(0).normal(size=(64, 640)).astype(np.float32)
+    expected = np.asarray(keras.models.load_model(file, compile=False)(x, training=False))
+    np.testing.assert_allclose(run_hub(file, {"input_1": x})[0], expected, rtol=1e-5, atol=1e-4)
 
 
 def run_hub(file, feeds):

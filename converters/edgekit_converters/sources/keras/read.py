@@ -52,7 +52,7 @@ def _refuse_unknown(model: Model) -> None:
             continue
         if layer.kind != "InputLayer" and layer.kind not in rules():
             raise UnsupportedLayerError(
-                f"layer {layer.path!r} is a {layer.kind}, which the Keras reader has no rule for. "
+                f"layer {layer.path!r} is of class {layer.kind}, for which the Keras reader has no rule. "
                 f"docs/sources/keras.md lists those it has. {WAY_OUT}"
             )
         if layer.wrapped is not None:

@@ -126,7 +126,7 @@ def _ends(call: LayerCall, key: str, x: Value) -> list[tuple[int, int]]:
 def up_sampling(call: LayerCall) -> Value:
     """Every cell repeated, or bilinear with half-pixel centres."""
     x = call.only
-    factors = call.settings.spatial("size", x.rank - 2)
+    factors = call.settings.spatial("size", x.rank - 2, 2)
     how = call.settings.text("interpolation", "nearest")
     if how not in ("nearest", "bilinear"):
         raise call.unsupported(f"interpolates {how!r}; readable are nearest and bilinear")
