@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.errors import SourceError, UnsupportedLayerError, UntrustedSourceError, UsageError
+from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError, UntrustedSourceError, UsageError
 from edgekit.protocols import ReadOptions
 from edgekit_converters.hub.model import IR_VERSION, OPSET
 from edgekit_converters.hub.normalize import normalize
@@ -148,6 +149,19 @@ class TestDamaged:
         for length in range(1, len(content), 7):
             with pytest.raises(SourceError):
                 read(content[:length])
+
+    def test_flipped_bytes_never_give_anything_but_a_clear_error(self, read):
+        nodes = [
+            helper.make_node("Gemm", ["x", "w"], ["h"], transB=1, name="dense"),
+            helper.make_node("Clip", ["h", "low"], ["y"], name="clip"),
+        ]
+        content = model(nodes, {"w": np.eye(4, dtype=np.float32), "low": np.float32(0)}).SerializeToString()
+        random = np.random.default_rng(0)
+        for _ in range(150):
+            damaged = bytearray(content)
+            damaged[random.integers(len(content))] = random.integers(256)
+            with contextlib.suppress(EdgekitError):
+                normalize(read(bytes(damaged)))
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(SourceError, match=r"no model file .*nothing\.onnx"):

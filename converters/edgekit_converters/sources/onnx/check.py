@@ -26,6 +26,7 @@ def check_model(proto: onnx.ModelProto, path: Path) -> None:
             f"{path} does not say which opset of the default domain it uses (opset_import), so that the meaning of its "
             "operators is unknown. Export it again."
         )
+    _check_text(graph, path)
     for name, tensor in _stored_tensors(graph):
         _check_size(tensor, name, path)
 
@@ -66,6 +67,20 @@ def _check_known(node: ir.Node, opset: int, path: Path) -> None:
     )
 
 
+def _check_text(graph: onnx.GraphProto, path: Path) -> None:
+    """Names that are no UTF-8 come out of protobuf as bytes."""
+    texts = [item.name for item in (*graph.input, *graph.output, *graph.initializer)]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        for attribute in node.attribute:
+            texts.append(attribute.name)
+            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                _check_text(inner, path)
+    for text in texts:
+        if not isinstance(text, str):
+            raise SourceError(f"{path} is damaged: the name {text!r} in it is no text. Export or download it again.")
+
+
 def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]:
     for tensor in graph.initializer:
         yield tensor.name, tensor
@@ -82,6 +97,8 @@ def _check_size(tensor: onnx.TensorProto, name: str, path: Path) -> None:
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         _check_numbers(tensor, name, path)
         return
+    if tensor.data_type not in onnx.TensorProto.DataType.values() or tensor.data_type == onnx.TensorProto.UNDEFINED:
+        raise SourceError(f"{path}: the tensor {name!r} has the unknown type {tensor.data_type}. The file is damaged.")
     if any(dim < 0 for dim in tensor.dims):
         raise SourceError(f"{path}: the tensor {name!r} has the shape {list(tensor.dims)}. The file is damaged.")
     if not tensor.HasField("raw_data"):

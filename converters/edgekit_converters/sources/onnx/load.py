@@ -26,7 +26,7 @@ def load_model(path: Path) -> ir.Model:
         model = ir.serde.deserialize_model(proto)
     except (ir.serde.SerdeError, AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise SourceError(
-            f"{path} is damaged: its graph can't be read ({_root_cause(error)}). Export it again."
+            f"{path} is damaged: its graph can't be read ({root_cause(error)}). Export it again."
         ) from error
     resolve_external_data(model, path)
     check_values(model, path)
@@ -66,7 +66,8 @@ def _refuse(path: Path, kind: str) -> NoReturn:
     raise SourceError(f"{path} is {kind}, not an ONNX model")
 
 
-def _root_cause(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
+    """What the innermost error of a chain says, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -20,7 +20,7 @@ from edgekit_converters.hub.run import file_session
 from edgekit_converters.hub.single_precision import make_single_precision
 from edgekit_converters.sources.onnx.contrib import replace_contrib_operators
 from edgekit_converters.sources.onnx.functions import expand_newer_operators, inline_functions
-from edgekit_converters.sources.onnx.load import load_model
+from edgekit_converters.sources.onnx.load import load_model, root_cause
 from edgekit_converters.sources.onnx.upgrade import changed_between, upgrade
 
 
@@ -41,6 +41,14 @@ class OnnxSource:
     def read(self, path: Path, options: ReadOptions) -> Hub:
         """The hub of the model. Raises SourceError and its kind."""
         model = load_model(path)
+        try:
+            return self._convert(model, path, options)
+        except ir.serde.SerdeError as error:
+            raise SourceError(
+                f"{path} is damaged: an attribute of a node is not of the type it says ({root_cause(error)}). Export it again."
+            ) from error
+
+    def _convert(self, model: ir.Model, path: Path, options: ReadOptions) -> Hub:
         _trim(model)
         notes = _describe_quantization(model)
         inline_functions(model, changed_between)
