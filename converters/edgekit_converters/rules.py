@@ -130,7 +130,7 @@ RULES: Mapping[str, OpRule] = {
     "Concat": _shared("CONCATENATION", "QLinearConcat", data=None),
     "Split": _shared("SPLIT / SLICE", "Split"),
     "Slice": _shared("SLICE / STRIDED_SLICE"),
-    "Pad": _shared("PAD / PADV2 / MIRROR_PAD"),
+    "Pad": _shared("PAD / PADV2"),
     "Reshape": _shared("RESHAPE", "Reshape"),
     "Flatten": _shared("RESHAPE", "Flatten"),
     "Squeeze": _shared("RESHAPE", "Squeeze"),

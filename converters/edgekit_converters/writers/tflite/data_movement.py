@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, Shape, options
 from edgekit_converters.writers.tflite.tape import Tape
 
+_JOINED_PARTS = 5
+"""The most inputs of a CONCATENATION that XNNPACK computes."""
 _PAD_RANK = 5
 """The highest rank of the PAD kernels."""
 
@@ -25,11 +27,26 @@ def broadcast(tape: Tape, tensor: FlatTensor, shape: Shape) -> FlatTensor:
 
 
 def take(tape: Tape, tensor: FlatTensor, indices: NDArray[np.int32], axis: int) -> FlatTensor:
-    """The positions ``indices`` (not negative) of one axis; the tensor itself when they are all of them in order."""
+    """The positions ``indices`` (one dimension, not negative) of one axis; the tensor itself when they are all of them.
+
+    A few runs of neighbours are slices joined by a CONCATENATION, which XNNPACK computes and GATHER it does not.
+    """
     if np.array_equal(indices, np.arange(tensor.shape[axis])):
         return tensor
-    shape = (*tensor.shape[:axis], *indices.shape, *tensor.shape[axis + 1 :])
-    return gather(tape, tensor, tape.constant(indices.astype(np.int32), name="indices"), axis, shape)
+    shape = (*tensor.shape[:axis], indices.size, *tensor.shape[axis + 1 :])
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+    if len(runs) > _JOINED_PARTS:
+        return gather(tape, tensor, tape.constant(indices.astype(np.int32), name="indices"), axis, shape)
+    parts = [_slice_of_axis(tape, tensor, axis, int(run[0]), run.size) for run in runs]
+    if len(parts) == 1:
+        return parts[0]
+    output = tape.temporary(shape, tensor.dtype, tensor.params)
+    return tape.add("CONCATENATION", parts, output, options("ConcatenationOptions", axis=axis))
+
+
+def _slice_of_axis(tape: Tape, tensor: FlatTensor, axis: int, start: int, count: int) -> FlatTensor:
+    begin = [start if place == axis else 0 for place in range(tensor.rank)]
+    return tape.slice(tensor, begin, [count if place == axis else size for place, size in enumerate(tensor.shape)])
 
 
 def gather(tape: Tape, tensor: FlatTensor, indices: FlatTensor, axis: int, shape: Shape) -> FlatTensor:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit_converters.writers.tflite.axes import normalized, replaced
-from edgekit_converters.writers.tflite.data_movement import gather_from_flat
+from edgekit_converters.writers.tflite.data_movement import gather_from_flat, take
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, Shape, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
-from edgekit_converters.writers.tflite.layout import identity
+from edgekit_converters.writers.tflite.layout import identity, permuted
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
@@ -20,12 +20,17 @@ from edgekit_converters.writers.tflite.tape import Tape
 
 @lowers("Gather", int8=True)
 def gather(node: HubNode, out: FlatGraph) -> None:
-    """GATHER refuses negative indices: constant ones are counted from the front, computed ones taken modulo the size."""
+    """GATHER refuses negative indices: constant ones are counted from the front, computed ones taken modulo the size. A
+    few runs of constant ones are slices."""
     require_shared_encoding(node, out)
     layout = out.layout(node)
     axis = normalized(node.integer("axis", 0), node.rank())
-    indices = _indices(node, out, node.shape()[axis])
     target = replaced(layout, axis, node.rank(1))
+    indices = _indices(node, out, node.shape()[axis])
+    if indices.data is not None and indices.rank < 2:
+        taken = take(out.tape, out.read(node, 0, layout), indices.data.reshape(-1), layout.index(axis))
+        out.bind(node, out.tape.reshape(taken, permuted(node.output_shape(), target)), target)
+        return
     table = options("GatherOptions", axis=layout.index(axis))
     out.tape.add("GATHER", (out.read(node, 0, layout), indices), out.output(node, target), table)
 
