@@ -78,7 +78,7 @@ class Placement:
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How to open a model. ``delegates`` are execution providers or delegates in order of preference; none means the
-    runtime's plain CPU path. ``kernels``: "default" or "reference" (LiteRT's kernels without XNNPACK).
+    runtime's plain CPU path. ``kernels``: "default" (XNNPACK in LiteRT), "builtin" (optimized, no delegate) or "reference".
     ``optimization``: "all", "basic" or "none" (ONNX Runtime's graph optimization)."""
 
     threads: int = 1
