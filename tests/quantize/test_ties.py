@@ -67,7 +67,6 @@ def test_a_mean_at_a_range_without_ties_is_equal_for_every_sum(tmp_path):
     fitting = (per_tensor(0.01 * (1 - attempt * STEP), -128) for attempt in range(MOST_TRIES))
     output = next(params for params in fitting if averages_alike(data, count, params))
     assert not averages_alike(data, 48, per_tensor(0.01, -128)), "2 / 48 of a sum of 12 is a tie"
-    )
     builder = GraphBuilder()
     x = builder.input("x", "float32", [1, 12496, 7, 7])
     builder.output(builder.op("GlobalAveragePool", x, name="mean"), "y")
