@@ -34,6 +34,16 @@ def test_unnamed_dimensions_get_the_name_of_their_input():
     assert hub.inputs[0].shape == ("x_dim_0", 2)
 
 
+def test_a_dimension_whose_name_is_no_expression_is_renamed():
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", ["batch size", "n*2", 2])
+    graph.output(graph.op("Relu", x), "y")
+    hub = graph.build("test")
+    name_dimensions(hub.model)
+    assert hub.inputs[0].shape == ("batch_size", "n*2", 2)
+    assert hub.outputs[0].shape == ("batch_size", "n*2", 2)
+
+
 def test_small_equal_constants_are_stored_once_and_types_are_kept_apart(after):
     graph = GraphBuilder()
     x = graph.input("x", "float32", ["batch", 1])

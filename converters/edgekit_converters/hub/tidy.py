@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import onnx_ir as ir
 
 from edgekit_converters.hub.edit import Editor
@@ -40,16 +42,33 @@ def _name_values(model: ir.Model) -> int:
 
 
 def name_dimensions(model: ir.Model) -> int:
-    """Give the unnamed dimensions of inputs names, so that shapes which depend on them can be compared. Returns their number."""
+    """Name the unnamed dimensions of inputs, and rename those that are no expression ("batch size" becomes batch_size).
+
+    With names, shapes that depend on them can be compared and computed. Returns the number of dimensions named.
+    """
     named = 0
-    for value in model.graph.inputs:
+    for value in dict.fromkeys((*model.graph.inputs, *model.graph.outputs)):
         if value.shape is None:
             continue
-        for axis, dim in enumerate(value.shape):
-            if not isinstance(dim, int) and dim.value is None:
-                value.shape = ir.Shape([*value.shape[:axis], f"{value.name}_dim_{axis}", *value.shape[axis + 1 :]])
-                named += 1
+        old = list(value.shape)
+        new = [_named(dim, f"{value.name}_dim_{axis}") for axis, dim in enumerate(old)]
+        changed = sum(one is not other for one, other in zip(old, new, strict=True))
+        if changed:
+            value.shape = ir.Shape(new)
+            named += changed
     return named
+
+
+def _named(dim: int | ir.SymbolicDim, name: str) -> int | ir.SymbolicDim:
+    if isinstance(dim, int):
+        return dim
+    if dim.value is None:
+        return ir.SymbolicDim(re.sub(r"\W", "_", name))
+    try:
+        dim.free_symbols()
+    except ValueError:
+        return ir.SymbolicDim(re.sub(r"\W|^(?=\d)", "_", str(dim.value)))
+    return dim
 
 
 def merge_small_constants(model: ir.Model) -> int:

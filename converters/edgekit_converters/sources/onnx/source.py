@@ -18,6 +18,7 @@ from edgekit_converters.hub.model import IR_VERSION, OPSET, Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.run import file_session
 from edgekit_converters.hub.single_precision import make_single_precision
+from edgekit_converters.hub.tidy import name_dimensions
 from edgekit_converters.sources.onnx.contrib import replace_contrib_operators
 from edgekit_converters.sources.onnx.functions import expand_newer_operators, inline_functions
 from edgekit_converters.sources.onnx.load import load_model, root_cause
@@ -53,6 +54,7 @@ class OnnxSource:
         notes = _describe_quantization(model)
         inline_functions(model, changed_between)
         lift_constants(model)
+        name_dimensions(model)
         bind_input_shapes(model, options.input_shapes)
         upgrade(model, path)
         expand_newer_operators(model)
