@@ -13,7 +13,7 @@ from edgekit.protocols import Progress
 from edgekit_converters.sources.pytorch import exporters
 from edgekit_converters.sources.pytorch.batch import free_batch, name_batch
 from edgekit_converters.sources.pytorch.load import load
-from edgekit_converters.sources.pytorch.network import TorchSession
+from edgekit_converters.sources.pytorch.network import TorchSession, open_network
 from edgekit_converters.sources.pytorch.scopes import name_nodes
 from edgekit_converters.sources.trial import agree, compare_with_original
 
@@ -40,7 +40,7 @@ def export(request: ExportRequest, progress: Progress) -> tuple[str, ...]:
     """
     warnings.simplefilter("ignore")
     progress.stage("loading the network in PyTorch")
-    session = TorchSession(load(request.network))
+    session = open_network(load(request.network))
     _refuse_randomness(session)
     progress.stage("exporting the network from PyTorch to ONNX")
     reasons: list[str] = []
@@ -96,10 +96,10 @@ def _refuse_randomness(session: TorchSession) -> None:
 
 def _notes(attempt: Attempt, session: TorchSession) -> tuple[str, ...]:
     rows = len(next(iter(session.network.examples.values()))) if session.has_batch else None
-    batch = (
-        () if attempt.free or rows is None else (f"the batch is fixed to {rows}: the network does not allow another",)
-    )
-    return (f"exported by {attempt.exporter}", *batch)
+    if attempt.free or rows is None:
+        return (f"exported by {attempt.exporter}",)
+    why = "the program was exported so" if session.network.fixed_batch else "its samples depend on one another"
+    return (f"exported by {attempt.exporter}", f"the batch is fixed to {rows}: {why}")
 
 
 def _first_lines(error: Exception) -> str:

@@ -40,13 +40,21 @@ def parameters_of(module: torch.nn.Module) -> Parameters:
 
 
 def script_parameters_of(module: torch.jit.ScriptModule) -> Parameters:
-    arguments = [argument for argument in module.forward.schema.arguments if argument.name != "self"]
+    arguments = module.forward.schema.arguments[1:]
     required = tuple(argument.name for argument in arguments if not argument.has_default_value())
     return Parameters(tuple(argument.name for argument in arguments), required)
 
 
-def example_tensors(parameters: Parameters, request: NetworkRequest) -> dict[str, torch.Tensor]:
-    """An example of each input that the user named, in the order of the forward function. Raises UsageError."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """By input name, in the order of the forward function. ``doubled``: two samples, although the user gave one."""
+
+    tensors: dict[str, torch.Tensor]
+    doubled: bool
+
+
+def examples_of(parameters: Parameters, request: NetworkRequest) -> Examples:
+    """An example of each input that the user named. Raises UsageError."""
     import torch
 
     options = request.options
@@ -56,7 +64,9 @@ def example_tensors(parameters: Parameters, request: NetworkRequest) -> dict[str
     else:
         names = [name for name in parameters.names if name in arrays]
         _check_names(arrays, parameters, request)
-    return {name: torch.from_numpy(arrays[name]) for name in names}
+    doubled = all(array.ndim and len(array) == 1 for array in arrays.values())
+    chosen = {name: np.repeat(arrays[name], _EXAMPLE_ROWS, axis=0) if doubled else arrays[name] for name in names}
+    return Examples({name: torch.from_numpy(array) for name, array in chosen.items()}, doubled)
 
 
 def _from_shapes(parameters: Parameters, request: NetworkRequest) -> dict[str, NDArray[Any]]:
@@ -69,11 +79,7 @@ def _from_shapes(parameters: Parameters, request: NetworkRequest) -> dict[str, N
         )
     random = np.random.default_rng(0)
     sizes = {name: tuple(max(dim, 1) for dim in shape) for name, shape in shapes.items()}
-    alone = all(shape[:1] == (1,) for shape in sizes.values())
-    return {
-        name: random.standard_normal((_EXAMPLE_ROWS, *shape[1:]) if alone else shape).astype(np.float32)
-        for name, shape in sizes.items()
-    }
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in sizes.items()}
 
 
 def _from_file(path: Path, parameters: Parameters) -> dict[str, NDArray[Any]]:
@@ -90,9 +96,7 @@ def _from_file(path: Path, parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def _as_example(array: NDArray[Any]) -> NDArray[Any]:
-    rows = (
-        np.resize(array, (_EXAMPLE_ROWS, *array.shape[1:])) if array.ndim and len(array) == 1 else array[:_EXAMPLE_ROWS]
-    )
+    rows = array[:_EXAMPLE_ROWS]
     return np.ascontiguousarray(rows.astype(np.float32) if array.dtype.kind == "f" else rows)
 
 

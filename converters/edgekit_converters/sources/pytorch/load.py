@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import SourceError
 from edgekit_converters.sources.pytorch.factory import make_module
 from edgekit_converters.sources.pytorch.files import Content
-from edgekit_converters.sources.pytorch.inputs import example_tensors, parameters_of, script_parameters_of
+from edgekit_converters.sources.pytorch.inputs import examples_of, parameters_of, script_parameters_of
 from edgekit_converters.sources.pytorch.network import Network
 from edgekit_converters.sources.pytorch.program import program_network
 from edgekit_converters.sources.pytorch.weights import load_weights, read_weights
@@ -46,8 +46,8 @@ def _load_script(request: NetworkRequest) -> Network:
     except Exception as error:  # whatever torch raises, the file can't be read
         raise _unreadable(request, error) from error
     module = module.float().eval()
-    examples = example_tensors(script_parameters_of(module), request)
-    return Network(module, lambda tensors: module(*tensors), examples)
+    examples = examples_of(script_parameters_of(module), request)
+    return Network(module, lambda tensors: module(*tensors), examples.tensors, doubled=examples.doubled)
 
 
 def _load_weights(request: NetworkRequest) -> Network:
@@ -77,16 +77,16 @@ def _load_pickled(request: NetworkRequest) -> Network:
 def _module_network(module: torch.nn.Module, request: NetworkRequest, notes: tuple[str, ...]) -> Network:
     module = module.float().eval().requires_grad_(False)
     parameters = parameters_of(module)
-    examples = example_tensors(parameters, request)
-    by_position = [name for name, given in zip(parameters.names, examples, strict=False) if name == given]
-    names = list(examples)
+    examples = examples_of(parameters, request)
+    names = list(examples.tensors)
+    by_position = [name for name, given in zip(parameters.names, names, strict=False) if name == given]
 
     def call(tensors: object) -> object:
         values = list(tensors)  # type: ignore[call-overload]  # a sequence of tensors
         count = len(values) if parameters.variadic else len(by_position)
         return module(*values[:count], **dict(zip(names[count:], values[count:], strict=True)))
 
-    return Network(module, call, examples, notes=notes)
+    return Network(module, call, examples.tensors, doubled=examples.doubled, notes=notes)
 
 
 def _unreadable(request: NetworkRequest, error: Exception) -> SourceError:

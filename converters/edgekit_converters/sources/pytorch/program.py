@@ -41,7 +41,8 @@ def program_network(program: torch.export.ExportedProgram, request: NetworkReque
     notes = (f"computed in float32 instead of {', '.join(others)}",) if others else ()
     if request.options.input_shapes or request.options.example:
         notes = (*notes, "the exported program has input shapes of its own; those given were not used")
-    return Network(module if others else program, call, examples, _fixed_batch(program, examples), notes)
+    fixed = _fixed_batch(program, examples)
+    return Network(module if others else program, call, examples, fixed, notes=notes)
 
 
 def unguarded(program: torch.export.ExportedProgram) -> torch.nn.Module:
