@@ -17,8 +17,7 @@ WEIGHTS_B = np.array([[1.0], [-1.0]], np.float32)
 
 
 def write_models(folder: Path) -> None:
-    for name, hub in (("pair", pair()), ("open", with_open_length())):
-        (folder / f"{name}.onnx").write_bytes(hub.to_bytes())
+    (folder / "pair.onnx").write_bytes(pair().to_bytes())
     write_tflite(pair(), QuantPlan(Precision.FLOAT32), folder / "pair.tflite", TfliteOptions())
 
 
@@ -29,11 +28,4 @@ def pair() -> Hub:
     a = graph.input("a", "float32", (1, 3))
     graph.output(graph.op("Gemm", a, graph.constant(WEIGHTS_A)), "z")
     graph.output(graph.op("Relu", graph.op("Gemm", b, graph.constant(WEIGHTS_B))), "m")
-    return graph.build("test")
-
-
-def with_open_length() -> Hub:
-    """``y = relu(x)`` for ``x`` (batch, length)."""
-    graph = GraphBuilder("open")
-    graph.output(graph.op("Relu", graph.input("x", "float32", ("batch", "length"))), "y")
     return graph.build("test")
