@@ -119,6 +119,40 @@ def test_a_network_that_couples_its_samples_keeps_its_batch_and_says_so(tmp_path
     assert_equal_to(module, hub, torch.randn(4, 3))
 
 
+def test_the_batch_asked_for_is_kept_where_no_other_is_possible(tmp_path):
+    module, path = saved_weights("alone", tmp_path)
+    hub = read(path, options("alone", (1, 3)))
+    assert hub.inputs[0].shape == (1, 3)
+    assert_equal_to(module, hub, torch.randn(1, 3))
+
+
+def test_a_network_that_fails_on_its_example_says_so(tmp_path):
+    _, path = saved_weights("mlp", tmp_path)
+    with pytest.raises(SourceError, match=r"fails on an example of its inputs \(input \(1, 7\)"):
+        read(path, options("mlp", (1, 7)))
+
+
+def test_an_output_may_have_its_samples_on_another_axis(tmp_path):
+    module, path = saved_weights("turned", tmp_path)
+    hub = read(path, options("turned", (1, 5, 3)))
+    assert hub.inputs[0].shape == ("batch", 5, 3)
+    assert hub.outputs[0].shape == (5, "batch", 3)
+    assert_equal_to(module, hub, torch.randn(4, 5, 3))
+
+
+def test_an_output_named_like_an_input_gets_a_name_of_its_own(tmp_path):
+    _, path = saved_weights("clash", tmp_path)
+    hub = read(path, options("clash", (1, 3)))
+    assert [spec.name for spec in (*hub.inputs, *hub.outputs)] == ["output", "output_output"]
+
+
+def test_a_script_that_branches_on_its_data_keeps_both_branches(tmp_path):
+    torch.jit.script(networks.Branching()).save(str(tmp_path / "model.pt"))
+    hub = read(tmp_path / "model.pt", options(shape=(4, 3)))
+    for sign in (1.0, -1.0):
+        assert_equal_to(networks.Branching(), hub, sign * torch.ones(4, 3))
+
+
 def test_an_exported_program_with_a_fixed_batch_gets_a_free_one(tmp_path):
     module = trained("flattened")
     torch.export.save(torch.export.export(module, (torch.randn(1, 1, 8, 8),)), tmp_path / "model.pt2")

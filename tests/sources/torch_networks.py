@@ -40,6 +40,28 @@ class Noisy(nn.Module):
         return x + torch.rand_like(x)
 
 
+class Turned(nn.Module):
+    def forward(self, x):
+        return 2 * x.transpose(0, 1)
+
+
+class Alone(nn.Module):
+    def forward(self, x):
+        return 2 * x.view(3)
+
+
+class Clash(nn.Module):
+    def forward(self, output):
+        return {"output": output + 1}
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            return x + 1
+        return x * 3
+
+
 class Embedded(nn.Module):
     def __init__(self):
         super().__init__()
@@ -98,6 +120,18 @@ def coupled():
 
 def noisy():
     return Noisy()
+
+
+def turned():
+    return Turned()
+
+
+def alone():
+    return Alone()
+
+
+def clash():
+    return Clash()
 
 
 def embedded():
