@@ -9,6 +9,7 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
 from edgekit.protocols import ReadOptions
@@ -41,7 +42,8 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
     results = reader.run(model, feeds)
     for name, value in zip(output_names(model), results, strict=True):
         graph.output(value.plain, name)
-    return graph.build("keras", path, notes_on(model, provenance))
+    hub = graph.build("keras", path, notes_on(model, provenance))
+    return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
 
 
 def _refuse_unknown(model: Model) -> None:

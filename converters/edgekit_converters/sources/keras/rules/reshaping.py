@@ -36,17 +36,30 @@ def reshaped(call: LayerCall, x: Value, target: Sequence[int]) -> Value:
     sizes = _resolved(x.shape[1:], target)
     if sizes == list(x.shape[1:]):
         return x
-    source = x.unordered(native(x.rank))
+    source = _before_reshapes(x.unordered(native(x.rank)))
 
     def made(order: Sequence[int]) -> ir.Value:
-        shape = call.constant(np.array([0, *(sizes[axis - 1] for axis in order[1:])], np.int64), "shape")
-        return call.node("Reshape", source, shape)
+        wanted = [sizes[axis - 1] for axis in order[1:]]
+        assert source.shape is not None
+        if wanted == list(source.shape[1:]):
+            return source
+        return call.node("Reshape", source, call.constant(np.array([0, *wanted], np.int64), "shape"))
 
     rank = len(sizes) + 1
     if sum(size != 1 for size in sizes) > 1 or rank < 3:
         return call.value(made(native(rank)))
     orders = (native(rank), channels_first(rank))  # one long axis: every order of axes is the same reshape
     return Value(call.graph, {}, {order: partial(made, order) for order in orders})
+
+
+def _before_reshapes(value: ir.Value) -> ir.Value:
+    """The tensor of the same elements in front of nodes that only reshape it sample by sample."""
+    while (node := value.producer()) is not None and node.op_type in ("Flatten", "Reshape"):
+        before = node.inputs[0]
+        if before is None or before.shape is None or value.shape is None or before.shape[0] != value.shape[0]:
+            break
+        value = before
+    return value
 
 
 def _resolved(sizes: Sequence[int | None], target: Sequence[int]) -> list[int]:
