@@ -25,7 +25,7 @@ class IntegerPart:
         self._type = activation_type
         self._hub_names = {value: value_name(value) for value in editor.graph.inputs}
         for node in editor.graph:
-            self._hub_names.update((value, value_name(value)) for value in node.outputs)
+            self._hub_names.update((value, value_name(value)) for value in node.outputs if value.name)
         self._integers: dict[str, ir.Value] = {}
         self._readable: dict[tuple[str, bytes], ir.Value] = {}
 
