@@ -8,7 +8,7 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from edgekit.errors import ConversionError
-from edgekit.recipe import Recipe
+from edgekit.recipe import Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.encodings import Encodings, Range, encodings
@@ -16,6 +16,8 @@ from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant,
 from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
 from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight
 from edgekit_converters.rules import RULES
+
+_INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
 
 
 def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mapping[str, Range]) -> QuantPlan:
@@ -32,18 +34,20 @@ def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mappi
         precision=recipe.precision,
         values=found.values,
         uses=found.uses,
-        constants=dict(_constants(hub, scheme, found, symmetric)),
+        constants=dict(_constants(hub, scheme, found, recipe.precision, symmetric)),
         fusions=fusions,
         nodes=scheme.nodes,
     )
 
 
-def _constants(hub: Hub, scheme: Scheme, found: Encodings, symmetric: bool) -> Iterator[tuple[Use, QuantizedConstant]]:
+def _constants(
+    hub: Hub, scheme: Scheme, found: Encodings, precision: Precision, symmetric: bool
+) -> Iterator[tuple[Use, QuantizedConstant]]:
     for node in hub.model.graph:
         execution = scheme.nodes[name_of(node)].execution
         if execution is Execution.INTEGER:
             yield from _integer_constants(node, scheme, found, symmetric)
-        elif execution is Execution.DYNAMIC:
+        elif execution in _INT8_WEIGHTS and precision is Precision.INT8_DYNAMIC:
             yield quantized_weight(node, None)
 
 

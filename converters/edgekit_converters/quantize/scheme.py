@@ -102,11 +102,17 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY if weighted else Execution.FLOAT)
     if asked is Precision.INT8_DYNAMIC:
-        return NodePlan(Execution.DYNAMIC) if weighted else NodePlan(Execution.FLOAT)
+        return NodePlan(_without_samples(node) if weighted else Execution.FLOAT)
     if asked is Precision.FLOAT32:
         return NodePlan(Execution.FLOAT, "" if recipe.precision is asked else "kept float by the recipe")
     reason = _obstacle(node, rule, target)
     return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER)
+
+
+def _without_samples(node: ir.Node) -> Execution:
+    """Dense layers are quantized per call; convolutions would be slowed down by it three to ten times, so only their weights
+    are stored as int8."""
+    return Execution.DYNAMIC if node.op_type in ("Gemm", "MatMul") else Execution.WEIGHT_ONLY
 
 
 def _obstacle(node: ir.Node, rule: OpRule | None, target: Target) -> str:

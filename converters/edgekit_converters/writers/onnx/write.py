@@ -63,12 +63,12 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
         execution = plan.execution(name_of(node))
         if execution is Execution.INTEGER:
             integers.place(node)
-        elif execution is Execution.DYNAMIC and node.op_type in ("Gemm", "MatMul"):
-            dynamic_matmul(editor, node, plan)
         elif execution is Execution.DYNAMIC:
-            weight_only(editor, node, plan)
+            dynamic_matmul(editor, node, plan)
         elif plan.precision is Precision.FLOAT16:
             halve_constants(editor, node)
+        elif execution is Execution.WEIGHT_ONLY:
+            weight_only(editor, node, plan)
     integers.set_io(options.io)
     editor.sweep()
     return copy
