@@ -150,3 +150,17 @@ def test_writing_leaves_the_hub_as_it_was(tmp_path):
     before = hub.to_bytes()
     write_onnx(hub, quant, tmp_path / "net.onnx", OnnxOptions(io=IoType.UINT8))
     assert hub.to_bytes() == before
+
+
+def test_int8_weights_of_float_convolutions_are_folded_when_the_file_loads(tmp_path):
+    hub = residual_net()
+    recipe = Recipe(precision=Precision.INT8_DYNAMIC)
+    path, optimized = tmp_path / "net.onnx", tmp_path / "optimized.onnx"
+    write_onnx(hub, plan(hub, recipe, CPU, scheme(hub, recipe, CPU), {}), path, OnnxOptions())
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(optimized), 3
+    onnxruntime.InferenceSession(path, options)
+    ops = {node.op_type for node in onnx.load(optimized).graph.node}
+    assert "Cast" not in ops
+    assert "DequantizeLinear" not in ops
+    assert "DynamicQuantizeMatMul" in ops, "the dense layer runs on integers"

@@ -16,12 +16,23 @@ LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def weight_only(editor: GraphEditor, node: ir.Node, plan: QuantPlan) -> None:
-    """Dequantize int8 weights in front of a float node; ONNX Runtime folds that when it loads the file."""
+    """Turn int8 weights into float in front of a float node.
+
+    Written as Cast and Mul, which ONNX Runtime folds when it loads the file. It never folds a DequantizeLinear, and would
+    run the node without its packed weights: a convolutional network gets three times slower.
+    """
     for index, value in enumerate(node.inputs):
         constant = plan.constants.get(Use(name_of(node), index))
-        if constant is not None and value is not None:
-            stored = editor.initializer(f"{value_name(value)}_int8", constant.integers)
-            node.replace_input_with(index, editor.dequantize(stored, constant.params, value_name(value)))
+        if constant is None or value is None:
+            continue
+        name, params = value_name(value), constant.params
+        shape = [1] * constant.integers.ndim
+        if params.axis is not None:
+            shape[params.axis] = -1
+        stored = editor.initializer(f"{name}_int8", constant.integers)
+        scale = editor.initializer(f"{name}_scale", params.scale.reshape(shape))
+        (real,) = editor.node("Cast", [stored], name, to=ir.DataType.FLOAT)
+        node.replace_input_with(index, editor.node("Mul", [real, scale], name)[0])
 
 
 def dynamic_matmul(editor: GraphEditor, node: ir.Node, plan: QuantPlan) -> None:
