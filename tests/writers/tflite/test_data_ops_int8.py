@@ -15,8 +15,9 @@ from onnxruntime_twin import Case, Fixed, case, fixed, floats, litert_outputs, o
 from edgekit.errors import ConversionError
 from edgekit.recipe import IoType, Precision
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.quantize.params import QuantParams, per_tensor
-from edgekit_converters.quantize.quant_plan import Execution, NodePlan, QuantizedConstant, QuantPlan, Use
+from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan, QuantizedConstant, QuantPlan, Use
 from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
 
 WIDE, NARROW, OTHER = per_tensor(0.031, -7), per_tensor(0.024, 12), per_tensor(0.057, 3)
@@ -143,3 +144,24 @@ def test_plan_that_breaks_a_shared_encoding_is_refused_by_name(op: str, tmp_path
     plan = planned(hub, Int8Case(BROKEN[op], (WIDE, NARROW), OTHER, 0))
     with pytest.raises(ConversionError, match=f"node '{op}'.*scale 0.031"):
         write_tflite(hub, plan, tmp_path / "model.tflite", TfliteOptions())
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.INT8])
+def test_activation_behind_arithmetic_is_fused(op: str, precision: Precision, tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    raw = graph.op(op, graph.input("x0", "float32", (1, 8)), graph.input("x1", "float32", (1, 8)), name="sum")
+    graph.output(graph.op("Relu", raw, name="clamp"), "y")
+    hub, fusions = graph.build("test"), {"sum": Fusion("clamp", "y", implied=False)}
+    nodes = {"sum": NodePlan(Execution.INTEGER), "clamp": NodePlan(Execution.FUSED)}
+    plan = QuantPlan(precision, fusions=fusions)
+    if precision is Precision.INT8:
+        plan = QuantPlan(precision, {"x0": WIDE, "x1": NARROW, "y": OTHER}, fusions=fusions, nodes=nodes)
+    path = tmp_path / "model.tflite"
+    write_tflite(hub, plan, path, TfliteOptions())
+    assert [name for name in op_names(path) if "QUANTIZE" not in name] == [op.upper()]
+    feeds = {"x0": WIDE.dequantize(np.arange(-40, 40, 10, np.int8)[None]), "x1": NARROW.dequantize(np.int8([[9] * 8]))}
+    expected = onnxruntime_outputs(hub, feeds)["y"]
+    assert np.abs(litert_outputs(path, feeds)["y"] - expected).max() <= (
+        1e-6 if precision is Precision.FLOAT32 else 0.057
+    )
