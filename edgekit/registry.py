@@ -38,6 +38,7 @@ METRICS = {
 }
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",
+    "scheme": "edgekit_converters.quantize.scheme:scheme",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",

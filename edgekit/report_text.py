@@ -73,9 +73,10 @@ def _twins(report: Report) -> list[str]:
     if report.twins is None:
         return []
     agreement = report.twins.agreement
+    decisions = f", same top {share_text(agreement.equal_decisions)}" if agreement.equal_decisions is not None else ""
     return [
-        f"{report.twins.one} and {report.twins.other}: {share_text(agreement.equal_values)} of the output values equal, "
-        f"{share_text(agreement.equal_samples)} of the samples equal throughout"
+        f"{report.twins.one} and {report.twins.other} to one another: {decibel_text(agreement.sqnr_db)}{decisions}, "
+        f"{share_text(agreement.equal_values)} of the values and {share_text(agreement.equal_samples)} of the samples equal"
     ]
 
 

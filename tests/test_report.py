@@ -93,7 +93,7 @@ def test_the_text_says_it_all_in_a_few_lines() -> None:
         "stayed float: dense_2/softmax (Softmax)",
         "limit kept: size of digits_cnn.int8.tflite is 33.1 kB, at most 100 kB",
         "limit BROKEN: drop of digits_cnn.int8.onnx is 0.28 points, at most 0.1 points",
-        "93.00 % of the output values equal",
+        "93.00 % of the values and",
         "note: the dropout layers were left out",
     ):
         assert part in text

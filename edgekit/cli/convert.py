@@ -66,8 +66,9 @@ _limits = together(
 @click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
 @click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
+@click.option("--dry-run", is_flag=True, help="Only show what each node would do; read no samples, write nothing.")
 @click.option("--checks/--no-checks", default=True, help="Run, compare and time the files. [default: checks]")
-def convert(console: Console, model: Path, out: Path, html: Path | None, **options: Any) -> int:
+def convert(console: Console, model: Path, out: Path, html: Path | None, dry_run: bool, **options: Any) -> int:
     """Convert a model to int8 TFLite and ONNX files and check them.
 
     Writes OUT/<stem>.int8.tflite, OUT/<stem>.int8.onnx, a manifest beside each, and OUT/report.json. Ends with 0 when every
@@ -75,7 +76,13 @@ def convert(console: Console, model: Path, out: Path, html: Path | None, **optio
     """
     from edgekit import pipeline
 
-    report = pipeline.convert(_request(model, out, **options), console.progress)
+    request = _request(model, out, **options)
+    if dry_run:
+        from edgekit.dry_run import dry_run as plan_only
+
+        console.show(plan_only(request, console.progress))
+        return 0
+    report = pipeline.convert(request, console.progress)
     if html is not None:
         pipeline.write_html(report, html)
     console.show(report)
