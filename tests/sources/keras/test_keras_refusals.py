@@ -48,6 +48,13 @@ def test_a_registered_custom_class_is_refused(tmp_path):
         read(write_keras(tmp_path / "m.keras", config, {"vars/0": np.zeros(1)}))
 
 
+def test_a_model_that_keras_quantized_is_refused(tmp_path):
+    policy = {"module": "keras", "class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
+    path = write_h5(tmp_path / "m.h5", one_layer("Dense", units=3, dtype=policy), {})
+    with pytest.raises(UnsupportedLayerError, match=r"'it' is already quantized.*before quantize"):
+        read(path)
+
+
 def test_a_custom_activation_is_refused_by_name(tmp_path):
     path = write_h5(tmp_path / "m.h5", one_layer("Activation", activation="wobble"), {})
     with pytest.raises(UnsupportedLayerError, match="'it' has the activation 'wobble'"):

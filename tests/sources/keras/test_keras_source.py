@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,17 @@ def test_it_matches_by_suffix_and_by_content(tmp_path):
     assert not source.matches(tmp_path / "m.onnx")
     assert not source.matches(tmp_path)
     assert not source.matches(tmp_path / "absent.keras")
+
+
+def test_reading_imports_no_framework(tmp_path):
+    path = write_keras(tmp_path / "m.keras", DENSE, {"layers/dense/vars/0": normal(3, 2)})
+    program = (
+        "import sys; from pathlib import Path; from edgekit.protocols import ReadOptions; "
+        "from edgekit_converters.sources.keras import KerasSource; assert not {'onnx', 'h5py'} & set(sys.modules); "
+        f"KerasSource().read(Path({str(path)!r}), ReadOptions()); "
+        "assert not {'keras', 'tensorflow', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.tensorflow

@@ -86,6 +86,8 @@ def _layer(entry: Mapping[str, object], prefix: str) -> Layer:
         model = dataclasses.replace(_model(entry, path + "/"), name=name)
         return Layer("Model", name, path, Settings({}), raw.get("trainable") is not False, model=model)
     kind, config = modern(kind, raw)
+    if isinstance(policy := config.get("dtype"), Mapping) and "Quantized" in str(policy.get("class_name")):
+        raise UnsupportedLayerError(f"layer {path!r} is already quantized by Keras; save the model before quantize()")
     layer = Layer(
         kind, name, path, Settings(config), config.get("trainable") is not False, shape=_declared_shape(config)
     )

@@ -27,7 +27,10 @@ def no_weights(_: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a layer is read. ``roles`` names its own weights in the order of the file."""
+    """How a layer is read. ``roles`` names its own weights in the order of the file.
+
+    A layer that keeps weights in parts of its own names the part first: "cell/kernel" for the kernel of a recurrent cell.
+    """
 
     emit: Emit
     roles: Roles = no_weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -73,13 +74,22 @@ def _load_layer(folder: h5py.Group, layer: Layer, found: dict[str, dict[str, NDA
             raise SourceError(f"the weights of layer {layer.wrapped.path!r} are missing in {folder.name!r}")
         _load_layer(inner, layer.wrapped, found)
     if roles := roles_of(layer):
-        variables = subgroup(folder, "vars")
-        if variables is None or len(variables) < len(roles):
+        found[layer.path] = _own_arrays(folder, layer, roles)
+
+
+def _own_arrays(folder: h5py.Group, layer: Layer, roles: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """The layer's arrays, numbered in the folder ``vars`` of the layer or of the part that stands before the role's name."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for part, members in groupby(roles, key=lambda role: role.rpartition("/")[0]):
+        wanted = list(members)
+        variables = subgroup(folder, f"{part}/vars" if part else "vars")
+        if variables is None or len(variables) < len(wanted):
             raise SourceError(
-                f"layer {layer.path!r} takes {len(roles)} weights ({', '.join(roles)}) but {folder.name!r} holds "
+                f"layer {layer.path!r} takes {len(wanted)} weights ({', '.join(wanted)}) but {folder.name!r} holds "
                 f"{0 if variables is None else len(variables)}"
             )
-        found[layer.path] = {role: array(variables, str(index)) for index, role in enumerate(roles)}
+        arrays.update((role, array(variables, str(index))) for index, role in enumerate(wanted))
+    return arrays
 
 
 def _folders(container: h5py.Group, layers: list[Layer], sequential: bool) -> dict[str, str]:
