@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
+from numpy import divide, rint, vdot  # by name: an attribute lookup counts in a call of microseconds
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
@@ -52,7 +53,7 @@ class Codec:
     def decode(self, outputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """``outputs``, changed in place, with the integers as float32."""
         for entry in self.outputs:
-            real = outputs[entry.name].astype(np.float32)
+            real = outputs[entry.name].astype(_FLOAT32)
             real -= entry.zero_point
             real *= entry.scale
             outputs[entry.name] = real
@@ -75,18 +76,17 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def _quantize(real: NDArray[Any], entry: _Encoding) -> NDArray[Any]:
-    if getattr(real, "dtype", None) != _FLOAT32:
-        found = getattr(real, "dtype", type(real).__name__)
+    found = getattr(real, "dtype", type(real).__name__)
+    if found is not _FLOAT32 and found != _FLOAT32:
         raise FeedError(
             f"input {entry.name!r} is {found}; expected float32, which is quantized to the file's {entry.dtype}. "
             f"Convert it with .astype('float32'), or give the file's own integers with raw=True"
         )
-    steps = np.divide(real, entry.scale)
-    np.rint(steps, out=steps)
+    steps = divide(real, entry.scale)
+    rint(steps, out=steps)
     steps += entry.zero_point
-    np.maximum(steps, entry.low, out=steps)
-    np.minimum(steps, entry.high, out=steps)
-    if math.isnan(np.vdot(steps, steps)):  # the one reduction that costs next to nothing; all else is bounded by now
+    steps.clip(entry.low, entry.high, out=steps)
+    if isnan(vdot(steps, steps)):  # the one reduction that costs next to nothing; all else is bounded by now
         raise FeedError(f"input {entry.name!r} holds NaN, which no integer stands for")
     integers: NDArray[Any] = steps.astype(entry.dtype)
     return integers

@@ -69,17 +69,25 @@ class Model:
         self.outputs: tuple[TensorSpec, ...] = tuple(session.outputs)
         self._session = session
         self._run_session: Callable[[Feeds], Outputs] = session.run
-        self._codec = Codec.of(self.inputs, self.outputs)
-        self._plain = not (self._codec.inputs or self._codec.outputs)
+        codec = Codec.of(self.inputs, self.outputs)
+        self._encode, self._decode = codec.encode, codec.decode
+        self._plain = not (codec.inputs or codec.outputs)
 
     def run(self, feeds: Feeds, *, raw: bool = False) -> Outputs:
         """Outputs by name, in the order of ``outputs``; they belong to the caller.
 
         Raises FeedError for a wrong name, shape or dtype.
         """
-        if raw or self._plain:
-            return self._run_file(feeds)
-        return self._codec.decode(self._run_file(self._codec.encode(feeds)))
+        converts = not (raw or self._plain)
+        if converts:
+            feeds = self._encode(feeds)
+        try:
+            outputs = self._run_session(feeds)
+        except FeedError:
+            if not splits(feeds, self.inputs):
+                raise
+            outputs = run_in_parts(self._run_session, self.inputs, feeds)
+        return self._decode(outputs) if converts else outputs
 
     def __call__(self, *arrays: NDArray[Any], raw: bool = False) -> NDArray[Any] | Outputs:
         """One array an input, in the order of ``inputs``; gives the output, or a dict of them when there are several."""
@@ -125,11 +133,3 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _run_file(self, feeds: Feeds) -> Outputs:
-        try:
-            return self._run_session(feeds)
-        except FeedError:
-            if not splits(feeds, self.inputs):
-                raise
-        return run_in_parts(self._run_session, self.inputs, feeds)

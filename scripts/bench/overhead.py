@@ -3,7 +3,8 @@
     python scripts/bench/overhead.py MODEL.tflite [--rounds 400]
 
 Prints, as medians of interleaved blocks: ``load(...).run`` over the interpreter's set_tensor, invoke and get_tensor,
-with the file's own integers and with float arrays; ``import edgekit`` over ``import numpy``; and ``edgekit --help``.
+with the file's own integers; with float arrays, beside the bare call with the conversion written out in numpy;
+``import edgekit`` over ``import numpy``; and ``edgekit --help``.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import edgekit
 
@@ -28,10 +31,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--rounds", type=int, default=400)
     arguments = parser.parse_args()
-    bare, raw, real = medians(calls(arguments.model), arguments.rounds)
-    print(f"bare call {bare:8.2f} us")
-    print(f"run(raw)  {raw:8.2f} us  +{raw - bare:.2f}")
-    print(f"run       {real:8.2f} us  +{real - bare:.2f}")
+    bare, raw, converting, real = medians(calls(arguments.model), arguments.rounds)
+    print(f"bare call            {bare:8.2f} us")
+    print(f"run(raw)             {raw:8.2f} us  +{raw - bare:.2f}")
+    print(f"bare with conversion {converting:8.2f} us  +{converting - bare:.2f}")
+    print(f"run                  {real:8.2f} us  +{real - bare:.2f}")
     numpy_s, edgekit_s, help_s = medians(
         [start("import numpy"), start("import numpy, edgekit"), help_text], 15, calls=1
     )
@@ -40,7 +44,7 @@ def main() -> None:
 
 
 def calls(path: Path) -> list[Callable[[], object]]:
-    """The bare call, edgekit's with the file's own dtype, and edgekit's with float32 where the file is quantized."""
+    """The bare call, edgekit's with the file's own dtype, and both again with float32 where the file is quantized."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
@@ -51,12 +55,31 @@ def calls(path: Path) -> list[Callable[[], object]]:
     own = np.ones(slot["shape"], slot["dtype"])
     real = own.astype(np.float32) if spec.quantization else own
 
-    def bare() -> object:
-        interpreter.set_tensor(slot["index"], own)
+    def bare(array: NDArray[Any]) -> NDArray[Any]:
+        interpreter.set_tensor(slot["index"], array)
         interpreter.invoke()
-        return interpreter.get_tensor(result["index"])
+        return interpreter.get_tensor(result["index"])  # type: ignore[no-any-return]  # the package has no types
 
-    return [bare, lambda: model.run({spec.name: own}, raw=True), lambda: model.run({spec.name: real})]
+    def converting() -> object:
+        return _real(bare(_integers(real, slot)), result) if spec.quantization else bare(real)
+
+    return [
+        lambda: bare(own),
+        lambda: model.run({spec.name: own}, raw=True),
+        converting,
+        lambda: model.run({spec.name: real}),
+    ]
+
+
+def _integers(real: NDArray[Any], details: dict[str, Any]) -> NDArray[Any]:
+    scale, zero_point = details["quantization"]
+    steps = np.rint(real / np.float32(scale)) + np.float32(zero_point)
+    return np.clip(steps, -128, 127).astype(details["dtype"])
+
+
+def _real(integers: NDArray[Any], details: dict[str, Any]) -> NDArray[Any]:
+    scale, zero_point = details["quantization"]
+    return (integers.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
 def medians(candidates: Sequence[Callable[[], object]], rounds: int, calls: int = CALLS_A_BLOCK) -> list[float]:
