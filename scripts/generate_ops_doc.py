@@ -28,8 +28,8 @@ can't be written ends the conversion with an error that names it and the reason.
 * **int8** says how the operator computes in an int8 file: `yes` on integers (the attached ones only beside a convolution or a
   dense layer); `integer-only targets` in float unless the target has no float unit; `no` in float.
 * **ONNX Runtime** is the integer kernel that Q/DQ pairs fuse into; `float` computes in float between the pairs.
-* Elementwise operators work on float32 and int32 (int64 becomes int32, narrower integers are computed as int32); data
-  movement works on every type. Shapes are fixed, and axes, pads, slices and sizes are constants.
+* Elementwise operators work on float32 and int32 (int64 becomes int32, narrower integers are computed as int32), data
+  movement on int8, uint8, int16 and masks too. Shapes are fixed, and axes, pads, slices and sizes are constants.
 
 | ONNX | TFLite | int8 | ONNX Runtime |
 | --- | --- | --- | --- |

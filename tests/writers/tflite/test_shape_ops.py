@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 from onnxruntime_twin import Case, assert_equal_outputs, case, fixed, floats, integers, masks
 
+from edgekit.errors import UnsupportedOpError
+from edgekit.recipe import Precision
+from edgekit_converters.quantize.quant_plan import QuantPlan
+from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
+
 IMAGE = floats(1, 4, 6, 8)
 
 SHAPES = [
@@ -98,3 +103,14 @@ CASTS = [
 def test_data_movement_answers_as_onnxruntime(node: Case, tmp_path: Path) -> None:
     hub, feeds = node.hub()
     assert_equal_outputs(hub, feeds, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "uint64", "float64"])
+@pytest.mark.parametrize("op", ["Concat", "Slice", "Gather", "Tile", "Add"])
+def test_an_element_type_without_a_kernel_is_refused_by_name(op: str, dtype: str, tmp_path: Path) -> None:
+    x = integers(2, 3, low=0).astype(dtype)
+    rest = {"Concat": (x,), "Slice": (fixed([1]), fixed([2])), "Gather": (fixed([[0], [1]]),), "Tile": (fixed([2, 1]),)}
+    node = case(op, x, *rest.get(op, (x,)), **({"axis": 0} if op == "Concat" else {}))
+    with pytest.raises(UnsupportedOpError, match=f"node '{op}'.*{dtype}"):
+        write_tflite(node.hub()[0], QuantPlan(Precision.FLOAT32), tmp_path / "model.tflite", TfliteOptions())
+    assert not list(tmp_path.iterdir()), "a refused model leaves no file"

@@ -1,4 +1,5 @@
-"""Integers that stand for themselves: TFLite's arithmetic kernels know int32, so narrower ones are computed as int32."""
+"""Element types that the kernels take: arithmetic on float32 and int32 (narrower integers are computed as int32), data
+movement on a few more."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from edgekit_converters.writers.tflite.node import HubNode, hub_dtype
 
 _NARROW = ("int8", "uint8", "int16", "uint16")
 _COMPUTED = ("float32", "int32", "bool")
+_MOVED = (*_COMPUTED, "int8", "uint8", "int16")
 
 
 def read_computable(node: HubNode, out: FlatGraph, index: int, layout: Permutation | None = None) -> FlatTensor:
@@ -26,6 +28,20 @@ def read_computable(node: HubNode, out: FlatGraph, index: int, layout: Permutati
     if tensor.dtype.name in _NARROW:
         return out.tape.cast(tensor, np.int32)
     raise node.unsupported(f"TFLite does not compute on {tensor.dtype.name}; cast the input to float32 or int32")
+
+
+def read_movable(
+    node: HubNode, out: FlatGraph, index: int, layout: Permutation | None = None, refused: Sequence[str] = ()
+) -> FlatTensor:
+    """An input in a type that the kernels which move data take; ``refused`` are those this one does not.
+
+    Raises UnsupportedOpError for any other, which the runtime would refuse when it opens the file.
+    """
+    tensor = out.read(node, index, layout)
+    name = tensor.dtype.name
+    if name not in _MOVED or (name in refused and tensor.params is None):
+        raise node.unsupported(f"its TFLite kernel does not take {name}; cast the input to float32 or int32")
+    return tensor
 
 
 def emit(

@@ -10,6 +10,7 @@ from edgekit_converters.writers.tflite.flat_model import options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import channels_last, identity
 from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 
@@ -19,7 +20,7 @@ def depth_to_space(node: HubNode, out: FlatGraph) -> None:
     """DEPTH_TO_SPACE has ONNX's DCR order; for CRD the channels (C, b, b) are put into the order (b, b, C) first."""
     require_shared_encoding(node, out)
     tape, size = out.tape, node.integer("blocksize", 1)
-    x = out.read(node, 0, channels_last(4))
+    x = read_movable(node, out, 0, channels_last(4), ("bool", "int16"))
     if node.text("mode", "DCR") == "CRD":
         batch, height, width, channels = x.shape
         split = tape.reshape(x, (batch * height * width, channels // size**2, size**2))
@@ -34,7 +35,12 @@ def space_to_depth(node: HubNode, out: FlatGraph) -> None:
     if node.text("mode", "DCR") != "DCR":
         raise node.unsupported("only the channel order DCR has a kernel")
     table = options("SpaceToDepthOptions", blockSize=node.integer("blocksize", 1))
-    out.tape.add("SPACE_TO_DEPTH", (out.read(node, 0, channels_last(4)),), out.output(node, channels_last(4)), table)
+    out.tape.add(
+        "SPACE_TO_DEPTH",
+        (read_movable(node, out, 0, channels_last(4), ("bool", "int16")),),
+        out.output(node, channels_last(4)),
+        table,
+    )
 
 
 @lowers("ReverseSequence")
@@ -45,7 +51,7 @@ def reverse_sequence(node: HubNode, out: FlatGraph) -> None:
         seqDim=layout.index(normalized(node.integer("time_axis", 0), node.rank())),
         batchDim=layout.index(normalized(node.integer("batch_axis", 1), node.rank())),
     )
-    inputs = out.read(node, 0, layout), out.read(node, 1)
+    inputs = read_movable(node, out, 0, layout, ("bool", "int8")), out.read(node, 1)
     out.tape.add("REVERSE_SEQUENCE", inputs, out.output(node, layout), table)
 
 
@@ -57,6 +63,6 @@ def triangle(node: HubNode, out: FlatGraph) -> None:
     rows, columns = node.shape()[-2:]
     ones = np.ones((rows, columns), np.bool_)
     mask = np.triu(ones, diagonal) if node.integer("upper", 1) else np.tril(ones, diagonal)
-    x = out.read(node, 0, identity(node.rank()))
+    x = read_movable(node, out, 0, identity(node.rank()))
     inputs = tape.constant(mask), x, tape.constant(np.zeros((), x.dtype))
     tape.add("SELECT_V2", inputs, out.output(node), options("SelectV2Options"))

@@ -13,6 +13,7 @@ from edgekit_converters.writers.tflite.flat_model import FlatTensor, Shape, opti
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import identity, permuted
 from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
@@ -28,11 +29,11 @@ def gather(node: HubNode, out: FlatGraph) -> None:
     target = replaced(layout, axis, node.rank(1))
     indices = _indices(node, out, node.shape()[axis])
     if indices.data is not None and indices.rank < 2:
-        taken = take(out.tape, out.read(node, 0, layout), indices.data.reshape(-1), layout.index(axis))
+        taken = take(out.tape, read_movable(node, out, 0, layout), indices.data.reshape(-1), layout.index(axis))
         out.bind(node, out.tape.reshape(taken, permuted(node.output_shape(), target)), target)
         return
     table = options("GatherOptions", axis=layout.index(axis))
-    out.tape.add("GATHER", (out.read(node, 0, layout), indices), out.output(node, target), table)
+    out.tape.add("GATHER", (read_movable(node, out, 0, layout), indices), out.output(node, target), table)
 
 
 @lowers("GatherElements")
@@ -41,7 +42,7 @@ def gather_elements(node: HubNode, out: FlatGraph) -> None:
     shape = node.shape()
     axis = normalized(node.integer("axis", 0), len(shape))
     positions = _element_positions(node, out, shape, axis)
-    data = out.read(node, 0, identity(len(shape)))
+    data = read_movable(node, out, 0, identity(len(shape)))
     out.bind(node, gather_from_flat(out.tape, data, positions, node.output_shape()))
 
 
@@ -51,7 +52,7 @@ def gather_nd(node: HubNode, out: FlatGraph) -> None:
     tape, shape, batch = out.tape, node.shape(), node.integer("batch_dims", 0)
     depth = node.shape(1)[-1]
     head, tail = shape[: batch + depth], shape[batch + depth :]
-    rows = tape.reshape(out.read(node, 0, identity(len(shape))), (math.prod(head), *tail))
+    rows = tape.reshape(read_movable(node, out, 0, identity(len(shape))), (math.prod(head), *tail))
     positions = _row_positions(node, out, head, batch)
     output = tape.temporary((*positions.shape, *tail), rows.dtype, rows.params)
     tape.add("GATHER", (rows, positions), output, options("GatherOptions", axis=0))
@@ -64,7 +65,9 @@ def scatter_nd(node: HubNode, out: FlatGraph) -> None:
     depth = node.shape(1)[-1]
     head, tail = node.shape()[:depth], node.shape()[depth:]
     rows = _row_positions(node, out, head, 0)
-    updates = out.tape.reshape(out.read(node, 2, identity(node.rank(2))), (math.prod(rows.shape), *tail))
+    updates = out.tape.reshape(
+        read_movable(node, out, 2, identity(node.rank(2)), ("int16",)), (math.prod(rows.shape), *tail)
+    )
     _scatter(node, out, rows, updates, (math.prod(head), *tail))
 
 
@@ -73,7 +76,9 @@ def scatter_elements(node: HubNode, out: FlatGraph) -> None:
     """As `scatter_nd`, with the positions of single elements in memory."""
     shape = node.shape()
     positions = _element_positions(node, out, shape, normalized(node.integer("axis", 0), len(shape)))
-    updates = out.tape.reshape(out.read(node, 2, identity(node.rank(2))), (math.prod(positions.shape),))
+    updates = out.tape.reshape(
+        read_movable(node, out, 2, identity(node.rank(2)), ("int16",)), (math.prod(positions.shape),)
+    )
     _scatter(node, out, positions, updates, (math.prod(shape),))
 
 
@@ -81,7 +86,7 @@ def _scatter(node: HubNode, out: FlatGraph, positions: FlatTensor, updates: Flat
     tape, reduction = out.tape, node.text("reduction", "none")
     if reduction not in ("none", "add"):
         raise node.unsupported(f"the reduction {reduction!r} has no kernel; only none and add do")
-    data = tape.reshape(out.read(node, 0, identity(node.rank())), flat)
+    data = tape.reshape(read_movable(node, out, 0, identity(node.rank())), flat)
     rows = tape.reshape(positions, (math.prod(positions.shape), 1))
     written = _scattered(tape, rows, updates, flat)
     if reduction == "add":

@@ -12,6 +12,7 @@ from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatTen
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, permuted
 from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 
@@ -22,7 +23,7 @@ def concat(node: HubNode, out: FlatGraph) -> None:
     parts = [index for index in range(node.input_count) if node.shape(index)[axis] > 0]
     require_shared_encoding(node, out, parts)
     layout = out.common_layout(node)
-    inputs = [out.read(node, index, layout) for index in parts]
+    inputs = [read_movable(node, out, index, layout) for index in parts]
     if len(inputs) == 1:
         out.bind(node, inputs[0], layout)
         return
@@ -40,7 +41,7 @@ def split(node: HubNode, out: FlatGraph) -> None:
     layout = out.layout(node)
     axis = layout.index(normalized(node.integer("axis", 0), node.rank()))
     sizes = [permuted(node.output_shape(index), layout)[axis] for index in range(node.output_count)]
-    x = out.read(node, 0, layout)
+    x = read_movable(node, out, 0, layout)
     if x.dtype == np.bool_ or len(set(sizes)) != 1 or not 1 < len(sizes) <= _DELEGATED_PARTS:
         _split_by_slices(node, out, x, layout, axis, sizes)
         return
@@ -68,7 +69,7 @@ def slice_(node: HubNode, out: FlatGraph) -> None:
     if all(cut.whole(size) for cut, size in zip(cuts, node.shape(), strict=True)):
         out.alias(node)
         return
-    x, ordered = out.read(node, 0, layout), [cuts[axis] for axis in layout]
+    x, ordered = read_movable(node, out, 0, layout), [cuts[axis] for axis in layout]
     if all(cut.step == 1 for cut in ordered):
         bounds = [[cut.start for cut in ordered], list(permuted(node.output_shape(), layout))]
         tensors = [out.tape.constant(np.array(numbers, np.int32), name="bounds") for numbers in bounds]

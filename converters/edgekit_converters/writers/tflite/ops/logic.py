@@ -9,7 +9,7 @@ from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, permuted
 from edgekit_converters.writers.tflite.node import HubNode
-from edgekit_converters.writers.tflite.plain_integers import emit, read_computable
+from edgekit_converters.writers.tflite.plain_integers import emit, read_computable, read_movable
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
@@ -36,7 +36,7 @@ def compare(node: HubNode, out: FlatGraph) -> None:
 @lowers("Where")
 def where(node: HubNode, out: FlatGraph) -> None:
     layout = out.common_layout(node)
-    inputs = [out.read(node, index, layout) for index in range(3)]
+    inputs = [read_movable(node, out, index, layout) for index in range(3)]
     out.tape.add("SELECT_V2", inputs, out.output(node, layout), options("SelectV2Options"))
 
 

@@ -10,6 +10,7 @@ from edgekit_converters.writers.tflite.data_movement import padded, pads_within_
 from edgekit_converters.writers.tflite.flat_model import FlatTensor
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
@@ -25,7 +26,7 @@ def pad(node: HubNode, out: FlatGraph) -> None:
     require_shared_encoding(node, out)
     layout, pads = out.layout(node), _pads(node)
     ordered = [pads[axis] for axis in layout]
-    x = _cropped(out.tape, out.read(node, 0, layout), ordered)
+    x = _cropped(out.tape, read_movable(node, out, 0, layout), ordered)
     grown = [(max(before, 0), max(after, 0)) for before, after in ordered]
     mode = node.text("mode", "constant")
     if mode == "constant":

@@ -22,6 +22,7 @@ from edgekit_converters.writers.tflite.interpolation import (
 )
 from edgekit_converters.writers.tflite.layout import Permutation
 from edgekit_converters.writers.tflite.node import HubNode
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
@@ -147,14 +148,14 @@ def _native_weights(axis: AxisResize, aligned: bool, centred: bool) -> NDArray[n
 def _resize_natively(node: HubNode, out: FlatGraph, axes: list[AxisResize], native: _Native) -> None:
     require_shared_encoding(node, out)
     size = out.tape.constant(np.array([axes[axis].resized for axis in native.permutation[1:3]], np.int32), name="size")
-    inputs = out.read(node, 0, native.permutation), size
+    inputs = read_movable(node, out, 0, native.permutation), size
     out.tape.add(native.builtin, inputs, out.output(node, native.permutation), native.settings)
 
 
 def _resize_by_indices(node: HubNode, out: FlatGraph, axes: list[AxisResize], moved: list[int]) -> None:
     require_shared_encoding(node, out)
     layout, rounding = out.layout(node), node.text("nearest_mode", "round_prefer_floor")
-    x = out.read(node, 0, layout)
+    x = read_movable(node, out, 0, layout)
     for axis in moved:
         x = take(out.tape, x, nearest_indices(axes[axis], rounding), layout.index(axis))
     out.bind(node, x, layout)

@@ -8,6 +8,7 @@ from edgekit_converters.writers.tflite.flat_model import options
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity, permuted
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype
+from edgekit_converters.writers.tflite.plain_integers import read_movable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 
@@ -36,7 +37,7 @@ def expand(node: HubNode, out: FlatGraph) -> None:
     shape = permuted(node.output_shape(), layout)
     sizes = out.tape.constant(np.array(shape, np.int32), name="shape")
     output = out.output(node, layout)
-    out.tape.add("BROADCAST_TO", (out.read(node, 0, layout), sizes), output, options("BroadcastToOptions"))
+    out.tape.add("BROADCAST_TO", (read_movable(node, out, 0, layout), sizes), output, options("BroadcastToOptions"))
 
 
 @lowers("Tile", int8=True)
@@ -47,7 +48,7 @@ def tile(node: HubNode, out: FlatGraph) -> None:
         out.alias(node)
         return
     counts = out.tape.constant(np.array(permuted(repeats.tolist(), layout), np.int32), name="repeats")
-    out.tape.add("TILE", (out.read(node, 0), counts), out.output(node, layout), options("TileOptions"))
+    out.tape.add("TILE", (read_movable(node, out, 0), counts), out.output(node, layout), options("TileOptions"))
 
 
 @lowers("Cast", "CastLike")
