@@ -13,7 +13,7 @@ from edgekit.quantities import (
     share_text,
     size_text,
 )
-from edgekit.report import Entry, Limit, Report
+from edgekit.report import Entry, Limit, Report, Role
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -23,6 +23,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += _twins(report)
+    parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
     parts += _float_nodes(report)
     parts += [_limit_line(limit) for limit in report.limits]
     parts += [f"failed: {failure.stage}: {failure.message}" for failure in report.failures]
@@ -78,6 +79,18 @@ def _twins(report: Report) -> list[str]:
         f"{report.twins.one} and {report.twins.other} to one another: {decibel_text(agreement.sqnr_db)}{decisions}, "
         f"{share_text(agreement.equal_values)} of the values and {share_text(agreement.equal_samples)} of the samples equal"
     ]
+
+
+def _placement(entry: Entry) -> str:
+    """Where the artifact's ops run and what they compute on, in one line."""
+    placement = entry.placement
+    assert placement is not None
+    devices = ", ".join(f"{count} on {device}" for device, count in placement.devices.items())
+    parts = f" in {placement.partitions} partition{'s' * (placement.partitions != 1)}" if placement.partitions else ""
+    floats = ", ".join(f"{count} {op}" for op, count in placement.float_ops.items())
+    return f"{entry.name}: {devices}{parts}; {placement.integer_ops} of {placement.ops} ops compute on integers" + (
+        f", in float: {floats}" if floats and placement.integer_ops else ""
+    )
 
 
 def _float_nodes(report: Report) -> list[str]:

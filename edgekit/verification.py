@@ -88,7 +88,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=notes,
+        notes=(*notes, *_slower_than_float(entries)),
     )
 
 
@@ -169,6 +169,19 @@ def _entries(
             agreement=found.agreement[file.name],
             latency=_figures(own),
             placement=placements[file.name],
+        )
+
+
+def _slower_than_float(entries: tuple[Entry, ...]) -> Iterator[str]:
+    """A sentence for each artifact whose time lies above that of its float file, intervals apart."""
+    floats = {entry.format: entry.latency for entry in entries if entry.role is Role.FLOAT}
+    for entry in entries:
+        own, baseline = entry.latency, floats.get(entry.format)
+        if entry.role is not Role.ARTIFACT or own is None or baseline is None or own.p50_low_ms <= baseline.p50_high_ms:
+            continue
+        yield (
+            f"{entry.name} is slower here than its float file ({own.p50_ms / baseline.p50_ms:.2f} times): its layers are "
+            "too small to make up for the conversions between float and integers, or lack integer kernels (see above)"
         )
 
 
