@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import isolation, registry
+from edgekit.accuracy import choose_metric
 from edgekit.artifact import Artifact, sha256_of, written_whole
 from edgekit.datasets import FittedDataset, open_dataset, require_varied
 from edgekit.errors import EdgekitError, UsageError
-from edgekit.production import Outcome, Product, prepare_folder, produce, tool_versions, write_manifest
+from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source
 from edgekit.recipe import Precision, Recipe
@@ -54,12 +55,12 @@ def convert(request: Request, progress: Progress) -> Report:
     """
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
-    prepare_folder(request.out)
-    made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
-    report: Report = made.value
-    report = dataclasses.replace(report, stages=(*report.stages, _whole(made)))
-    with written_whole(request.out / "report.json") as part:
-        part.write_text(report.to_json(), "utf-8")
+    with output_folder(request.out):
+        made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
+        report: Report = made.value
+        report = dataclasses.replace(report, stages=(*report.stages, _whole(made)))
+        with written_whole(request.out / "report.json") as part:
+            part.write_text(report.to_json(), "utf-8")
     return report
 
 
@@ -70,6 +71,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     with clock.stage("read"):
         hub = registry.stage("normalize")(source.read(request.model, request.read))
     samples = _calibration(request, hub)
+    _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
         quantized = registry.stage("quantize")(hub, request.recipe, request.target, samples, progress)
     product = Product(
@@ -121,6 +123,16 @@ def _calibration(request: Request, hub: Any) -> FittedDataset | None:
     samples = open_dataset(request.calibrate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
     require_varied(samples)
     return samples
+
+
+def _refuse_unfit_checks(request: Request, hub: Any) -> None:
+    """Raises what the checks would raise after the work: for a metric of no known name, for samples that don't fit."""
+    if not request.checks:
+        return
+    if request.metric is not None:
+        choose_metric(request.metric)
+    if request.evaluate is not None:
+        open_dataset(request.evaluate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
 
 
 def _source_facts(request: Request, hub: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -47,8 +48,24 @@ def artifact_path(folder: Path, stem: str, precision: Precision, file_format: st
     return folder / f"{stem}.{precision.value}{SUFFIXES[file_format]}"
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make the output folder. Raises ConversionError when it is a file or can't be written to."""
+@contextmanager
+def output_folder(folder: Path) -> Iterator[None]:
+    """Make the output folder; where the block fails and nothing was written, a new folder goes again.
+
+    Raises ConversionError when it is a file or can't be written to.
+    """
+    existed = folder.is_dir()
+    _prepare(folder)
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            with suppress(OSError):  # not empty: what was finished stays
+                folder.rmdir()
+        raise
+
+
+def _prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with written_whole(folder / "edgekit-probe"):
@@ -56,8 +73,10 @@ def prepare_folder(folder: Path) -> None:
         (folder / "edgekit-probe").unlink()
     except (FileExistsError, NotADirectoryError) as error:
         raise ConversionError(f"the output {folder} is a file; give a folder with -o") from error
-    except PermissionError as error:
-        raise ConversionError(f"the output folder {folder} is not writable: {error.strerror}") from error
+    except OSError as error:
+        raise ConversionError(
+            f"the output folder {folder} is not writable: {error.strerror}. Choose another with -o."
+        ) from error
 
 
 def produce(product: Product, formats: Sequence[str], folder: Path, progress: Progress) -> tuple[Outcome, ...]:

@@ -85,6 +85,8 @@ def _os_message(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full{where}: make room and run again. Nothing half-written is left behind."
+    if error.errno == errno.EFBIG:
+        return f"a file may not grow so large{where}: raise the limit (ulimit -f) or choose another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"no permission to read or write{where}: {error.strerror}. Choose another place, -o for instance."
     return f"{error.strerror or error}{where}"

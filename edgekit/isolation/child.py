@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import importlib
 import os
@@ -27,6 +28,7 @@ STACK_FILE = "python-stack-at-the-crash"
 
 _GRACE_SECONDS = 3.0
 _STEP_INTERVAL_SECONDS = 0.05
+_DISK_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main(channel_fd: int, lifeline_fd: int, folder: str) -> NoReturn:
@@ -147,7 +149,14 @@ def _failure(error: BaseException) -> Failure:
         traceback="".join(traceback.format_exception(type(error), error, error.__traceback__)),
         is_edgekit_error=bool(known),
         attributes=attributes if known else {},
+        os_error=_os_error(error),
     )
+
+
+def _os_error(error: BaseException) -> tuple[int, str, str | None] | None:
+    if not isinstance(error, OSError) or error.errno not in _DISK_REFUSALS:
+        return None
+    return error.errno, error.strerror or str(error), None if error.filename is None else str(error.filename)
 
 
 def _peak_memory_bytes() -> int:

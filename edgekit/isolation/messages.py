@@ -80,10 +80,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Child to parent: the function raised. ``attributes`` are the error's own public fields."""
+    """Child to parent: the function raised. ``attributes`` are the error's own public fields.
+
+    ``os_error``: number, text and file of a disk's refusal, which the parent raises as an OSError: a full disk is no crash.
+    """
 
     kind: str
     message: str
     traceback: str
     is_edgekit_error: bool
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    os_error: tuple[int, str, str | None] | None = None

@@ -129,6 +129,8 @@ class ChildProcess:
             for name, value in failure.attributes.items():
                 setattr(error, name, value)
             raise error from cause
+        if failure.os_error is not None:
+            raise OSError(*failure.os_error) from cause
         if failure.kind == "MemoryError":
             raise StageCrashError(f"{self._stage} ran out of memory{self._limit_words()}.") from cause
         raise StageCrashError(f"{self._stage} failed with {failure.kind}: {failure.message}") from cause

@@ -51,6 +51,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
         (click.Abort(), 130, "error: interrupted"),
         (MemoryError(), 1, "error: not enough memory"),
         (OSError(errno.ENOSPC, "No space left on device", "out/m.tflite"), 1, "error: the disk is full (out/m.tflite)"),
+        (OSError(errno.EFBIG, "File too large", "m.onnx"), 1, "error: a file may not grow so large (m.onnx)"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "error: no permission to read or write (/x)"),
         (OSError(errno.EIO, "Input/output error", "f"), 1, "error: Input/output error (f)"),
         (ZeroDivisionError("boom\nmore"), 1, "error: unexpected ZeroDivisionError: boom. This is a fault of edgekit"),

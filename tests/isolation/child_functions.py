@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -38,6 +39,8 @@ def fail(request, progress):
         "op": UnsupportedOpError("Foo", "node_1", "TFLite"),
         "bug": ZeroDivisionError("division by zero"),
         "exit": SystemExit(3),
+        "disk": OSError(errno.ENOSPC, "No space left on device", "m.tflite"),
+        "connection": ConnectionResetError(errno.ECONNRESET, "reset"),
     }[request]
 
 

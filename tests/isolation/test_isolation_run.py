@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -53,8 +54,20 @@ def test_an_error_with_a_constructor_of_its_own_crosses_whole():
     assert (caught.value.op, caught.value.node) == ("Foo", "node_1")
 
 
+def test_a_full_disk_is_an_os_error_here_too():
+    with pytest.raises(OSError, match="No space left") as caught:
+        isolation.run("child_functions:fail", "disk")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "m.tflite")
+    assert "in fail" in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize(
-    ("request_", "words"), [("bug", "reading failed with ZeroDivisionError"), ("exit", "SystemExit: 3")]
+    ("request_", "words"),
+    [
+        ("bug", "reading failed with ZeroDivisionError"),
+        ("exit", "SystemExit: 3"),
+        ("connection", "ConnectionResetError"),
+    ],
 )
 def test_any_other_exception_is_a_failed_stage_with_the_childs_traceback(request_, words):
     with pytest.raises(StageCrashError, match=words) as caught:

@@ -50,7 +50,7 @@ def open_in_keras(request: ReferenceRequest, _: Progress) -> Session:
     """In the child: the file's model, loaded without running code of the file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras  # type: ignore[import-untyped]  # keras ships no types
+    import keras
 
     model = keras.models.load_model(request.path, compile=False, safe_mode=True)
     flat = keras.Model(list(model.inputs), list(model.outputs))
