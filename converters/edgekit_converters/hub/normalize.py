@@ -14,6 +14,7 @@ from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
+from edgekit_converters.hub.restore_global_pool import restore_global_pool
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
 from edgekit_converters.hub.tidy import give_names, merge_small_constants, name_dimensions
@@ -30,6 +31,7 @@ def normalize(hub: Hub) -> Hub:
     name_dimensions(model)
     until_settled(model, _SIMPLIFY)
     until_settled(model, _REWRITE)
+    restore_global_pool(model)  # last: a mean may have been part of a normalization
     give_bias(model)
     merge_small_constants(model)
     remove_dead_code(model)
