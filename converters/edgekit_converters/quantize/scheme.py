@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from edgekit.recipe import Precision, Recipe
+from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
@@ -105,7 +105,7 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
         return NodePlan(_without_samples(node) if weighted else Execution.FLOAT)
     if asked is Precision.FLOAT32:
         return NodePlan(Execution.FLOAT, "" if recipe.precision is asked else "kept float by the recipe")
-    reason = _obstacle(node, rule, target)
+    reason = _obstacle(node, rule, recipe, target)
     return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER)
 
 
@@ -115,11 +115,11 @@ def _without_samples(node: ir.Node) -> Execution:
     return Execution.DYNAMIC if node.op_type in ("Gemm", "MatMul") else Execution.WEIGHT_ONLY
 
 
-def _obstacle(node: ir.Node, rule: OpRule | None, target: Target) -> str:
+def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target) -> str:
     """Why the node can't compute on integers; empty when it can."""
     if rule is None:
         return f"{node.op_type} has no int8 form"
-    if rule.integer_only and not target.integer_only:
+    if rule.integer_only and not (target.integer_only or _leaves_as_integers(node, recipe)):
         return f"{node.op_type} is more accurate in float and costs little"
     if rule.weight is not None and not _has_constant_weight(node, rule):
         return "its weight is not a constant of rank 2 or more"
@@ -137,6 +137,11 @@ def _obstacle(node: ir.Node, rule: OpRule | None, target: Target) -> str:
     if node.op_type in ("Max", "Min") and len(node.inputs) < 2:
         return "it has one input"
     return ""
+
+
+def _leaves_as_integers(node: ir.Node, recipe: Recipe) -> bool:
+    """Whether the node's output is the model's own, and integers are asked for there."""
+    return recipe.io is not IoType.FLOAT32 and any(value.is_graph_output() for value in node.outputs)
 
 
 def _has_constant_weight(node: ir.Node, rule: OpRule) -> bool:

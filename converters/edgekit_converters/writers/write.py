@@ -13,6 +13,7 @@ from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
+from edgekit_converters.writers.end_encoding import end_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,9 @@ def _with_batch(spec: TensorSpec, batch: int | None) -> TensorSpec:
 
 
 def _with_encoding(spec: TensorSpec, plan: QuantPlan, io: IoType) -> TensorSpec:
-    params = plan.values.get(spec.name)
-    if io is IoType.FLOAT32 or params is None:
+    stored = end_encoding(spec.name, spec.dtype, plan, io)
+    if stored is None:
         return spec
-    stored = params.stored_as(QuantType.INT8 if io is IoType.INT8 else QuantType.UINT8)
     quantization = Quantization(float(stored.scale), int(stored.zero_point))
     return replace(spec, dtype=stored.dtype.numpy_name, quantization=quantization)
 

@@ -13,6 +13,7 @@ from edgekit.recipe import IoType
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import is_constant, name_of, value_name
+from edgekit_converters.writers.end_encoding import end_encoding
 from edgekit_converters.writers.onnx.editor import GraphEditor
 
 
@@ -44,16 +45,13 @@ class IntegerPart:
             self._give_integers(hub_name, value)
 
     def set_io(self, io: IoType) -> None:
-        """Give the model's inputs and outputs the element type asked for; values without an encoding stay as they are."""
-        if io is IoType.FLOAT32:
-            return
-        storage = QuantType.INT8 if io is IoType.INT8 else QuantType.UINT8
+        """Give the model's inputs and outputs the element type asked for. Raises ConversionError where one stays float."""
         for value in self._editor.graph.inputs:
-            if (params := self._plan.values.get(value_name(value))) is not None:
-                self._take_integers(value, params, storage)
+            if (params := self._end(value, io)) is not None:
+                self._take_integers(value, params)
         for place, value in enumerate(list(self._editor.graph.outputs)):
-            if (params := self._plan.values.get(value_name(value))) is not None:
-                self._editor.graph.outputs[place] = self._integer_output(value, params, storage)
+            if (params := self._end(value, io)) is not None:
+                self._editor.graph.outputs[place] = self._integer_output(value, params)
 
     def _outputs(self, node: ir.Node) -> list[tuple[str, ir.Value]]:
         """(hub name, value) of what leaves the node; an implied clamp is removed, another one stays behind the node."""
@@ -98,22 +96,25 @@ class IntegerPart:
         stored = self._editor.initializer(f"{name}_{params.dtype.numpy_name}", integers)
         return self._editor.dequantize(stored, params, name)
 
-    def _take_integers(self, value: ir.Value, params: QuantParams, storage: QuantType) -> None:
+    def _end(self, value: ir.Value, io: IoType) -> QuantParams | None:
+        dtype = "" if value.dtype is None else value.dtype.numpy().name
+        return end_encoding(value_name(value), dtype, self._plan, io)
+
+    def _take_integers(self, value: ir.Value, params: QuantParams) -> None:
         """Make an input integer: its quantize node falls away, float readers read it dequantized."""
-        own = params.stored_as(storage)
-        readable = self._editor.dequantize(value, own, value_name(value))
+        readable = self._editor.dequantize(value, params, value_name(value))
         self._editor.replace(value, readable, except_by=readable.producer())
-        value.type = ir.TensorType(ir.DataType.from_numpy(storage.dtype))  # not .dtype: clones share type objects
+        value.type = ir.TensorType(ir.DataType.from_numpy(params.dtype.dtype))  # not .dtype: clones share type objects
         integers = self._integers.get(value_name(value))
-        if integers is not None and storage is self._type:
+        if integers is not None and params.dtype is self._type:
             self._editor.replace(integers, value)
 
-    def _integer_output(self, value: ir.Value, params: QuantParams, storage: QuantType) -> ir.Value:
+    def _integer_output(self, value: ir.Value, params: QuantParams) -> ir.Value:
         """The integers behind a float output, under the output's name."""
         name = value_name(value)
         integers = self._integers.get(name)
-        if integers is None or storage is not self._type:
-            integers = self._editor.quantize(value, params.stored_as(storage), name)
+        if integers is None or params.dtype is not self._type:
+            integers = self._editor.quantize(value, params, name)
         value.name, integers.name = f"{name}_real", name
         return integers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
 
 from edgekit.artifact import written_whole
@@ -12,8 +11,9 @@ from edgekit.errors import ConversionError, UnsupportedOpError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.static import with_fixed_batch
-from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
+from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
+from edgekit_converters.writers.end_encoding import end_encoding
 from edgekit_converters.writers.tflite import ops
 from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor, needed_ops
 from edgekit_converters.writers.tflite.flatbuffer import serialize
@@ -94,18 +94,7 @@ def _output(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType, taken:
 
 
 def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | None:
-    """The encoding of an input or output in the file; None when it is float or not a float value at all."""
-    if io is IoType.FLOAT32 or hub_dtype(value) != np.float32:
-        return None
-    params = plan.values.get(value_name(value))
-    if params is None:
-        raise ConversionError(
-            f"{io.value} inputs and outputs were asked for, but the plan keeps {value_name(value)!r} in float. "
-            "Use float32 inputs and outputs (--io float32), or quantize the nodes at the model's ends."
-        )
-    if io is IoType.INT8:
-        return params
-    return per_tensor(float(params.scale), int(params.zero_point) + 128, QuantType.UINT8)
+    return end_encoding(value_name(value), hub_dtype(value).name, plan, io)
 
 
 def _refuse_float(model: FlatModel) -> None:
