@@ -76,7 +76,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         quantized = registry.stage("quantize")(hub, request.recipe, request.target, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
-        hub=hub,
+        hub=quantized.hub,
         plan=quantized.plan,
         recipe=request.recipe,
         target=request.target,
@@ -88,7 +88,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     report = _report(request, hub, quantized, samples, outcomes)
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
-            report = _checked(request, source, product, outcomes, report, progress)
+            report = _checked(request, source, dataclasses.replace(product, hub=hub), outcomes, report, progress)
     report = report.with_limits(*_limits(request.recipe, report))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
@@ -199,7 +199,7 @@ def _checked(
     report: Report,
     progress: Progress,
 ) -> Report:
-    """The report with everything measured. What can't be measured is a failure in it; the artifacts stay."""
+    """The report with everything measured; ``product`` holds the float hub. What can't be measured is a failure in it; the artifacts stay."""
     with tempfile.TemporaryDirectory() as folder:
         floats = _float_files(request, product, Path(folder), progress)
         artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]

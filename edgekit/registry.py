@@ -38,7 +38,7 @@ METRICS = {
 }
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",
-    "scheme": "edgekit_converters.quantize.scheme:scheme",
+    "decide": "edgekit_converters.quantize.quantize:decide",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",

@@ -11,6 +11,7 @@ from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Effort, Observer, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.integer_forms import integer_forms
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
@@ -27,8 +28,10 @@ class KeptFloat:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """The plan, the nodes it keeps float although int8 was asked for, and what calibration saw (JSON-able, by value name)."""
+    """The hub that the plan is for, the plan, the nodes it keeps float although int8 was asked for, and what calibration saw
+    (JSON-able, by value name)."""
 
+    hub: Hub
     plan: QuantPlan
     float_nodes: tuple[KeptFloat, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)
@@ -39,10 +42,10 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
 
     Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served.
     """
-    decided = scheme(hub, recipe, target)
+    hub, decided = decide(hub, recipe, target)
     floats = kept_float(hub, decided)
     if not decided.observed:
-        return Quantized(plan(hub, recipe, target, decided, {}), floats)
+        return Quantized(hub, plan(hub, recipe, target, decided, {}), floats)
     if samples is None:
         raise DatasetError(
             "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES (100 typical ones are enough), "
@@ -57,7 +60,13 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
         from edgekit_converters.quantize.correct import correct_biases
 
         planned = correct_biases(hub, planned, samples, progress)
-    return Quantized(planned, floats, ranges.summary())
+    return Quantized(hub, planned, floats, ranges.summary())
+
+
+def decide(hub: Hub, recipe: Recipe, target: Target) -> tuple[Hub, Scheme]:
+    """The hub with its operators in the forms that the precision wants, and what each of its nodes will do."""
+    prepared = integer_forms(hub) if recipe.precision.calibrated else hub
+    return prepared, scheme(prepared, recipe, target)
 
 
 def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:

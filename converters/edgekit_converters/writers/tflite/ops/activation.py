@@ -24,12 +24,30 @@ def clamp(node: HubNode, out: FlatGraph) -> None:
         return
     layout, tape = out.layout(node), out.tape
     data, fused = out.read(node, 0, layout), fused_for(*bounds)
-    if fused is FusedActivation.NONE:
+    if _range_clamps(node, out, *bounds):
+        _requantize(node, out, data, layout)
+    elif fused is FusedActivation.NONE:
         out.alias(node)
     elif fused is not None:
         tape.add(fused.name, (data,), out.output(node, layout))
     else:
         out.bind(node, _bounded(out, data, *bounds), layout)
+
+
+def _range_clamps(node: HubNode, out: FlatGraph, low: float, high: float) -> bool:
+    """Whether the integers of the output end where the clamp does, so that writing them is clamping."""
+    params = out.output_params(node) if out.is_integer(node) else None
+    if params is None:
+        return False
+    reach, slack = params.real_range(), 0.51 * float(params.scale)
+    return reach[0] >= low - slack and reach[1] <= high + slack
+
+
+def _requantize(node: HubNode, out: FlatGraph, data: FlatTensor, layout: Permutation) -> None:
+    """Add zero: XNNPACK has no int8 RELU, and its QUANTIZE rounds more coarsely than its ADD."""
+    assert data.params is not None
+    zero = out.tape.constant(data.params.quantize(np.zeros(1, np.float32)), data.params)
+    out.tape.add("ADD", (data, zero), out.output(node, layout))
 
 
 def _bounded(out: FlatGraph, data: FlatTensor, low: float, high: float) -> FlatTensor:
