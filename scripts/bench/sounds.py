@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from models import WORK, data_file
@@ -12,11 +13,16 @@ from scipy import fft, signal
 Samples = NDArray[np.float32]
 
 
-def keyword_samples(calibration: int = 200, evaluation: int = 1000) -> tuple[Path, Path]:
-    """(calibration, evaluation) .npz for the keyword network: (N, 49, 10, 1) coefficients of one second of speech each."""
-    calibrate, evaluate = WORK / "kws_calibrate.npz", WORK / "kws_evaluate.npz"
+def keyword_samples(noise: float, calibration: int = 200, evaluation: int = 1000) -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz for the keyword network: (N, 49, 10, 1) coefficients of one second of speech each.
+
+    The recordings are padded to a second with zeros, which no microphone gives: ``noise``, as a part of the loudest sample, is
+    the deviation of white noise laid over them.
+    """
+    calibrate, evaluate = (WORK / f"kws_{noise}_{part}.npz" for part in ("calibrate", "evaluate"))
     if not (calibrate.exists() and evaluate.exists()):
-        rows = _shuffled(np.load(data_file("spoken_digits.npz"))["x"])[: calibration + evaluation]
+        rows = _shuffled(np.load(data_file("spoken_digits.npz"))["x"])[: calibration + evaluation].astype(np.float64)
+        rows += np.random.default_rng(1).normal(0, 1, rows.shape) * noise * rows.max(axis=1, keepdims=True)
         _save(np.stack([keyword_features(row) for row in rows]), calibration, calibrate, evaluate)
     return calibrate, evaluate
 
@@ -32,13 +38,13 @@ def anomaly_samples(calibration: int = 1000, evaluation: int = 4000) -> tuple[Pa
     return calibrate, evaluate
 
 
-def keyword_features(recording: NDArray[np.int16]) -> Samples:
+def keyword_features(recording: NDArray[np.float64]) -> Samples:
     """One second at 8 kHz as (49, 10, 1) mel-frequency cepstral coefficients.
 
     MLPerf Tiny's keyword spotting: 16 kHz, scaled by the recording's maximum, Hann windows of 30 ms every 20 ms, magnitude
     spectra of 512 points, 40 mel bands from 20 to 4000 Hz, log(x + 1e-6), DCT-II over sqrt(2 * 40), the first ten.
     """
-    wave = signal.resample_poly(recording.astype(np.float64), 2, 1)
+    wave = signal.resample_poly(recording, 2, 1)
     wave /= max(wave.max(), 1.0)
     frames = np.lib.stride_tricks.sliding_window_view(wave, 480)[::320]
     spectra = np.abs(np.fft.rfft(frames * signal.windows.hann(480, sym=False), 512))
@@ -76,11 +82,11 @@ def _mel_bands(count: int, points: int, rate: int, low: float, high: float) -> N
     return bands
 
 
-def _shuffled(rows: NDArray[np.generic]) -> NDArray[np.generic]:
+def _shuffled(rows: NDArray[Any]) -> NDArray[Any]:
     return rows[np.random.default_rng(0).permutation(len(rows))]
 
 
-def _save(rows: NDArray[np.generic], calibration: int, calibrate: Path, evaluate: Path) -> None:
+def _save(rows: NDArray[Any], calibration: int, calibrate: Path, evaluate: Path) -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     np.savez(calibrate, x=rows[:calibration])
     np.savez(evaluate, x=rows[calibration:])
