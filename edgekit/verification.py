@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit import registry
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.datasets import open_dataset
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
 from edgekit.inference import find_runtime
@@ -47,7 +47,7 @@ class Job:
     preprocess: Preprocess | None
     metric: str | None
     threads: int
-    timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=20.0))
+    timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     found = evaluate(candidates, samples, metric=metric, pairs=[pair] if pair else [], progress=progress)
     progress.stage("placement")
     placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
-    timed = _time(job, sessions, progress)
+    timed, untimed = _time(job, sessions, progress)
     entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed))
     return Verification(
         reference=reference.description,
@@ -88,7 +88,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=(*notes, *_slower_than_float(entries)),
+        notes=(*notes, *untimed, *_slower_than_float(entries)),
     )
 
 
@@ -125,10 +125,15 @@ def _twin_names(job: Job, sessions: Mapping[str, Session]) -> tuple[str, str] | 
     return (names[0], names[1]) if len(names) == 2 else None
 
 
-def _time(job: Job, sessions: Mapping[str, Session], progress: Progress) -> Benchmark | None:
-    """All opened files against one another; None when there is none."""
+def _time(job: Job, sessions: Mapping[str, Session], progress: Progress) -> tuple[Benchmark | None, tuple[str, ...]]:
+    """All opened files against one another; what could not be timed is a remark, and costs no other figure."""
     contenders = [contender(file.path, threads=job.threads) for file in job.files if file.name in sessions]
-    return benchmark(contenders, job.timing, progress=progress) if contenders else None
+    if not contenders:
+        return None, ()
+    try:
+        return benchmark(contenders, job.timing, progress=progress), ()
+    except MeasurementError as error:
+        return None, (f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}",)
 
 
 def _conditions(measured: Benchmark | None) -> tuple[str, ...]:
@@ -155,19 +160,20 @@ def _entries(
     measured: Benchmark | None,
 ) -> Iterator[Entry]:
     opened = [file for file in job.files if file.name in sessions]
-    for file, own in zip(opened, measured.results if measured else (), strict=True):
+    timed = measured.results if measured else (None,) * len(opened)
+    for file, own in zip(opened, timed, strict=True):
         yield Entry(
             name=file.name,
             role=file.role,
             file=file.path.name,
             format=file.path.suffix.removeprefix("."),
             precision=file.precision,
-            runtime=f"{own.runtime} {own.runtime_version}",
+            runtime=f"{own.runtime} {own.runtime_version}" if own else find_runtime(file.path).name,
             size_bytes=file.path.stat().st_size,
             accuracy=found.accuracy.get(file.name),
             drop_points=found.drop_points(file.name, ORIGINAL),
             agreement=found.agreement[file.name],
-            latency=_figures(own),
+            latency=_figures(own) if own else None,
             placement=placements[file.name],
         )
 
