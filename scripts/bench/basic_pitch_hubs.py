@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 from commands import edgekit, entry
-from models import WORK, basic_pitch_model, data_file
+from models import WORK, basic_pitch_model
 from numpy.typing import NDArray
 from results import Figure, Result, publish
-from scipy import signal
+from sounds import basic_pitch_samples
 
-WINDOW, RATE = 43_844, 22_050
 Outputs = Mapping[str, NDArray[np.float32]]
 
 
@@ -29,7 +28,7 @@ def main() -> int:
 
 
 def _hubs() -> Result:
-    windows = sound(32)[::4]
+    windows = np.load(basic_pitch_samples()[1])["x"][:8]
     onnx, saved = _answers(basic_pitch_model(".onnx"), windows), _answers(basic_pitch_model(""), windows)
     tflite = _tflite_answers(basic_pitch_model(".tflite"), windows)
     figures = []
@@ -76,11 +75,7 @@ def _nearest(wanted: NDArray[np.float32], answers: Outputs) -> tuple[str, float]
 
 
 def _converted() -> Result:
-    windows = sound(96)
-    calibrate, evaluate = WORK / "basic_pitch_calibrate.npz", WORK / "basic_pitch_evaluate.npz"
-    WORK.mkdir(parents=True, exist_ok=True)
-    np.savez(calibrate, x=windows[0::2])
-    np.savez(evaluate, x=windows[1::2])
+    calibrate, evaluate = basic_pitch_samples()
     report, _ = edgekit(
         *("convert", basic_pitch_model(".onnx"), "-o", WORK / "basic_pitch"),
         *("--calibrate", calibrate, "--evaluate", evaluate),
@@ -103,17 +98,6 @@ def _figures(report: dict[str, Any], name: str) -> list[Figure]:
         Figure(f"SQNR, {one['name']}, {name}", one["sqnr_db"], "dB", beside=f"{own['size_bytes'] / 1000:.0f} kB")
         for one in own["agreement"]["outputs"]
     ]
-
-
-def sound(count: int) -> NDArray[np.float32]:
-    """(count, 43844, 1): windows of two seconds of speech at 22,050 Hz, -1..1."""
-    data = np.load(data_file("spoken_digits.npz"))
-    x, lengths = data["x"], data["length"]
-    order = np.random.default_rng(0).permutation(len(x))[: 8 * count]
-    wave = np.concatenate([x[row][: lengths[row]] for row in order]) / 32768
-    resampled = signal.resample_poly(wave, RATE // 50, 8000 // 50)
-    windows: NDArray[np.float32] = resampled[: count * WINDOW].reshape(count, WINDOW, 1).astype(np.float32)
-    return windows
 
 
 if __name__ == "__main__":

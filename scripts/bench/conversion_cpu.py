@@ -26,7 +26,11 @@ def main() -> int:
     parser.add_argument("--percentile", action="store_true")
     arguments = parser.parse_args()
     load = load_average()
-    candidates = {"plain": lambda: _edgekit("plain"), "standard": lambda: _edgekit("standard"), "min-max": _peer_min_max}
+    candidates = {
+        "plain": lambda: _edgekit("plain"),
+        "standard": lambda: _edgekit("standard"),
+        "min-max": _peer_min_max,
+    }
     found = _medians(candidates, arguments.rounds)
     percentile = _peer_percentile() if arguments.percentile else None
     return publish(_result(found, percentile, arguments.rounds), load)

@@ -1,10 +1,10 @@
-"""What edgekit adds to a bare runtime's call, and what starting it costs.
+"""What edgekit adds to a bare runtime's call, and what starting it costs (run 5d of docs/results.md).
 
-    python scripts/bench/overhead.py MODEL.tflite [--rounds 400]
+    EDGEKIT_DATA=<folder> python scripts/bench/overhead.py [MODEL.tflite] [--rounds 400]
 
-Prints, as medians of interleaved blocks: ``load(...).run`` over the interpreter's set_tensor, invoke and get_tensor,
-with the file's own integers; with float arrays, beside the bare call with the conversion written out in numpy;
-``import edgekit`` over ``import numpy``; and ``edgekit --help``.
+Medians of interleaved blocks, on the int8 file of MLPerf Tiny's ad01 unless another is named: ``load(...).run`` over the
+interpreter's set_tensor, invoke and get_tensor, with the file's own integers; with float arrays, beside the bare call with the
+conversion written out in numpy; ``import edgekit`` over ``import numpy``; and ``edgekit --help``.
 """
 
 from __future__ import annotations
@@ -14,33 +14,61 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from commands import edgekit as edgekit_command
+from models import WORK, data_file
 from numpy.typing import NDArray
+from results import Figure, Result, load_average, publish
+from sounds import anomaly_samples
 
 import edgekit
 
 CALLS_A_BLOCK = 50
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=400)
     arguments = parser.parse_args()
-    bare, raw, converting, real = medians(calls(arguments.model), arguments.rounds)
-    print(f"bare call            {bare:8.2f} us")
-    print(f"run(raw)             {raw:8.2f} us  +{raw - bare:.2f}")
-    print(f"bare with conversion {converting:8.2f} us  +{converting - bare:.2f}")
-    print(f"run                  {real:8.2f} us  +{real - bare:.2f}")
-    numpy_s, edgekit_s, help_s = medians(
+    load = load_average()
+    model = arguments.model or _ad01()
+    result = Result(
+        name="overhead",
+        title=f"What edgekit adds to a bare runtime's call ({model.name})",
+        figures=[*_call_figures(medians(calls(model), arguments.rounds)), *_start_figures()],
+        timed=True,
+    )
+    return publish(result, load)
+
+
+def _ad01() -> Path:
+    out = WORK / "overhead"
+    calibrate = anomaly_samples()[0]
+    edgekit_command("convert", data_file("mlperf_tiny/ad01.h5"), "-o", out, "--calibrate", calibrate, "--no-checks")
+    return out / "ad01.int8.tflite"
+
+
+def _call_figures(found: Sequence[float]) -> Iterator[Figure]:
+    bare, raw, converting, real = found
+    yield Figure("bare call", bare, "us")
+    yield Figure("load(...).run(raw=True) over the bare call", raw - bare, "us", 5.0)
+    yield Figure("bare call with the conversion to int8 and back in numpy", converting, "us")
+    yield Figure(
+        "load(...).run over that", real - converting, "us", 5.0, beside=f"{real - bare:.1f} over the bare call"
+    )
+
+
+def _start_figures() -> Iterator[Figure]:
+    numpy_us, edgekit_us, help_us = medians(
         [start("import numpy"), start("import numpy, edgekit"), help_text], 15, calls=1
     )
-    print(f"import edgekit over import numpy {(edgekit_s - numpy_s) / 1e6:.3f} s")
-    print(f"edgekit --help {help_s / 1e6:.3f} s")
+    yield Figure("import edgekit over import numpy", (edgekit_us - numpy_us) / 1e6, "s", 0.10)
+    yield Figure("edgekit --help", help_us / 1e6, "s", 0.15)
 
 
 def calls(path: Path) -> list[Callable[[], object]]:
@@ -104,4 +132,4 @@ def help_text() -> object:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -38,6 +38,19 @@ def anomaly_samples(calibration: int = 1000, evaluation: int = 4000) -> tuple[Pa
     return calibrate, evaluate
 
 
+def basic_pitch_samples(calibration: int = 48, evaluation: int = 48) -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz for basic-pitch: (N, 43844, 1), two seconds of speech at 22,050 Hz each, -1..1."""
+    calibrate, evaluate = WORK / "basic_pitch_calibrate.npz", WORK / "basic_pitch_evaluate.npz"
+    if not (calibrate.exists() and evaluate.exists()):
+        data, count = np.load(data_file("spoken_digits.npz")), calibration + evaluation
+        rows = list(zip(data["x"], data["length"], strict=True))
+        order = np.random.default_rng(0).permutation(len(rows))[: 8 * count]
+        wave = np.concatenate([rows[index][0][: rows[index][1]] for index in order]) / 32768
+        windows = signal.resample_poly(wave, 441, 160)[: count * 43_844].reshape(count, 43_844, 1)
+        _save(windows.astype(np.float32), calibration, calibrate, evaluate)
+    return calibrate, evaluate
+
+
 def keyword_features(recording: NDArray[np.float64]) -> Samples:
     """One second at 8 kHz as (49, 10, 1) mel-frequency cepstral coefficients.
 
