@@ -108,22 +108,36 @@ class BinaryAccuracy:
         return _ratio(self._right, self._seen)
 
 
+class _Mean:
+    """Mean of all numbers added so far; not a number before the first."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        self._sum += float(values.sum())
+        self._count += values.size
+
+    @property
+    def value(self) -> float:
+        return _ratio(self._sum, self._count)
+
+
 class SquaredError:
     """Mean squared difference between the output and the labels."""
 
     kind = MetricKind("mse", higher_is_better=False, points_per_unit=None)
 
     def __init__(self, output: str = "") -> None:
-        self._output, self._sum, self._seen = output, 0.0, 0
+        self._output, self._mean = output, _Mean()
 
     def update(self, observed: Observed) -> None:
         difference = _difference(_chosen(observed.outputs, self._output), _labels(observed, "mse"), "labels")
-        self._sum += float(np.square(difference).sum())
-        self._seen += difference.size
+        self._mean.add(np.square(difference))
 
     @property
     def value(self) -> float:
-        return _ratio(self._sum, self._seen)
+        return self._mean.value
 
 
 class AbsoluteError:
@@ -132,16 +146,15 @@ class AbsoluteError:
     kind = MetricKind("mae", higher_is_better=False, points_per_unit=None)
 
     def __init__(self, output: str = "") -> None:
-        self._output, self._sum, self._seen = output, 0.0, 0
+        self._output, self._mean = output, _Mean()
 
     def update(self, observed: Observed) -> None:
         difference = _difference(_chosen(observed.outputs, self._output), _labels(observed, "mae"), "labels")
-        self._sum += float(np.abs(difference).sum())
-        self._seen += difference.size
+        self._mean.add(np.abs(difference))
 
     @property
     def value(self) -> float:
-        return _ratio(self._sum, self._seen)
+        return self._mean.value
 
 
 class ReconstructionError:
@@ -150,16 +163,15 @@ class ReconstructionError:
     kind = MetricKind("reconstruction-mse", higher_is_better=False, points_per_unit=None)
 
     def __init__(self, output: str = "") -> None:
-        self._output, self._sum, self._seen = output, 0.0, 0
+        self._output, self._mean = output, _Mean()
 
     def update(self, observed: Observed) -> None:
         errors = _reconstruction_errors(observed, self._output)
-        self._sum += float(errors.sum())
-        self._seen += len(errors)
+        self._mean.add(errors)
 
     @property
     def value(self) -> float:
-        return _ratio(self._sum, self._seen)
+        return self._mean.value
 
 
 class _Ranking:
@@ -238,19 +250,18 @@ class Cosine:
     kind = MetricKind("cosine")
 
     def __init__(self, output: str = "") -> None:
-        self._output, self._sum, self._seen = output, 0.0, 0
+        self._output, self._mean = output, _Mean()
 
     def update(self, observed: Observed) -> None:
         found = _flat(_chosen(observed.outputs, self._output))
         names = list(observed.outputs)
         place = names.index(self._output) if self._output else 0
         original = _flat(list(observed.reference.values())[place])
-        self._sum += float(cosines(original, found).sum())
-        self._seen += len(found)
+        self._mean.add(cosines(original, found))
 
     @property
     def value(self) -> float:
-        return _ratio(self._sum, self._seen)
+        return self._mean.value
 
 
 class UserFunction:

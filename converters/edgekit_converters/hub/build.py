@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from edgekit_converters.hub.inferable import inferable
 from edgekit_converters.hub.model import IR_VERSION, OPSET, Hub
+from edgekit_converters.names import UniqueNames
 
 
 class GraphBuilder:
@@ -20,12 +21,14 @@ class GraphBuilder:
 
     def __init__(self, name: str = "model") -> None:
         self._graph = ir.Graph([], [], nodes=[], opset_imports={"": OPSET}, name=name)
-        self._names: set[str] = set()
+        self._names = UniqueNames()
 
     def input(self, name: str, dtype: str, shape: Sequence[int | str]) -> ir.Value:
         """A model input; ``dtype`` is numpy's name; a string in ``shape`` is a symbolic dimension."""
         value = ir.Value(
-            name=self._unique(name), shape=ir.Shape(shape), type=ir.TensorType(ir.DataType.from_numpy(np.dtype(dtype)))
+            name=self._names.give(name),
+            shape=ir.Shape(shape),
+            type=ir.TensorType(ir.DataType.from_numpy(np.dtype(dtype))),
         )
         self._graph.inputs.append(value)
         return value
@@ -35,7 +38,7 @@ class GraphBuilder:
         data = np.asarray(array)
         if not isinstance(array, (np.ndarray, np.generic)):
             data = data.astype(np.float32 if data.dtype.kind == "f" else data.dtype)
-        tensor = ir.Tensor(np.ascontiguousarray(data).reshape(data.shape), name=self._unique(name))
+        tensor = ir.Tensor(np.ascontiguousarray(data).reshape(data.shape), name=self._names.give(name))
         value = ir.Value(
             name=tensor.name, shape=ir.Shape(data.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )
@@ -50,9 +53,9 @@ class GraphBuilder:
         self, op_type: str, *inputs: ir.Value | None, outputs: int, name: str | None = None, **attributes: Any
     ) -> tuple[ir.Value, ...]:
         """All outputs of a new node."""
-        node = ir.node(op_type, list(inputs), attributes, num_outputs=outputs, name=self._unique(name or op_type))
+        node = ir.node(op_type, list(inputs), attributes, num_outputs=outputs, name=self._names.give(name or op_type))
         for index, value in enumerate(node.outputs):
-            value.name = self._unique(f"{node.name}:{index}" if index else f"{node.name}_out")
+            value.name = self._names.give(f"{node.name}:{index}" if index else f"{node.name}_out")
         self._graph.append(node)
         infer_node(node)
         return tuple(node.outputs)
@@ -67,14 +70,6 @@ class GraphBuilder:
     def build(self, framework: str, source: Path | None = None, notes: tuple[str, ...] = ()) -> Hub:
         model = ir.Model(self._graph, ir_version=IR_VERSION, producer_name="edgekit")
         return Hub(model, framework, source, notes)
-
-    def _unique(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
 
 
 def infer_node(node: ir.Node) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgekit_converters.names import UniqueNames
+
 
 def constant(value: ir.Value | None) -> NDArray[Any] | None:
     """The array of an initializer; None for anything computed or fed."""
@@ -101,8 +103,8 @@ class Editor:
 
     def __init__(self, model: ir.Model) -> None:
         self.graph = model.graph
-        self._names = {value.name for value in all_values(model)}
-        self._names |= {node.name for node in ir.traversal.RecursiveGraphIterator(model.graph)}
+        nodes = ir.traversal.RecursiveGraphIterator(model.graph)
+        self._names = UniqueNames(named.name for named in (*all_values(model), *nodes))
 
     def constant(self, array: NDArray[Any], hint: str = "constant") -> ir.Value:
         """A new initializer."""
@@ -170,12 +172,7 @@ class Editor:
             maker.name = node.name
 
     def unique(self, hint: str) -> str:
-        candidate, count = hint, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{hint}_{count}"
-        self._names.add(candidate)
-        return candidate
+        return self._names.give(hint)
 
 
 def _is_bound(value: ir.Value, graph: ir.Graph) -> bool:

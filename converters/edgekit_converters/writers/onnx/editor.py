@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgekit_converters.names import UniqueNames
 from edgekit_converters.quantize.params import QuantParams
 
 
@@ -18,11 +19,11 @@ class GraphEditor:
     def __init__(self, graph: ir.Graph) -> None:
         self.graph = graph
         values = [value for node in graph for value in node.outputs]
-        self._names = {value.name for value in (*graph.inputs, *graph.initializers.values(), *values)}
-        self._names.update(node.name for node in graph)
+        named = (*graph.inputs, *graph.initializers.values(), *values, *graph)
+        self._names = UniqueNames(each.name for each in named)
 
     def initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
-        tensor = ir.Tensor(np.asarray(array), name=self._unique(name))
+        tensor = ir.Tensor(np.asarray(array), name=self._names.give(name))
         value = ir.Value(
             name=tensor.name, shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )
@@ -33,9 +34,9 @@ class GraphEditor:
         self, op: str, inputs: Sequence[ir.Value | None], name: str, *, outputs: int = 1, **attributes: Any
     ) -> tuple[ir.Value, ...]:
         """The outputs of a new node."""
-        made = ir.node(op, list(inputs), attributes, num_outputs=outputs, name=self._unique(f"{name}/{op}"))
+        made = ir.node(op, list(inputs), attributes, num_outputs=outputs, name=self._names.give(f"{name}/{op}"))
         for value in made.outputs:
-            value.name = self._unique(f"{name}/{op}_out")
+            value.name = self._names.give(f"{name}/{op}_out")
         self.graph.append(made)
         return tuple(made.outputs)
 
@@ -58,7 +59,7 @@ class GraphEditor:
                 reader.replace_input_with(index, new)
         if old.is_graph_output():
             place = list(self.graph.outputs).index(old)
-            name, old.name = old.name, self._unique(f"{old.name}_float")
+            name, old.name = old.name, self._names.give(f"{old.name}_float")
             self.graph.outputs[place] = new
             new.name, new.shape = name, old.shape
             new.type = new.type or old.type
@@ -76,14 +77,6 @@ class GraphEditor:
     def _parameters(self, params: QuantParams, name: str) -> tuple[ir.Value, ir.Value]:
         zero_point = params.zero_point.astype(params.dtype.dtype)
         return self.initializer(f"{name}_scale", params.scale), self.initializer(f"{name}_zero_point", zero_point)
-
-    def _unique(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
 
 
 def _axis(params: QuantParams) -> dict[str, int]:

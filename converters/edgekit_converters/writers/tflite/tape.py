@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from edgekit.errors import ConversionError
+from edgekit_converters.names import UniqueNames
 from edgekit_converters.quantize.params import QuantParams
 from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatOp, FlatTensor, options
 from edgekit_converters.writers.tflite.layout import Permutation, moves_data, permuted
@@ -21,7 +22,7 @@ class Tape:
 
     def __init__(self, reserved_names: Iterable[str] = ()) -> None:
         self.ops: list[FlatOp] = []
-        self._names: set[str] = set(reserved_names)
+        self._names = UniqueNames(reserved_names)
         self._pool: dict[object, FlatTensor] = {}
         self._reshaped_from: dict[FlatTensor, FlatTensor] = {}
         self._prefix = "tensor"
@@ -31,12 +32,7 @@ class Tape:
         self._prefix = prefix
 
     def unique_name(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._names:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._names.add(candidate)
-        return candidate
+        return self._names.give(name)
 
     def temporary(
         self, shape: Sequence[int], dtype: DTypeLike = np.float32, params: QuantParams | None = None, name: str = ""
