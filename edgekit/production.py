@@ -92,6 +92,9 @@ def _outcomes(product: Product, formats: Sequence[str], folder: Path, progress: 
             artifact = _write(product, file_format, folder)
         except EdgekitError as error:
             yield Outcome(file_format, None, time.perf_counter() - began, str(error))
+        except ModuleNotFoundError as error:
+            missing = registry.missing_package(error, f"writing {file_format} files")
+            yield Outcome(file_format, None, time.perf_counter() - began, str(missing))
         else:
             yield Outcome(file_format, artifact, time.perf_counter() - began)
 

@@ -7,6 +7,7 @@ A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -80,10 +81,17 @@ def load_attribute(reference: str, purpose: str) -> Any:
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
-        package = (error.name or module_name).partition(".")[0]
-        if package.startswith("edgekit"):
-            raise
-        raise MissingPackageError(package, _EXTRA_OF_PACKAGE.get(package, "convert"), purpose) from error
+        raise missing_package(error, purpose) from error
+
+
+def missing_package(error: ModuleNotFoundError, purpose: str) -> Exception:
+    """The error that names the package's extra; ``error`` itself where it is a module of edgekit that is not there."""
+    package = (error.name or str(error)).partition(".")[0]
+    if package.startswith("edgekit"):
+        return error
+    if package == "ai_edge_litert" and sys.version_info < (3, 11):
+        purpose += " (on Python 3.11 or newer)"
+    return MissingPackageError(package, _EXTRA_OF_PACKAGE.get(package, "convert"), purpose)
 
 
 _EXTRA_OF_PACKAGE = {

@@ -46,7 +46,9 @@ def crashing_when_checking():
 """
 
 
-def start(folder: Path, model: Path, *options: str, largest_file: int | None = None) -> subprocess.Popen[str]:
+def start(
+    folder: Path, model: Path, *options: str, largest_file: int | None = None, python_path: Path | None = None
+) -> subprocess.Popen[str]:
     """``edgekit convert`` in a process of its own; temporary files go to ``folder``/tmp."""
     (folder / "tmp").mkdir()
     (folder / "stream.py").write_text(SAMPLES)
@@ -58,7 +60,7 @@ def start(folder: Path, model: Path, *options: str, largest_file: int | None = N
     return subprocess.Popen(
         [sys.executable, "-m", "edgekit.cli", "convert", str(model), "-o", "out", "--json", *options],
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(python_path or "")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,6 +144,19 @@ def test_a_native_crash_while_checking_keeps_the_files(digits: Path, tmp_path: P
     assert "SIGSEGV" in failure["message"]
     assert {"digits.int8.tflite", "digits.int8.onnx", "report.json"} <= files_in(tmp_path / "out")
     assert files_in(tmp_path / "tmp") == set()
+
+
+def test_a_package_that_one_format_needs_costs_that_format_alone(digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "hidden" / "ai_edge_litert").mkdir(parents=True)
+    hiding = "raise ModuleNotFoundError('No module named ai_edge_litert', name='ai_edge_litert')\n"
+    (tmp_path / "hidden" / "ai_edge_litert" / "__init__.py").write_text(hiding)
+    with start(tmp_path, digits, *UNCHECKED, python_path=tmp_path / "hidden") as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    (failure,) = json.loads(out)["failures"]
+    assert failure["stage"] == "write tflite"
+    assert "pip install 'edgekit-ml[tflite]'" in failure["message"]
+    assert "digits.int8.onnx" in files_in(tmp_path / "out")
 
 
 def test_an_output_that_is_a_file(digits: Path, tmp_path: Path) -> None:
