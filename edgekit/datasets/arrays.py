@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.datasets.names import GROUPS, LABELS, SINGLE, match_names
+from edgekit.datasets.stored_array import StoredArray
 from edgekit.errors import DatasetError
 from edgekit.protocols import Batch
+
+Stored = NDArray[Any] | StoredArray
 
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error)
 
@@ -46,7 +49,7 @@ class ArrayStore:
             feeds = {name: np.asarray(array[part]) for name, array in self._arrays.items()}
             yield Batch(feeds, _part(self._labels, part), _part(self._groups, part))
 
-    def _all(self) -> dict[str, NDArray[Any]]:
+    def _all(self) -> dict[str, Stored]:
         extra = {"labels": self._labels, "groups": self._groups}
         return {**self._arrays, **{name: array for name, array in extra.items() if array is not None}}
 
@@ -58,33 +61,32 @@ def _names(path: Path) -> tuple[str, ...]:
         return tuple(name.removesuffix(".npy") for name in archive.namelist())
 
 
-def _open(path: Path, name: str) -> NDArray[Any]:
-    """The array, mapped where it is stored as it is. Never unpickles."""
+def _open(path: Path, name: str) -> Stored:
+    """The array, left on the disk where it is stored as it is. Never unpickles."""
     if path.suffix.lower() == ".npy":
-        return _counted(np.load(path, mmap_mode="r", allow_pickle=False), name)
+        with path.open("rb") as stream:
+            return _left_on_disk(path, stream, 0, path.stat().st_size, name)
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{name}.npy")
         if member.compress_type == zipfile.ZIP_STORED:
-            return _mapped(path, archive, member, name)
+            with archive.open(member) as stream:
+                return _left_on_disk(path, stream, _data_offset(path, member), member.file_size, name)
     with np.load(path, allow_pickle=False) as arrays:
         return _counted(arrays[name], name)
 
 
-def _mapped(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    with archive.open(member) as stream:
-        shape, fortran, dtype = _header(stream)
-        header_bytes = stream.tell()
+def _left_on_disk(path: Path, stream: IO[bytes], offset: int, size_bytes: int, name: str) -> Stored:
+    """The array whose .npy image of ``size_bytes`` begins at ``offset`` of the file; ``stream`` stands at its first byte."""
+    shape, fortran, dtype = _header(stream)
+    header_bytes = stream.tell()
     if dtype.hasobject:
         raise ValueError(f"array {name!r} holds Python objects, which are never unpickled")
     nbytes = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    if header_bytes + nbytes != member.file_size:
-        raise ValueError(
-            f"array {name!r} is {member.file_size} bytes long, its header announces {header_bytes + nbytes}"
-        )
-    if nbytes == 0:
-        return np.empty(shape, dtype)
-    offset = _data_offset(path, member) + header_bytes
-    return _counted(np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C"), name)
+    if header_bytes + nbytes != size_bytes:
+        raise ValueError(f"array {name!r} is {size_bytes} bytes long, its header announces {header_bytes + nbytes}")
+    if nbytes == 0 or not shape:
+        return _counted(np.empty(shape, dtype), name)
+    return StoredArray(path, dtype, offset + header_bytes, shape, "F" if fortran else "C")
 
 
 def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -109,7 +111,7 @@ def _counted(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
-def _labels(path: Path, names: Sequence[str], inputs: Collection[str], wanted: str | None) -> NDArray[Any] | None:
+def _labels(path: Path, names: Sequence[str], inputs: Collection[str], wanted: str | None) -> Stored | None:
     """``wanted``: None (array ``y`` if there is one), "none", "array:NAME" or "file:PATH.npy"."""
     if wanted == "none":
         return None
@@ -125,15 +127,15 @@ def _labels(path: Path, names: Sequence[str], inputs: Collection[str], wanted: s
     return _open(path, value)
 
 
-def _common_count(arrays: Mapping[str, NDArray[Any]], path: Path) -> int:
-    counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
+def _common_count(arrays: Mapping[str, Stored], path: Path) -> int:
+    counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise DatasetError(f"the arrays of {path.name} have different numbers of samples ({listed})")
     return next(iter(counts.values()))
 
 
-def _part(array: NDArray[Any] | None, part: slice) -> NDArray[Any] | None:
+def _part(array: Stored | None, part: slice) -> NDArray[Any] | None:
     return None if array is None else np.asarray(array[part])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Quantization, TensorSpec
 from edgekit.datasets import open_dataset, require_varied
+from edgekit.datasets.stored_array import StoredArray
 from edgekit.errors import DatasetError
 
 PICTURE = TensorSpec("image", "float32", ("batch", 4, 4, 3))
@@ -43,8 +46,31 @@ def test_the_only_input_is_found_by_its_name_or_x(tmp_path: Path, name: str, com
 def test_uncompressed_arrays_stay_on_the_disk(tmp_path: Path) -> None:
     location = saved(tmp_path, x=np.asfortranarray(pictures()), y=np.arange(10))
     dataset = open_dataset(location, [PICTURE])
-    assert isinstance(dataset._store._arrays["image"], np.memmap)  # type: ignore[attr-defined]
+    assert isinstance(dataset._store._arrays["image"], StoredArray)  # type: ignore[attr-defined]
     np.testing.assert_array_equal(everything(location, PICTURE)["image"], pictures())
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux' /proc/self/status")
+def test_what_was_read_does_not_stay_in_memory(tmp_path: Path) -> None:
+    location = saved(tmp_path, x=np.zeros((64, 512, 1024), np.float32))
+    code = f"""
+from edgekit.artifact import TensorSpec
+from edgekit.datasets import open_dataset
+for batch in open_dataset({location!r}, [TensorSpec("image", "float32", ("n", 512, 1024))]).batches(1):
+    batch.feeds["image"].sum()
+[peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(peak)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < Path(location).stat().st_size / 1024
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_named(tmp_path: Path) -> None:
+    location = saved(tmp_path, x=pictures())
+    dataset = open_dataset(location, [PICTURE])
+    Path(location).write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"samples\.npz any more"):
+        next(dataset.batches(1))
 
 
 def test_a_dataset_can_be_read_again_and_again_in_batches(tmp_path: Path) -> None:
