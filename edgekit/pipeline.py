@@ -199,7 +199,10 @@ def _checked(
     report: Report,
     progress: Progress,
 ) -> Report:
-    """The report with everything measured; ``product`` holds the float hub. What can't be measured is a failure in it; the artifacts stay."""
+    """The report with everything measured; ``product`` holds the float hub.
+
+    What can't be measured is a failure in the report; the artifacts stay.
+    """
     with tempfile.TemporaryDirectory() as folder:
         floats = _float_files(request, product, Path(folder), progress)
         artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
