@@ -1,9 +1,9 @@
-"""Every model converted in fresh environments that hold edgekit and only the extras that its route needs (run 6 of docs/results.md).
+"""Every model converted in fresh environments that hold edgekit and the extra that its route needs (run 6 of docs/results.md).
 
     EDGEKIT_DATA=<folder> python scripts/bench/fresh_environment.py [--extras convert,tensorflow,pytorch] [--folder FOLDER]
 
-Builds edgekit's wheel, makes one virtual environment per extra, installs the wheel there from the package index, converts, and looks that
-no framework is importable where none is wanted. The environments need 5 GB; without ``--folder`` they are removed.
+Builds edgekit's wheel, makes one virtual environment per extra, installs the wheel there from the package index, converts, and
+looks that no framework is importable where none is wanted. The environments need 5 GB; without ``--folder`` they are removed.
 """
 
 from __future__ import annotations

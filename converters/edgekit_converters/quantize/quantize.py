@@ -8,12 +8,13 @@ from typing import Any
 
 from edgekit.errors import DatasetError
 from edgekit.protocols import Dataset, Progress
-from edgekit.recipe import Effort, Observer, Recipe
+from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.integer_forms import integer_forms
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
+from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
 
 
@@ -40,9 +41,12 @@ class Quantized:
 def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, progress: Progress) -> Quantized:
     """Calibrate, plan, correct.
 
-    Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served.
+    Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served, RecipeError when
+    a rule matches no node.
     """
-    hub, decided = decide(hub, recipe, target)
+    given, (hub, decided) = hub, decide(hub, recipe, target)
+    if recipe.precision is not Precision.FLOAT32:
+        require_matching(recipe.rules, (*_names(given), *_names(hub)))
     floats = kept_float(hub, decided)
     if not decided.observed:
         return Quantized(hub, plan(hub, recipe, target, decided, {}), floats)
@@ -61,6 +65,11 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
 
         planned = correct_biases(hub, planned, samples, progress)
     return Quantized(hub, planned, floats, ranges.summary())
+
+
+def _names(hub: Hub) -> tuple[str, ...]:
+    """What the scope of a rule may match: nodes, and inputs, whose observer a rule may choose."""
+    return (*(name_of(node) for node in hub.model.graph), *(spec.name for spec in hub.inputs))
 
 
 def decide(hub: Hub, recipe: Recipe, target: Target) -> tuple[Hub, Scheme]:
