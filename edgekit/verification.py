@@ -22,6 +22,9 @@ from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
 
 ORIGINAL = "original"
 
+POOR_SQNR_DB = 12.0
+"""Below this the error has more than a quarter of the outputs' amplitude."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -88,7 +91,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=(*notes, *untimed, *_slower_than_float(entries)),
+        notes=(*notes, *untimed, *_slower_than_float(entries), *_far_from_original(entries)),
     )
 
 
@@ -176,6 +179,18 @@ def _entries(
             latency=_figures(own) if own else None,
             placement=placements[file.name],
         )
+
+
+def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:
+    """A sentence for each artifact whose outputs have little to do with the original's."""
+    for entry in entries:
+        agreement = entry.agreement
+        if entry.role is Role.ARTIFACT and agreement is not None and agreement.sqnr_db < POOR_SQNR_DB:
+            yield (
+                f"{entry.name} is far from the original ({agreement.sqnr_db:.1f} dB). A tensor in it needs more than 8 bits: "
+                "keep the nodes around it float (--keep-float 'NAME*'; --dry-run lists the names), or use "
+                "--precision int8-dynamic"
+            )
 
 
 def _slower_than_float(entries: tuple[Entry, ...]) -> Iterator[str]:

@@ -127,3 +127,9 @@ def test_samples_that_do_not_fit_are_refused(job: Job, tmp_path: Path) -> None:
 def test_an_unknown_metric_is_refused(job: Job) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'top1'"):
         verify(job, metric="topp1")
+
+
+def test_an_int8_file_far_from_the_original_is_called_that(job: Job) -> None:
+    found = verify(job)
+    assert [note for note in found.notes if note.startswith("wrong is far from the original")]
+    assert not [note for note in found.notes if note.startswith("coarse is far")]

@@ -190,3 +190,26 @@ def test_a_channel_of_tiny_weights_keeps_its_bias_inside_int32():
     steps = bias / (params.scale * 1e-3)
     assert (np.abs(steps) <= 2**30 + 1).all()
     assert params.scale[1] == pytest.approx(1 / 127)
+
+
+def log_spectrum(behind: bool) -> Hub:
+    """A convolution, its logarithm, and (``behind``) a convolution on that."""
+    builder = GraphBuilder()
+    x = builder.input("x", "float32", ["N", 3, 8, 8])
+    spectrum = builder.op("Relu", conv(builder, x, 4, "front"), name="power")
+    log = builder.op("Log", builder.op("Add", spectrum, builder.constant(1e-3), name="offset"), name="log")
+    builder.output(conv(builder, log, 2, "back") if behind else log, "y")
+    return builder.build("test")
+
+
+def test_what_leads_to_a_logarithm_that_layers_work_on_stays_float():
+    hub = log_spectrum(behind=True)
+    result = planned(hub, ranges_of(hub))
+    assert result.execution("front") is Execution.FLOAT
+    assert "logarithm log" in result.nodes["front"].reason
+    assert result.execution("back") is Execution.INTEGER
+
+
+def test_a_logarithm_at_the_end_keeps_nothing_float():
+    hub = log_spectrum(behind=False)
+    assert planned(hub, ranges_of(hub)).execution("front") is Execution.INTEGER
