@@ -100,7 +100,7 @@ def _fail(console: Console, kind: str, message: str, code: int) -> int:
             document = {"schema": ERROR_SCHEMA, "error": {"kind": kind, "message": message}, "exit_code": code}
             console.out(json.dumps(document, indent=2))
         console.flush()
-    except ReaderGoneError:
+    except (ReaderGoneError, OSError):  # stdout itself may be what failed: a file on a full disk
         _discard_stdout()
     return code
 
@@ -116,7 +116,7 @@ def _exit_code(leaving: SystemExit) -> int:
 
 
 def _discard_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: the reader of the pipe has gone."""
+    """Let the interpreter's last flush go nowhere: the reader of the pipe has gone, or the disk is full."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
 

@@ -106,6 +106,16 @@ def test_a_reader_that_went_away_is_no_error() -> None:
     assert done.returncode in (0, border.EXIT_BROKEN_PIPE)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_stdout_on_a_full_disk_is_one_message() -> None:
+    call = "import sys; from edgekit.cli import main; sys.argv[1:] = ['targets', '--json']; main()"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, "-c", call], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the disk is full")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_closed_stdout_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
