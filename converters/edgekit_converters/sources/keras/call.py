@@ -37,6 +37,8 @@ class LayerCall:
     """Reads another layer, for wrappers and activations that are layers."""
     constants: dict[str, ir.Value]
     """The initializers made so far, shared by all calls."""
+    carried: dict[str, ir.Value]
+    """States that the model gives back for its next call, by output name, shared by all calls."""
 
     @property
     def settings(self) -> Settings:
@@ -58,6 +60,12 @@ class LayerCall:
         if len(found) != 1:
             raise ValueError(f"it is called with {len(found)} tensors; expected 1")
         return found[0]
+
+    @property
+    def mask(self) -> Value | None:
+        """Which steps of the first tensor count: as the call says, or as the tensor carries it."""
+        given = self.keywords.get("mask")
+        return given if isinstance(given, Value) else self.inputs[0].mask
 
     @property
     def channels_last(self) -> bool:
@@ -95,17 +103,18 @@ class LayerCall:
 
     def value(self, variant: ir.Value, layout: Layout | None = None) -> Value:
         """A tensor that exists in one layout, by default as Keras sees it."""
-        if self.layer.is_layer:
-            self._keep_batch(variant)
-        return Value(self.graph, {layout or native(len(variant.shape or ())): variant})
+        layout = layout or native(len(variant.shape or ()))
+        if self.layer.is_layer and layout:
+            self._keep_batch(variant, layout.index(0))
+        return Value(self.graph, {layout: variant})
 
-    def _keep_batch(self, variant: ir.Value) -> None:
+    def _keep_batch(self, variant: ir.Value, axis: int) -> None:
         """No layer changes the batch: name it again where shape inference lost it."""
         assert variant.shape is not None
-        batches = (value.variant(value.layouts[0]).shape[0] for value in self.inputs)  # type: ignore[index]  # known rank
+        batches = (value.batch for value in self.inputs)
         batch = next((size for size in batches if not isinstance(size, int) and size.value is not None), None)
-        if batch is not None and variant.shape[0] == ir.SymbolicDim(None):
-            variant.shape = ir.Shape([batch, *variant.shape[1:]])
+        if batch is not None and variant.shape[axis] == ir.SymbolicDim(None):
+            variant.shape = ir.Shape([*variant.shape[:axis], batch, *variant.shape[axis + 1 :]])
 
     def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: Any) -> Value:
         """An op that treats every element alike, in whichever layout there is."""

@@ -44,6 +44,7 @@ _ARGUMENTS = {
     "filter_length": "kernel_size",
     "nb_filter": "filters",
     "nb_feature": "filters",
+    "inner_activation": "recurrent_activation",
     "output_dim": "units",
     "subsample": "strides",
     "subsample_length": "strides",

@@ -12,6 +12,11 @@ def notes_on(model: Model, provenance: Provenance) -> tuple[str, ...]:
     layers = list(_all_layers(model))
     return (
         *_training_notes(model),
+        *(
+            _state_note()
+            for _ in layers[:1]
+            if any("'stateful': True" in str(layer.settings.values) for layer in layers)
+        ),
         *(_half_precision_note() for _ in layers[:1] if any(_is_half(layer) for layer in layers)),
         *(_theano_note() for _ in layers[:1] if _may_be_theano(layers, provenance)),
     )
@@ -36,6 +41,13 @@ def _is_half(layer: Layer) -> bool:
 
 def _half_precision_note() -> str:
     return "the model computes in half precision; it is converted in float32"
+
+
+def _state_note() -> str:
+    return (
+        "layers that keep their state take it from the inputs named <layer>_state_..._in and give it as <layer>_state_..._out: "
+        "feed zeros first, then what came out"
+    )
 
 
 def _may_be_theano(layers: list[Layer], provenance: Provenance) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import onnx
@@ -37,11 +38,14 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
         weights = load_weights(archive, model)
         provenance = archive.provenance
     graph = GraphBuilder(model.name or path.stem)
-    reader = _Reader(graph, weights, provenance, {})
+    carried: dict[str, ir.Value] = {}
+    reader = _Reader(graph, weights, provenance, {}, carried)
     feeds = [_input(graph, model.layers[name], options, len(model.inputs)) for name in model.inputs]
     results = reader.run(model, feeds)
     for name, value in zip(output_names(model), results, strict=True):
         graph.output(value.plain, name)
+    for name, state in carried.items():
+        graph.output(state, name)
     hub = graph.build("keras", path, notes_on(model, provenance))
     return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
 
@@ -89,6 +93,7 @@ class _Reader:
     weights: Weights
     provenance: Provenance
     constants: dict[str, ir.Value]
+    carried: dict[str, ir.Value]
 
     def run(self, model: Model, feeds: Sequence[Value]) -> list[Value]:
         """The outputs of a model for these inputs; nested models call it again."""
@@ -121,7 +126,8 @@ class _Reader:
     def apply(self, layer: Layer, arguments: tuple[Operand, ...], keywords: Mapping[str, Operand]) -> list[Value]:
         """The outputs of one call of a layer or nested model."""
         weights = self.weights.get(layer.path, {})
-        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply, self.constants)
+        shared = (self.provenance, self.apply, self.constants, self.carried)
+        site = LayerCall(self.graph, layer, weights, arguments, keywords, *shared)
         if layer.model is not None:
             return self.run(layer.model, site.inputs)
         try:
@@ -133,7 +139,9 @@ class _Reader:
             raise SourceError(f"layer {layer.path!r} ({layer.kind}) can't be read: {error}") from error
         except onnx.shape_inference.InferenceError as error:
             raise SourceError(f"layer {layer.path!r} ({layer.kind}) does not fit its input: {error}") from error
-        return [found] if isinstance(found, Value) else list(found)
+        results = [found] if isinstance(found, Value) else list(found)
+        masks = rules()[layer.kind].masks(site) if layer.is_layer else ()
+        return [value.masked(mask) for value, mask in zip_longest(results, masks[: len(results)])]
 
 
 def _check_rank(call: LayerCall) -> None:

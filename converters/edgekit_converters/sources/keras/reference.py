@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,12 +31,12 @@ class ReferenceRequest:
 
 
 def open_reference(path: Path) -> Session | None:
-    """A session in Keras; None where tensorflow is absent, or Keras 3 can't load the file or reads it otherwise."""
+    """A session in Keras; None where tensorflow is absent, the model keeps states, or Keras 3 reads it otherwise or not."""
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         return None
     with opened(path) as archive:
         model = parse_model(archive.config)
-        if archive.provenance.major < 3 and _computes_otherwise(model):
+        if _keeps_states(model) or (archive.provenance.major < 3 and _computes_otherwise(model)):
             return None
     request = ReferenceRequest(path.resolve(), _inputs(model), output_names(model))
     try:
@@ -97,11 +96,14 @@ def _spec(layer: Layer) -> TensorSpec:
 def _computes_otherwise(model: Model) -> bool:
     """Keras 3 loads the hard sigmoid of older files but computes another function."""
     return any(
-        (layer.model is not None and _computes_otherwise(layer.model)) or "hard_sigmoid" in _activation(layer)
+        (layer.model is not None and _computes_otherwise(layer.model)) or "hard_sigmoid" in str(layer.settings.values)
         for layer in model.layers.values()
     )
 
 
-def _activation(layer: Layer) -> str:
-    raw: Mapping[str, object] = layer.settings.values if layer.wrapped is None else layer.wrapped.settings.values
-    return str(raw.get("activation"))
+def _keeps_states(model: Model) -> bool:
+    """Keras keeps the states within the model, where the hub takes and gives them."""
+    return any(
+        (layer.model is not None and _keeps_states(layer.model)) or "'stateful': True" in str(layer.settings.values)
+        for layer in model.layers.values()
+    )
