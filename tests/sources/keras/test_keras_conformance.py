@@ -6,6 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
+import keras_attentions
 import keras_models
 import keras_sequences
 import numpy as np
@@ -17,7 +18,7 @@ from edgekit_converters.sources.keras import KerasSource
 
 pytestmark = pytest.mark.tensorflow
 BATCH = 3
-MODELS = {**keras_models.ALL, **keras_sequences.ALL}
+MODELS = {**keras_models.ALL, **keras_sequences.ALL, **keras_attentions.ALL}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,9 @@ def _feeds(model):
     for tensor in model.inputs:
         shape = (BATCH, *(size or 7 for size in tensor.shape[1:]))
         values = generator.normal(0.0, 2.0, shape).astype(np.float32)
-        if "embedding" in model.layers[-1].name or "int" in tensor.dtype:
+        if tensor.dtype == "bool":
+            values = values > -1
+        elif "embedding" in model.layers[-1].name or "int" in tensor.dtype:
             values = np.abs(values * 3).clip(0, 10).astype(tensor.dtype)
         name = tensor._keras_history.operation.name
         if name in ("hidden", "seldom"):

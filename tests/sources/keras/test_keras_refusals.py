@@ -25,7 +25,14 @@ def test_a_lambda_is_refused_without_being_run(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("kind", ["ConvLSTM3D", "Hashing", "StringLookup", "TextVectorization", "MyLayer"])
+@pytest.mark.parametrize("kind", ["Hashing", "IntegerLookup", "StringLookup", "TextVectorization"])
+def test_preparing_layers_are_refused_by_name(tmp_path, kind):
+    path = write_h5(tmp_path / "m.h5", one_layer(kind), {})
+    with pytest.raises(UnsupportedLayerError, match=rf"'it' is of class {kind}, which prepares data.*your own code"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["ConvLSTM3D", "MyLayer"])
 def test_a_layer_without_a_rule_is_refused_by_name(tmp_path, kind):
     path = write_h5(tmp_path / "m.h5", one_layer(kind), {})
     with pytest.raises(UnsupportedLayerError, match=rf"'it' is of class {kind}.*ONNX"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -175,7 +175,12 @@ def _holds(constant: ir.Value, data: NDArray[Any] | np.generic) -> bool:
     return held.dtype == data.dtype and held.shape == data.shape and np.array_equal(held, data)
 
 
-def _tensors(operands: Sequence[Operand]) -> Iterator[Value]:
+def tensors_of(operands: Iterable[Operand]) -> list[Value]:
+    """All tensors among arguments, from left to right."""
+    return list(_tensors(operands))
+
+
+def _tensors(operands: Iterable[Operand]) -> Iterator[Value]:
     for operand in operands:
         if isinstance(operand, Value):
             yield operand

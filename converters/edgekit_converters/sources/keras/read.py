@@ -27,6 +27,10 @@ from edgekit_converters.sources.keras.value import Value
 from edgekit_converters.sources.keras.weights import Weights, load_weights
 
 _BATCH = "batch"
+_BEFORE_THE_NETWORK = (
+    *("CategoryEncoding", "Discretization", "FeatureSpace", "HashedCrossing", "Hashing", "IntegerLookup"),
+    *("MelSpectrogram", "STFTSpectrogram", "StringLookup", "TextVectorization"),
+)
 _WRONG_CONFIGURATION = (ValueError, TypeError, KeyError, IndexError, OverflowError, ArithmeticError)
 
 
@@ -57,12 +61,18 @@ def _refuse_unknown(model: Model) -> None:
             _refuse_unknown(layer.model)
             continue
         if layer.kind != "InputLayer" and layer.kind not in rules():
-            raise UnsupportedLayerError(
-                f"layer {layer.path!r} is of class {layer.kind}, for which the Keras reader has no rule. "
-                f"docs/sources/keras.md lists those it has. {WAY_OUT}"
-            )
+            raise UnsupportedLayerError(f"layer {layer.path!r} is of class {layer.kind}, {_reason(layer.kind)}")
         if layer.wrapped is not None:
             _refuse_unknown(Model("", {layer.wrapped.name: layer.wrapped}, (), (), (), sequential=True))
+
+
+def _reason(kind: str) -> str:
+    if kind in _BEFORE_THE_NETWORK:
+        return (
+            "which prepares data for the network and can't run on a device without TensorFlow. Do that in your own code and "
+            "save the model behind it: keras.Model(layer.output, model.output)"
+        )
+    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {WAY_OUT}"
 
 
 def _input(graph: GraphBuilder, layer: Layer, options: ReadOptions, count: int) -> Value:

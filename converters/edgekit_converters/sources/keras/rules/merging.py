@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
 import numpy as np
 import onnx_ir as ir
 
-from edgekit_converters.sources.keras.call import LayerCall, common_layout
+from edgekit_converters.sources.keras.call import LayerCall, Operand, common_layout
 from edgekit_converters.sources.keras.masks import either, joined
 from edgekit_converters.sources.keras.rules.normalization import unit_length
 from edgekit_converters.sources.keras.table import reads
@@ -46,9 +47,15 @@ def average(call: LayerCall) -> Value:
 
 def _joined(call: LayerCall, op_type: str, part: str = "") -> Value:
     """One input after the other; those of lower rank get axes behind the batch, as Keras gives them."""
+    if len(call.inputs) != _count(call.arguments):
+        raise call.unsupported("joins a tensor and a constant; use keras.ops for that")
     rank = max(value.rank for value in call.inputs)
     values = [call.expanded(value, rank, axis=1) for value in call.inputs]
     return reduce(lambda left, right: call.binary(op_type, left, right, part), values)
+
+
+def _count(operands: Iterable[Operand]) -> int:
+    return sum(_count(item) if isinstance(item, tuple) else 1 for item in operands)
 
 
 def _concatenated_masks(call: LayerCall) -> tuple[Value | None, ...]:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from edgekit_converters.sources.keras.call import LayerCall, Operand
+from edgekit_converters.sources.keras.call import LayerCall, tensors_of
 from edgekit_converters.sources.keras.cells import RECURRENT, Recurrence, recurrence, two_ways
 from edgekit_converters.sources.keras.recurrence import Pass, go_over
 from edgekit_converters.sources.keras.rules.merging import concatenated
@@ -111,18 +111,8 @@ def _operands(call: LayerCall) -> tuple[Value, list[Value]]:
     """The sequence and the initial states, which Keras 2 gives beside it and Keras 3 by keyword."""
     if call.keywords.get("constants") is not None or call.settings.get("num_constants"):
         raise call.unsupported("gets constants for its cell; readable are a sequence and initial states")
-    first, *beside = _flat(call.arguments)
-    return first, beside + _flat((call.keywords.get("initial_state"),))
-
-
-def _flat(operands: Sequence[Operand]) -> list[Value]:
-    found: list[Value] = []
-    for operand in operands:
-        if isinstance(operand, Value):
-            found.append(operand)
-        elif isinstance(operand, tuple):
-            found += _flat(operand)
-    return found
+    first, *beside = tensors_of(call.arguments)
+    return first, beside + tensors_of((call.keywords.get("initial_state"),))
 
 
 def _turned(call: LayerCall, sequence: Value) -> Value:
