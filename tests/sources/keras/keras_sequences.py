@@ -105,6 +105,32 @@ RECURRENT: Mapping[str, Build] = {
         SERIES,
         lambda keras, x: keras.layers.Bidirectional(keras.layers.GRU(3, return_sequences=True), merge_mode=None)(x),
     ),
+    **{
+        f"{kind} with {option} written out": one(
+            SERIES,
+            lambda la, k=kind, o=option, v=value: getattr(la, k)(5, activation="gelu", return_sequences=True, **{o: v}),
+        )
+        for kind, option, value in (
+            ("SimpleRNN", "go_backwards", True),
+            ("LSTM", "recurrent_activation", "hard_silu"),
+            ("GRU", "reset_after", True),
+            ("GRU", "reset_after", False),
+        )
+    },
+    "written out one way and both": lambda keras, la: keras.Sequential(
+        [
+            keras.Input(SERIES),
+            la.Bidirectional(la.GRU(3, activation="silu", reset_after=False, return_sequences=True)),
+            la.LSTM(4, activation="selu"),
+        ]
+    ),
+    "conv lstm 2d": one(
+        (4, 6, 7, 3), lambda la: la.ConvLSTM2D(2, (3, 2), strides=(1, 2), padding="same", return_sequences=True)
+    ),
+    "conv lstm 2d backwards": one(
+        (4, 6, 7, 3), lambda la: la.ConvLSTM2D(2, 3, go_backwards=True, return_sequences=True, activation="relu")
+    ),
+    "conv lstm 1d": one((4, 6, 3), lambda la: la.ConvLSTM1D(2, 3, dilation_rate=2, use_bias=False)),
     "own backward layer": one(
         SERIES,
         lambda la: la.Bidirectional(
@@ -151,6 +177,7 @@ MASKED: Mapping[str, Build] = {
     },
     "stacked behind a mask": hidden(both(return_sequences=True), both(return_sequences=True), lambda la: la.LSTM(4)),
     "stacked cells behind a mask": hidden(lambda la: la.RNN([la.LSTMCell(4), la.GRUCell(5)], return_sequences=True)),
+    "written out behind a mask": hidden(lambda la: la.LSTM(3, activation="gelu", return_sequences=True)),
     "zeros for hidden steps": hidden(lambda la: la.LSTM(3, return_sequences=True, zero_output_for_mask=True)),
     "last of zeros for hidden steps": hidden(lambda la: la.GRU(3, zero_output_for_mask=True)),
     "states behind a mask": _hidden_states,

@@ -195,10 +195,23 @@ def test_stacked_layers_pass_their_steps_on_without_transposes(tmp_path):
     assert ops(hub) == ["Transpose", "LSTM", "Squeeze", "GRU", "Squeeze", "RNN", "Squeeze"]
 
 
-def test_an_activation_that_no_recurrent_node_has_is_refused_by_name(tmp_path):
+def test_an_activation_that_no_recurrent_node_has_is_written_out_step_by_step(tmp_path):
+    kernel, recurrent = normal(FEATURES, UNITS), normal(UNITS, UNITS, seed=1)
+    config = one_layer("SimpleRNN", units=UNITS, activation="swish", use_bias=False, return_sequences=True)
+    path = write_h5(tmp_path / "m.h5", config, {"it": {"k": kernel, "r": recurrent}})
+    h, expected = np.zeros((4, UNITS)), []
+    for step in X.swapaxes(0, 1):
+        total = step @ kernel + h @ recurrent
+        h = total * sigmoid(total)
+        expected.append(h)
+    np.testing.assert_allclose(run(path, X)[0], np.stack(expected, 1), **CLOSE)
+
+
+def test_a_sequence_too_long_to_be_written_out_is_refused_by_name(tmp_path):
     config = one_layer("SimpleRNN", units=2, activation="swish", use_bias=False)
+    config["config"][0]["config"]["batch_input_shape"] = [None, 300, 2]
     path = write_h5(tmp_path / "m.h5", config, {"it": {"k": normal(2, 2), "r": normal(2, 2)}})
-    with pytest.raises(UnsupportedLayerError, match=r"'it'.*'swish'.*tanh.*SavedModel"):
+    with pytest.raises(UnsupportedLayerError, match=r"'it'.*up to 256 steps; it gets 300"):
         read(path)
 
 
@@ -221,6 +234,32 @@ def test_a_damaged_recurrent_layer_is_a_source_error(tmp_path, config, message):
     path = write_h5(tmp_path / "m.h5", config, {"it": {"k": normal(2, 12), "r": normal(3, 12)}})
     with pytest.raises(SourceError, match=message):
         read(path)
+
+
+def test_steps_that_a_mask_hides_anywhere_are_left_out(tmp_path):
+    kernel, recurrent, bias, _ = arrays(4)
+    table = normal(6, FEATURES, seed=7)
+    entries = [
+        input_layer("words", STEPS, dtype="int32"),
+        layer("Embedding", "table", ("words", 0, 0), input_dim=6, output_dim=FEATURES, mask_zero=True),
+        layer("LSTM", "it", ("table", 0, 0), units=UNITS, **SIGMOID, return_sequences=True, return_state=True),
+        layer("LSTM", "back", ("table", 0, 0), units=UNITS, **SIGMOID, go_backwards=True),
+    ]
+    config = functional(entries, ["words"], [["it", 0, 0], ["it", 0, 1], ["it", 0, 2], ["back", 0, 0]])
+    stored = {"k": kernel, "r": recurrent, "b": bias}
+    weights = {"table": {"e": table}, "it": stored, "back": stored}
+    path = write_h5(tmp_path / "m.h5", config, weights, keras_version="2.3.1")
+    words = np.array([[1, 2, 3, 4, 5], [0, 0, 3, 4, 5], [1, 2, 0, 0, 0], [0, 2, 0, 4, 0], [0, 0, 0, 0, 0]], np.int32)
+    outputs, h, c, back = run(path, words)
+    for row, sample in enumerate(words):
+        shown = table[sample[sample != 0]][None]
+        steps, last, carry = lstm(shown, kernel, recurrent, bias) if shown.size else (np.zeros((1, 0, UNITS)),) * 3
+        held = np.concatenate([np.zeros((1, UNITS)), steps[0]])[np.cumsum(sample != 0)]
+        np.testing.assert_allclose(outputs[row], held, **CLOSE)
+        np.testing.assert_allclose(h[row], last[0] if shown.size else np.zeros(UNITS), **CLOSE)
+        np.testing.assert_allclose(c[row], carry[0] if shown.size else np.zeros(UNITS), **CLOSE)
+        turned = lstm(shown[:, ::-1], kernel, recurrent, bias)[1][0] if shown.size else np.zeros(UNITS)
+        np.testing.assert_allclose(back[row], turned, **CLOSE)
 
 
 def test_a_mask_over_an_unknown_number_of_steps_asks_for_it(tmp_path):

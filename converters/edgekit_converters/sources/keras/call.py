@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +24,18 @@ Apply: TypeAlias = "Callable[[Layer, tuple[Operand, ...], Mapping[str, Operand]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What all calls of a model share while it is read."""
+
+    constants: dict[str, ir.Value] = field(default_factory=dict)
+    """The initializers made so far, by name."""
+    carried: dict[str, ir.Value] = field(default_factory=dict)
+    """States that the model gives back for its next call, by output name."""
+    derived: dict[str, ir.Value] = field(default_factory=dict)
+    """What was computed once for several calls, by a name for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LayerCall:
     """One call of one layer. ``weights`` are its own arrays by role, float32."""
 
@@ -35,10 +47,7 @@ class LayerCall:
     provenance: Provenance
     apply: Apply
     """Reads another layer, for wrappers and activations that are layers."""
-    constants: dict[str, ir.Value]
-    """The initializers made so far, shared by all calls."""
-    carried: dict[str, ir.Value]
-    """States that the model gives back for its next call, by output name, shared by all calls."""
+    shared: Shared
 
     @property
     def settings(self) -> Settings:
@@ -91,11 +100,17 @@ class LayerCall:
     def constant(self, data: NDArray[Any] | np.generic, role: str) -> ir.Value:
         """An initializer named after the layer. The second call of a shared layer gets the first one's."""
         name = f"{self.name}/{role}"
-        found = self.constants.get(name)
+        found = self.shared.constants.get(name)
         if found is None or not _holds(found, data):
             found = self.graph.constant(data, name)
-            self.constants[name] = found
+            self.shared.constants[name] = found
         return found
+
+    def once(self, name: str, make: Callable[[], ir.Value]) -> ir.Value:
+        """What ``make`` computes, at the first call for that name."""
+        if name not in self.shared.derived:
+            self.shared.derived[name] = make()
+        return self.shared.derived[name]
 
     def node(self, op_type: str, *inputs: ir.Value | None, part: str = "", **attributes: Any) -> ir.Value:
         """A node named after the layer; ``part`` names it when it is not the layer's main one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,12 +108,17 @@ class TwoWays:
 def two_ways(settings: Settings) -> TwoWays:
     """The two layers of a Bidirectional. The backward one is the forward one turned around unless the file has its own."""
     inner = _nested(settings.get("layer"), settings)
-    forward = recurrence(inner.kind, inner.settings, "forward_layer/")
+    forward = _zeroing(recurrence(inner.kind, inner.settings, "forward_layer/"))
     other = _nested(settings.get("backward_layer") or settings.get("layer"), settings)
     turned = Settings({**other.settings.values, "go_backwards": not forward.backwards})
-    backward = recurrence(other.kind, turned, "backward_layer/")
+    backward = _zeroing(recurrence(other.kind, turned, "backward_layer/"))
     merge = settings.text("merge_mode", "none") if "merge_mode" in settings.values else "concat"
     return TwoWays(forward, backward, merge)
+
+
+def _zeroing(layer: Recurrence) -> Recurrence:
+    """In a Bidirectional layer hidden steps of a sequence are zeros, whatever the file says."""
+    return dataclasses.replace(layer, zero_output=layer.return_sequences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ gathered to the front, in their order; what comes behind them is not looked at; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,21 @@ class Packing:
 
     def _order(self) -> ir.Value:
         """(N, T, 1): the step that comes first, second, ...: hidden ones get a key that sorts them behind all others."""
+        return self._once("order", self._sorted)
+
+    def _counted(self) -> ir.Value:
+        """(N, T): how many steps that count were gone over when this one is."""
+        return self._once("counted", self._summed)
+
+    def _count(self) -> ir.Value:
+        """(N,): how many steps count."""
+        return self._once("count", self._total)
+
+    def _once(self, what: str, make: Callable[[], ir.Value]) -> ir.Value:
+        """Layers behind one mask share what is computed from it."""
+        return self.call.once(f"{what} of {self.mask.plain.name} {'backwards' if self.backwards else ''}", make)
+
+    def _sorted(self) -> ir.Value:
         length = self._length()
         steps = np.arange(length, dtype=np.int64)
         keys = steps - length if self.backwards else -steps
@@ -70,12 +85,11 @@ class Packing:
         _, order = self.call.graph.ops("TopK", key, count, outputs=2, name=f"{self.call.name}/order", axis=1, largest=1)
         return self._node("Unsqueeze", order, self._number([2], "last_axis"), "order_index")
 
-    def _counted(self) -> ir.Value:
-        """(N, T): how many steps that count were gone over when this one is."""
+    def _summed(self) -> ir.Value:
         axis = self._number(1, "time_axis")
         return self.call.node("CumSum", self._ones(), axis, part="counted", reverse=int(self.backwards))
 
-    def _count(self) -> ir.Value:
+    def _total(self) -> ir.Value:
         return self.call.node("ReduceSum", self._ones(), self._number([1], "new_axis"), part="count", keepdims=0)
 
     def _ones(self) -> ir.Value:

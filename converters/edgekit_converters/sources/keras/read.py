@@ -9,7 +9,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 import onnx
-import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
@@ -17,7 +16,7 @@ from edgekit.protocols import ReadOptions
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.sources.keras.archive import Provenance, opened
-from edgekit_converters.sources.keras.call import LayerCall, Operand
+from edgekit_converters.sources.keras.call import LayerCall, Operand, Shared
 from edgekit_converters.sources.keras.config import WAY_OUT, parse_model
 from edgekit_converters.sources.keras.graph import Argument, Call, Layer, Literal, Model, Ref
 from edgekit_converters.sources.keras.names import input_dtype, output_names
@@ -42,13 +41,12 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
         weights = load_weights(archive, model)
         provenance = archive.provenance
     graph = GraphBuilder(model.name or path.stem)
-    carried: dict[str, ir.Value] = {}
-    reader = _Reader(graph, weights, provenance, {}, carried)
+    reader = _Reader(graph, weights, provenance, Shared())
     feeds = [_input(graph, model.layers[name], options, len(model.inputs)) for name in model.inputs]
     results = reader.run(model, feeds)
     for name, value in zip(output_names(model), results, strict=True):
         graph.output(value.plain, name)
-    for name, state in carried.items():
+    for name, state in reader.shared.carried.items():
         graph.output(state, name)
     hub = graph.build("keras", path, notes_on(model, provenance))
     return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
@@ -102,8 +100,7 @@ class _Reader:
     graph: GraphBuilder
     weights: Weights
     provenance: Provenance
-    constants: dict[str, ir.Value]
-    carried: dict[str, ir.Value]
+    shared: Shared
 
     def run(self, model: Model, feeds: Sequence[Value]) -> list[Value]:
         """The outputs of a model for these inputs; nested models call it again."""
@@ -136,8 +133,7 @@ class _Reader:
     def apply(self, layer: Layer, arguments: tuple[Operand, ...], keywords: Mapping[str, Operand]) -> list[Value]:
         """The outputs of one call of a layer or nested model."""
         weights = self.weights.get(layer.path, {})
-        shared = (self.provenance, self.apply, self.constants, self.carried)
-        site = LayerCall(self.graph, layer, weights, arguments, keywords, *shared)
+        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply, self.shared)
         if layer.model is not None:
             return self.run(layer.model, site.inputs)
         try:
@@ -157,8 +153,11 @@ class _Reader:
 def _check_rank(call: LayerCall) -> None:
     """Layers of one, two or three spatial axes take a batch and channels besides."""
     spatial = re.search(r"([123])D(Transpose)?$", call.layer.kind)
-    if spatial and call.inputs and call.only.rank != int(spatial[1]) + 2:
-        raise ValueError(f"it takes {int(spatial[1]) + 2} axes, batch and channels included, but gets {call.only.rank}")
+    if not spatial or not call.inputs:
+        return
+    axes = int(spatial[1]) + (3 if call.layer.kind.startswith("ConvLSTM") else 2)
+    if call.inputs[0].rank != axes:
+        raise ValueError(f"it takes {axes} axes, batch and channels included, but gets {call.inputs[0].rank}")
 
 
 def _operand(argument: Argument, known: Mapping[Ref, Value]) -> Operand:

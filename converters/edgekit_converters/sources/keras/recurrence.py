@@ -14,8 +14,8 @@ from edgekit_converters.sources.keras.activations import described
 from edgekit_converters.sources.keras.call import LayerCall
 from edgekit_converters.sources.keras.cell_weights import CellWeights, cell_weights
 from edgekit_converters.sources.keras.cells import Cell, CellKind, Recurrence
-from edgekit_converters.sources.keras.config import WAY_OUT
 from edgekit_converters.sources.keras.packing import Packing
+from edgekit_converters.sources.keras.unrolled import Functions, turned, unrolled
 from edgekit_converters.sources.keras.value import Value
 
 _TIME_MAJOR = (1, 0, 2)
@@ -94,6 +94,9 @@ def _emitted(
 ) -> list[Value]:
     """The node's outputs: of every step, (N, T, units), and its states behind the last one, (N, units)."""
     arrays = cell_weights(call, cell)
+    functions = _functions(call, cell)
+    if functions is None:
+        return _written_out(call, cell, arrays, sequence, initial, lengths, part, reverse=reverse)
     operands = [sequence.variant(_TIME_MAJOR), *_constants(call, cell, arrays), lengths]
     operands += [_stacked(call, state) for state in initial]
     while operands[-1] is None:
@@ -105,7 +108,7 @@ def _emitted(
         name=f"{call.name}/{part}" if part else call.name,
         hidden_size=cell.units,
         direction="reverse" if reverse else "forward",
-        **_attributes(call, cell, arrays),
+        **_attributes(cell, arrays, functions),
     )
     axes = [call.constant(np.array([axis], np.int64), f"axis_{axis}") for axis in (1, 0)]
     outputs = call.value(call.node("Squeeze", made[0], axes[0], part="steps"), _TIME_MAJOR)
@@ -135,10 +138,31 @@ def _gates(cell: Cell, array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(np.concatenate([parts[gate] for gate in cell.kind.gates], axis=-1))
 
 
-def _attributes(call: LayerCall, cell: Cell, arrays: CellWeights) -> Mapping[str, Any]:
+def _written_out(
+    call: LayerCall,
+    cell: Cell,
+    arrays: CellWeights,
+    sequence: Value,
+    initial: Sequence[Value],
+    lengths: ir.Value | None,
+    part: str,
+    *,
+    reverse: bool,
+) -> list[Value]:
+    """The same without a recurrent node."""
+    if lengths is not None:
+        raise call.unsupported(
+            f"returns its state behind hidden steps and has activations that no {cell.kind.op_type} node has"
+        )
+    functions = Functions(*_activations(call, cell))
+    given = turned(call, sequence) if reverse else sequence
+    outputs, *states = unrolled(call, cell, arrays, functions, given, initial, part)
+    return [turned(call, outputs) if reverse else outputs, *states]
+
+
+def _attributes(cell: Cell, arrays: CellWeights, functions: Sequence[_Function]) -> Mapping[str, Any]:
     """The activations where they are not ONNX's own, and the form of a GRU."""
     found: dict[str, Any] = {"linear_before_reset": int(arrays.reset_after)} if cell.kind is CellKind.GRU else {}
-    functions = [_function(call, raw) for raw in _activations(call, cell)]
     if [function.name for function in functions] != _DEFAULTS[cell.kind]:
         found["activations"] = [function.name for function in functions]
         for key in ("alpha", "beta"):
@@ -147,13 +171,13 @@ def _attributes(call: LayerCall, cell: Cell, arrays: CellWeights) -> Mapping[str
     return found
 
 
-def _activations(call: LayerCall, cell: Cell) -> list[object]:
-    """The activations in the order of ONNX: of the gates, of the candidate, of the LSTM's output."""
+def _activations(call: LayerCall, cell: Cell) -> tuple[object, object]:
+    """The activations of the gates and of the candidate, as the configuration names them."""
     settings = cell.settings
     of_gates = "sigmoid" if call.provenance.major >= 3 or cell.cudnn else "hard_sigmoid"
     own = settings.get("activation") if "activation" in settings.values else "tanh"
     gates = settings.get("recurrent_activation") if "recurrent_activation" in settings.values else of_gates
-    return {CellKind.SIMPLE: [own], CellKind.GRU: [gates, own], CellKind.LSTM: [gates, own, own]}[cell.kind]
+    return gates, own
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +207,16 @@ _DEFAULTS = {
 }
 
 
-def _function(call: LayerCall, raw: object) -> _Function:
+def _functions(call: LayerCall, cell: Cell) -> list[_Function] | None:
+    """The activations in ONNX's order: of the gates, of the candidate, of the LSTM's output. None where ONNX lacks one."""
+    gates, own = (_function(call, raw) for raw in _activations(call, cell))
+    needed = {CellKind.SIMPLE: [own], CellKind.GRU: [gates, own], CellKind.LSTM: [gates, own, own]}[cell.kind]
+    known = [function for function in needed if function is not None]
+    return known if len(known) == len(needed) else None
+
+
+def _function(call: LayerCall, raw: object) -> _Function | None:
     name, options = described("linear" if raw is None else raw)
     if name == "hard_sigmoid":
         return _Function("HardSigmoid", 1 / 6 if call.provenance.major >= 3 else 0.2, 0.5)
-    if name not in _FUNCTIONS or options.values:
-        raise call.unsupported(
-            f"has the activation {name!r} in its cell; a recurrent node takes hard_sigmoid, {', '.join(_FUNCTIONS)}. {WAY_OUT}"
-        )
-    return _FUNCTIONS[name]
+    return None if options.values else _FUNCTIONS.get(name)

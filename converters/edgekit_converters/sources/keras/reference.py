@@ -17,7 +17,7 @@ from edgekit.errors import SourceError, StageCrashError
 from edgekit.protocols import Feeds, Placement, Progress, Session
 from edgekit_converters.sources.keras.archive import opened
 from edgekit_converters.sources.keras.config import parse_model
-from edgekit_converters.sources.keras.graph import Layer, Model
+from edgekit_converters.sources.keras.graph import Layer, Model, all_layers
 from edgekit_converters.sources.keras.names import input_dtype, output_names
 
 
@@ -36,7 +36,11 @@ def open_reference(path: Path) -> Session | None:
         return None
     with opened(path) as archive:
         model = parse_model(archive.config)
-        if _keeps_states(model) or (archive.provenance.major < 3 and _computes_otherwise(model)):
+        if any(
+            layer.keeps_states for layer in all_layers(model)
+        ):  # Keras keeps them inside, the hub takes and gives them
+            return None
+        if archive.provenance.major < 3 and _computes_otherwise(model):
             return None
     request = ReferenceRequest(path.resolve(), _inputs(model), output_names(model))
     try:
@@ -95,15 +99,4 @@ def _spec(layer: Layer) -> TensorSpec:
 
 def _computes_otherwise(model: Model) -> bool:
     """Keras 3 loads the hard sigmoid of older files but computes another function."""
-    return any(
-        (layer.model is not None and _computes_otherwise(layer.model)) or "hard_sigmoid" in str(layer.settings.values)
-        for layer in model.layers.values()
-    )
-
-
-def _keeps_states(model: Model) -> bool:
-    """Keras keeps the states within the model, where the hub takes and gives them."""
-    return any(
-        (layer.model is not None and _keeps_states(layer.model)) or "'stateful': True" in str(layer.settings.values)
-        for layer in model.layers.values()
-    )
+    return any("hard_sigmoid" in str(layer.settings.values) for layer in all_layers(model))

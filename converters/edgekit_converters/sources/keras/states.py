@@ -12,7 +12,7 @@ from edgekit_converters.sources.keras.value import Value, native
 def carried_states(call: LayerCall, cells: Sequence[Cell], sequence: Value, part: str) -> list[Value]:
     """A model input for each state of each cell, with the sequence's batch."""
     size = sequence.batch if isinstance(sequence.batch, int) else sequence.batch.value
-    if size is None or f"{_names(call, cells, part)[0]}_out" in call.carried:
+    if size is None or f"{_names(call, cells, part)[0]}_out" in call.shared.carried:
         raise call.unsupported("keeps its state, which can be converted where it is called once, on whole sequences")
     sizes = [cell.units for cell in cells for _ in cell.kind.states]
     return [
@@ -24,7 +24,7 @@ def carried_states(call: LayerCall, cells: Sequence[Cell], sequence: Value, part
 def give_back(call: LayerCall, cells: Sequence[Cell], states: Sequence[Value], part: str) -> None:
     """Name the states for the next call as outputs of the model."""
     for name, state in zip(_names(call, cells, part), states, strict=True):
-        call.carried[f"{name}_out"] = state.plain
+        call.shared.carried[f"{name}_out"] = state.plain
 
 
 def _names(call: LayerCall, cells: Sequence[Cell], part: str) -> list[str]:

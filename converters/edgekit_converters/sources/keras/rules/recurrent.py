@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from edgekit_converters.sources.keras.call import LayerCall, tensors_of
 from edgekit_converters.sources.keras.cells import RECURRENT, Recurrence, recurrence, two_ways
 from edgekit_converters.sources.keras.recurrence import Pass, go_over
@@ -14,6 +12,7 @@ from edgekit_converters.sources.keras.rules.merging import concatenated
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.states import carried_states, give_back
 from edgekit_converters.sources.keras.table import reads
+from edgekit_converters.sources.keras.unrolled import turned
 from edgekit_converters.sources.keras.value import Value
 
 
@@ -32,7 +31,7 @@ def _one_way(call: LayerCall) -> list[Value]:
     run = _gone_over(call, layer, sequence, initial, "")
     output = run.last
     if layer.return_sequences:
-        output = _turned(call, run.outputs) if layer.backwards else run.outputs
+        output = turned(call, run.outputs) if layer.backwards else run.outputs
         output = output.permuted((1, 0, 2)) if layer.time_major else output
     return [output, *(run.states if layer.return_state else ())]
 
@@ -64,7 +63,7 @@ def bidirectional(call: LayerCall) -> list[Value]:
     ]
     outputs = [run.outputs if layer.forward.return_sequences else run.last for run in ways]
     if layer.forward.backwards and layer.forward.return_sequences:
-        outputs = [_turned(call, output) for output in outputs]
+        outputs = [turned(call, output) for output in outputs]
     if layer.forward.time_major and layer.forward.return_sequences:
         outputs = [output.permuted((1, 0, 2)) for output in outputs]
     states = [state for run in ways for state in run.states] if layer.forward.return_state else []
@@ -92,10 +91,13 @@ def _gone_over(call: LayerCall, layer: Recurrence, sequence: Value, initial: Seq
     sequence = sequence.permuted((1, 0, 2)) if layer.time_major else sequence
     if sequence.rank != 3:
         raise ValueError(f"it takes (batch, steps, features), but gets {sequence.rank} axes")
+    mask = _mask(call)
+    if mask is not None and layer.time_major:
+        raise call.unsupported("hides steps of a time-major sequence; readable are masks of (batch, steps)")
     carries = layer.stateful and not initial
     if carries:
         initial = carried_states(call, layer.cells, sequence, part)
-    run = go_over(call, layer, sequence, initial, _mask(call), part)
+    run = go_over(call, layer, sequence, initial, mask, part)
     if carries:
         give_back(call, layer.cells, run.states, part)
     return run
@@ -113,12 +115,3 @@ def _operands(call: LayerCall) -> tuple[Value, list[Value]]:
         raise call.unsupported("gets constants for its cell; readable are a sequence and initial states")
     first, *beside = tensors_of(call.arguments)
     return first, beside + tensors_of((call.keywords.get("initial_state"),))
-
-
-def _turned(call: LayerCall, sequence: Value) -> Value:
-    """The steps from the last to the first."""
-    layout = sequence.preferred
-    least = np.iinfo(np.int64).min
-    bounds = ((-1, "last"), (least, "first"), (layout.index(1), "time_axis"), (-1, "backwards"))
-    start, stop, axis, step = (call.constant(np.array([number], np.int64), role) for number, role in bounds)
-    return call.value(call.node("Slice", sequence.variant(layout), start, stop, axis, step, part="turned"), layout)
