@@ -55,7 +55,10 @@ def _over_input(call: LayerCall, sequence: Value) -> Value:
     weight = call.constant(kernel.transpose(rank + 1, rank, *range(rank)), "cell/kernel")
     layout = channels_first(rank + 2)
     made = call.node(
-        *("Conv", pictures.variant(layout), weight, *bias),
+        "Conv",
+        pictures.variant(layout),
+        weight,
+        *bias,
         part="input",
         kernel_shape=list(kernel.shape[:rank]),
         strides=list(strides),
