@@ -236,6 +236,8 @@ RESHAPES: Mapping[str, Build] = {
     "up 2d bilinear": one(IMAGE, lambda la: la.UpSampling2D((2, 3), interpolation="bilinear")),
     "up 3d": one(VOLUME, lambda la: la.UpSampling3D(2)),
     "resizing": one(IMAGE, lambda la: la.Resizing(13, 5)),
+    "resizing to the nearest": one(IMAGE, lambda la: la.Resizing(13, 5, interpolation="nearest")),
+    "center crop": behind_convolution(lambda la: la.CenterCrop(5, 7)),
 }
 
 OPERATIONS: Mapping[str, Build] = {

@@ -25,7 +25,14 @@ def test_a_lambda_is_refused_without_being_run(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "Bidirectional", "MultiHeadAttention", "Masking", "MyLayer"])
+@pytest.mark.parametrize("kind", ["Hashing", "IntegerLookup", "StringLookup", "TextVectorization"])
+def test_preparing_layers_are_refused_by_name(tmp_path, kind):
+    path = write_h5(tmp_path / "m.h5", one_layer(kind), {})
+    with pytest.raises(UnsupportedLayerError, match=rf"'it' is of class {kind}, which prepares data.*your own code"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["ConvLSTM3D", "MyLayer"])
 def test_a_layer_without_a_rule_is_refused_by_name(tmp_path, kind):
     path = write_h5(tmp_path / "m.h5", one_layer(kind), {})
     with pytest.raises(UnsupportedLayerError, match=rf"'it' is of class {kind}.*ONNX"):
@@ -33,11 +40,13 @@ def test_a_layer_without_a_rule_is_refused_by_name(tmp_path, kind):
 
 
 def test_a_layer_inside_a_wrapper_in_a_nested_model_is_named_with_its_path(tmp_path):
-    wrapped = layer("TimeDistributed", "wrap", ("z", 0, 0), layer={"class_name": "LSTM", "config": {"name": "cell"}})
+    wrapped = layer(
+        "TimeDistributed", "wrap", ("z", 0, 0), layer={"class_name": "ConvLSTM3D", "config": {"name": "cell"}}
+    )
     inner = functional([input_layer("z", 3, 4), wrapped], ["z"], [["wrap", 0, 0]])
     inner |= {"name": "inner", "inbound_nodes": [[["x", 0, 0]]]}
     path = write_h5(tmp_path / "m.h5", functional([input_layer("x", 3, 4), inner], ["x"], [["inner", 1, 0]]), {})
-    with pytest.raises(UnsupportedLayerError, match="'inner/wrap/cell' is of class LSTM"):
+    with pytest.raises(UnsupportedLayerError, match="'inner/wrap/cell' is of class ConvLSTM3D"):
         read(path)
 
 

@@ -29,7 +29,7 @@ def activated(call: LayerCall, tensor: Value) -> Value:
 
 def by_name(call: LayerCall, tensor: Value, raw: object, part: str | None = None) -> Value:
     """The tensor behind the activation that a configuration entry describes: a name, or a serialized function or layer."""
-    name, options = _described(raw)
+    name, options = described(raw)
     if name in FUNCTIONS:
         return FUNCTIONS[name](call, tensor, options, name if part is None else part)
     if isinstance(raw, Mapping) and raw.get("class_name") not in (None, "function"):
@@ -50,7 +50,8 @@ def activation_layer(call: LayerCall, layer: Layer, tensor: Value) -> Value:
     return call.apply(layer, (tensor,), {})[0]
 
 
-def _described(raw: object) -> tuple[str, Settings]:
+def described(raw: object) -> tuple[str, Settings]:
+    """Name and options of the activation that a configuration entry means."""
     if not isinstance(raw, Mapping):
         return str(raw), Settings({})
     config = raw.get("config")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +24,18 @@ Apply: TypeAlias = "Callable[[Layer, tuple[Operand, ...], Mapping[str, Operand]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What all calls of a model share while it is read."""
+
+    constants: dict[str, ir.Value] = field(default_factory=dict)
+    """The initializers made so far, by name."""
+    carried: dict[str, ir.Value] = field(default_factory=dict)
+    """States that the model gives back for its next call, by output name."""
+    derived: dict[str, ir.Value] = field(default_factory=dict)
+    """What was computed once for several calls, by a name for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LayerCall:
     """One call of one layer. ``weights`` are its own arrays by role, float32."""
 
@@ -35,8 +47,7 @@ class LayerCall:
     provenance: Provenance
     apply: Apply
     """Reads another layer, for wrappers and activations that are layers."""
-    constants: dict[str, ir.Value]
-    """The initializers made so far, shared by all calls."""
+    shared: Shared
 
     @property
     def settings(self) -> Settings:
@@ -58,6 +69,12 @@ class LayerCall:
         if len(found) != 1:
             raise ValueError(f"it is called with {len(found)} tensors; expected 1")
         return found[0]
+
+    @property
+    def mask(self) -> Value | None:
+        """Which steps of the first tensor count: as the call says, or as the tensor carries it."""
+        given = self.keywords.get("mask")
+        return given if isinstance(given, Value) else self.inputs[0].mask
 
     @property
     def channels_last(self) -> bool:
@@ -83,11 +100,17 @@ class LayerCall:
     def constant(self, data: NDArray[Any] | np.generic, role: str) -> ir.Value:
         """An initializer named after the layer. The second call of a shared layer gets the first one's."""
         name = f"{self.name}/{role}"
-        found = self.constants.get(name)
+        found = self.shared.constants.get(name)
         if found is None or not _holds(found, data):
             found = self.graph.constant(data, name)
-            self.constants[name] = found
+            self.shared.constants[name] = found
         return found
+
+    def once(self, name: str, make: Callable[[], ir.Value]) -> ir.Value:
+        """What ``make`` computes, at the first call for that name."""
+        if name not in self.shared.derived:
+            self.shared.derived[name] = make()
+        return self.shared.derived[name]
 
     def node(self, op_type: str, *inputs: ir.Value | None, part: str = "", **attributes: Any) -> ir.Value:
         """A node named after the layer; ``part`` names it when it is not the layer's main one."""
@@ -95,17 +118,18 @@ class LayerCall:
 
     def value(self, variant: ir.Value, layout: Layout | None = None) -> Value:
         """A tensor that exists in one layout, by default as Keras sees it."""
-        if self.layer.is_layer:
-            self._keep_batch(variant)
-        return Value(self.graph, {layout or native(len(variant.shape or ())): variant})
+        layout = layout or native(len(variant.shape or ()))
+        if self.layer.is_layer and layout:
+            self._keep_batch(variant, layout.index(0))
+        return Value(self.graph, {layout: variant})
 
-    def _keep_batch(self, variant: ir.Value) -> None:
+    def _keep_batch(self, variant: ir.Value, axis: int) -> None:
         """No layer changes the batch: name it again where shape inference lost it."""
         assert variant.shape is not None
-        batches = (value.variant(value.layouts[0]).shape[0] for value in self.inputs)  # type: ignore[index]  # known rank
+        batches = (value.batch for value in self.inputs)
         batch = next((size for size in batches if not isinstance(size, int) and size.value is not None), None)
-        if batch is not None and variant.shape[0] == ir.SymbolicDim(None):
-            variant.shape = ir.Shape([batch, *variant.shape[1:]])
+        if batch is not None and variant.shape[axis] == ir.SymbolicDim(None):
+            variant.shape = ir.Shape([*variant.shape[:axis], batch, *variant.shape[axis + 1 :]])
 
     def unary(self, op_type: str, tensor: Value, part: str = "", **attributes: Any) -> Value:
         """An op that treats every element alike, in whichever layout there is."""
@@ -166,7 +190,12 @@ def _holds(constant: ir.Value, data: NDArray[Any] | np.generic) -> bool:
     return held.dtype == data.dtype and held.shape == data.shape and np.array_equal(held, data)
 
 
-def _tensors(operands: Sequence[Operand]) -> Iterator[Value]:
+def tensors_of(operands: Iterable[Operand]) -> list[Value]:
+    """All tensors among arguments, from left to right."""
+    return list(_tensors(operands))
+
+
+def _tensors(operands: Iterable[Operand]) -> Iterator[Value]:
     for operand in operands:
         if isinstance(operand, Value):
             yield operand

@@ -41,7 +41,7 @@ def _model(entry: Mapping[str, object], prefix: str) -> Model:
 
 def _functional(config: Mapping[str, object], prefix: str) -> Model:
     entries = _entries(config.get("layers"), prefix)
-    layers = _by_name((_layer(entry, prefix) for entry in entries), prefix)
+    layers = _by_name((parse_layer(entry, prefix) for entry in entries), prefix)
     calls = tuple(
         call for layer, entry in zip(layers.values(), entries, strict=True) for call in _calls(layer, entry, layers)
     )
@@ -57,7 +57,7 @@ def _functional(config: Mapping[str, object], prefix: str) -> Model:
 
 def _sequential(config: object, prefix: str) -> Model:
     holder = config if isinstance(config, Mapping) else {"layers": config}
-    layers = [_layer(entry, prefix) for entry in _entries(holder.get("layers"), prefix)]
+    layers = [parse_layer(entry, prefix) for entry in _entries(holder.get("layers"), prefix)]
     if not layers:
         raise SourceError(f"the Sequential model {_title(prefix)} has no layers; the file is damaged")
     if layers[0].kind != "InputLayer":
@@ -76,7 +76,7 @@ def _input_layer(first: Layer, prefix: str, shape: tuple[int | None, ...] | None
     return Layer("InputLayer", name, prefix + name, Settings({"dtype": dtype}), shape=shape)
 
 
-def _layer(entry: Mapping[str, object], prefix: str) -> Layer:
+def parse_layer(entry: Mapping[str, object], prefix: str) -> Layer:
     """One layer. A nested model or a wrapped layer is parsed with it."""
     raw = _mapping(entry.get("config", {}), "a layer's configuration") if not _is_list_model(entry) else {}
     name = str(entry.get("name") or raw.get("name") or entry.get("class_name"))
@@ -93,7 +93,7 @@ def _layer(entry: Mapping[str, object], prefix: str) -> Layer:
     )
     if kind in _WRAPPERS:
         inner = _mapping(config.get("layer"), f"the layer wrapped by {path!r}")
-        return dataclasses.replace(layer, wrapped=_layer(inner, path + "/"))
+        return dataclasses.replace(layer, wrapped=parse_layer(inner, path + "/"))
     return layer
 
 
@@ -119,8 +119,8 @@ def _kind(entry: Mapping[str, object], config: Mapping[str, object], path: str) 
 
 
 def _is_bare_operation(entry: Mapping[str, object], config: Mapping[str, object]) -> bool:
-    """Keras 3 leaves the module out of `.h5` files; but only layers have a dtype and can be trained."""
-    return _is_modern(entry.get("inbound_nodes")) and not {"dtype", "trainable", "layers"} & config.keys()
+    """Keras 3 leaves the module out of `.h5` files; but only layers can be trained."""
+    return _is_modern(entry.get("inbound_nodes")) and not {"trainable", "layers"} & config.keys()
 
 
 def _is_keras(module: str, registered: object, kind: str) -> bool:

@@ -70,6 +70,11 @@ class Layer:
     def is_layer(self) -> bool:
         return not self.kind.startswith("ops.")
 
+    @property
+    def keeps_states(self) -> bool:
+        """Whether it, or a layer within it, is stateful."""
+        return _is_stateful(self.settings.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -81,6 +86,19 @@ class Model:
     inputs: tuple[str, ...]
     outputs: tuple[Ref, ...]
     sequential: bool
+
+
+def all_layers(model: Model) -> Iterator[Layer]:
+    """The layers of a model and of the models within it."""
+    for layer in model.layers.values():
+        yield layer
+        if layer.model is not None:
+            yield from all_layers(layer.model)
+
+
+def _is_stateful(config: Mapping[str, object]) -> bool:
+    inner = (value for value in config.values() if isinstance(value, Mapping))
+    return config.get("stateful") is True or any(_is_stateful(value) for value in inner)
 
 
 def refs_of(argument: Argument) -> Iterator[Ref]:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgekit_converters.sources.keras.archive import Provenance
-from edgekit_converters.sources.keras.graph import Layer, Literal, Model
+from edgekit_converters.sources.keras.graph import Layer, Literal, Model, all_layers
 
 
 def notes_on(model: Model, provenance: Provenance) -> tuple[str, ...]:
-    layers = list(_all_layers(model))
+    layers = list(all_layers(model))
     return (
         *_training_notes(model),
+        *(_state_note() for _ in layers[:1] if any(layer.keeps_states for layer in layers)),
         *(_half_precision_note() for _ in layers[:1] if any(_is_half(layer) for layer in layers)),
         *(_theano_note() for _ in layers[:1] if _may_be_theano(layers, provenance)),
     )
-
-
-def _all_layers(model: Model) -> Iterator[Layer]:
-    for layer in model.layers.values():
-        yield layer
-        if layer.model is not None:
-            yield from _all_layers(layer.model)
 
 
 def _training_notes(model: Model) -> Iterator[str]:
@@ -36,6 +30,13 @@ def _is_half(layer: Layer) -> bool:
 
 def _half_precision_note() -> str:
     return "the model computes in half precision; it is converted in float32"
+
+
+def _state_note() -> str:
+    return (
+        "layers that keep their state take it from the inputs named <layer>_state_..._in and give it as <layer>_state_..._out: "
+        "feed zeros first, then what came out"
+    )
 
 
 def _may_be_theano(layers: list[Layer], provenance: Provenance) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import onnx
-import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
@@ -16,7 +16,7 @@ from edgekit.protocols import ReadOptions
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.sources.keras.archive import Provenance, opened
-from edgekit_converters.sources.keras.call import LayerCall, Operand
+from edgekit_converters.sources.keras.call import LayerCall, Operand, Shared
 from edgekit_converters.sources.keras.config import WAY_OUT, parse_model
 from edgekit_converters.sources.keras.graph import Argument, Call, Layer, Literal, Model, Ref
 from edgekit_converters.sources.keras.names import input_dtype, output_names
@@ -26,6 +26,10 @@ from edgekit_converters.sources.keras.value import Value
 from edgekit_converters.sources.keras.weights import Weights, load_weights
 
 _BATCH = "batch"
+_BEFORE_THE_NETWORK = (
+    *("CategoryEncoding", "Discretization", "FeatureSpace", "HashedCrossing", "Hashing", "IntegerLookup"),
+    *("MelSpectrogram", "STFTSpectrogram", "StringLookup", "TextVectorization"),
+)
 _WRONG_CONFIGURATION = (ValueError, TypeError, KeyError, IndexError, OverflowError, ArithmeticError)
 
 
@@ -37,11 +41,13 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
         weights = load_weights(archive, model)
         provenance = archive.provenance
     graph = GraphBuilder(model.name or path.stem)
-    reader = _Reader(graph, weights, provenance, {})
+    reader = _Reader(graph, weights, provenance, Shared())
     feeds = [_input(graph, model.layers[name], options, len(model.inputs)) for name in model.inputs]
     results = reader.run(model, feeds)
     for name, value in zip(output_names(model), results, strict=True):
         graph.output(value.plain, name)
+    for name, state in reader.shared.carried.items():
+        graph.output(state, name)
     hub = graph.build("keras", path, notes_on(model, provenance))
     return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
 
@@ -53,12 +59,18 @@ def _refuse_unknown(model: Model) -> None:
             _refuse_unknown(layer.model)
             continue
         if layer.kind != "InputLayer" and layer.kind not in rules():
-            raise UnsupportedLayerError(
-                f"layer {layer.path!r} is of class {layer.kind}, for which the Keras reader has no rule. "
-                f"docs/sources/keras.md lists those it has. {WAY_OUT}"
-            )
+            raise UnsupportedLayerError(f"layer {layer.path!r} is of class {layer.kind}, {_reason(layer.kind)}")
         if layer.wrapped is not None:
             _refuse_unknown(Model("", {layer.wrapped.name: layer.wrapped}, (), (), (), sequential=True))
+
+
+def _reason(kind: str) -> str:
+    if kind in _BEFORE_THE_NETWORK:
+        return (
+            "which prepares data for the network and can't run on a device without TensorFlow. Do that in your own code and "
+            "save the model behind it: keras.Model(layer.output, model.output)"
+        )
+    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {WAY_OUT}"
 
 
 def _input(graph: GraphBuilder, layer: Layer, options: ReadOptions, count: int) -> Value:
@@ -88,7 +100,7 @@ class _Reader:
     graph: GraphBuilder
     weights: Weights
     provenance: Provenance
-    constants: dict[str, ir.Value]
+    shared: Shared
 
     def run(self, model: Model, feeds: Sequence[Value]) -> list[Value]:
         """The outputs of a model for these inputs; nested models call it again."""
@@ -121,7 +133,7 @@ class _Reader:
     def apply(self, layer: Layer, arguments: tuple[Operand, ...], keywords: Mapping[str, Operand]) -> list[Value]:
         """The outputs of one call of a layer or nested model."""
         weights = self.weights.get(layer.path, {})
-        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply, self.constants)
+        site = LayerCall(self.graph, layer, weights, arguments, keywords, self.provenance, self.apply, self.shared)
         if layer.model is not None:
             return self.run(layer.model, site.inputs)
         try:
@@ -133,14 +145,19 @@ class _Reader:
             raise SourceError(f"layer {layer.path!r} ({layer.kind}) can't be read: {error}") from error
         except onnx.shape_inference.InferenceError as error:
             raise SourceError(f"layer {layer.path!r} ({layer.kind}) does not fit its input: {error}") from error
-        return [found] if isinstance(found, Value) else list(found)
+        results = [found] if isinstance(found, Value) else list(found)
+        masks = rules()[layer.kind].masks(site) if layer.is_layer else ()
+        return [value.masked(mask) for value, mask in zip_longest(results, masks[: len(results)])]
 
 
 def _check_rank(call: LayerCall) -> None:
     """Layers of one, two or three spatial axes take a batch and channels besides."""
     spatial = re.search(r"([123])D(Transpose)?$", call.layer.kind)
-    if spatial and call.inputs and call.only.rank != int(spatial[1]) + 2:
-        raise ValueError(f"it takes {int(spatial[1]) + 2} axes, batch and channels included, but gets {call.only.rank}")
+    if not spatial or not call.inputs:
+        return
+    axes = int(spatial[1]) + (3 if call.layer.kind.startswith("ConvLSTM") else 2)
+    if call.inputs[0].rank != axes:
+        raise ValueError(f"it takes {axes} axes, batch and channels included, but gets {call.inputs[0].rank}")
 
 
 def _operand(argument: Argument, known: Mapping[Ref, Value]) -> Operand:

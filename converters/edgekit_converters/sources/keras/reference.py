@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +17,7 @@ from edgekit.errors import SourceError, StageCrashError
 from edgekit.protocols import Feeds, Placement, Progress, Session
 from edgekit_converters.sources.keras.archive import opened
 from edgekit_converters.sources.keras.config import parse_model
-from edgekit_converters.sources.keras.graph import Layer, Model
+from edgekit_converters.sources.keras.graph import Layer, Model, all_layers
 from edgekit_converters.sources.keras.names import input_dtype, output_names
 
 
@@ -32,11 +31,15 @@ class ReferenceRequest:
 
 
 def open_reference(path: Path) -> Session | None:
-    """A session in Keras; None where tensorflow is absent, or Keras 3 can't load the file or reads it otherwise."""
+    """A session in Keras; None where tensorflow is absent, the model keeps states, or Keras 3 reads it otherwise or not."""
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         return None
     with opened(path) as archive:
         model = parse_model(archive.config)
+        if any(
+            layer.keeps_states for layer in all_layers(model)
+        ):  # Keras keeps them inside, the hub takes and gives them
+            return None
         if archive.provenance.major < 3 and _computes_otherwise(model):
             return None
     request = ReferenceRequest(path.resolve(), _inputs(model), output_names(model))
@@ -96,12 +99,4 @@ def _spec(layer: Layer) -> TensorSpec:
 
 def _computes_otherwise(model: Model) -> bool:
     """Keras 3 loads the hard sigmoid of older files but computes another function."""
-    return any(
-        (layer.model is not None and _computes_otherwise(layer.model)) or "hard_sigmoid" in _activation(layer)
-        for layer in model.layers.values()
-    )
-
-
-def _activation(layer: Layer) -> str:
-    raw: Mapping[str, object] = layer.settings.values if layer.wrapped is None else layer.wrapped.settings.values
-    return str(raw.get("activation"))
+    return any("hard_sigmoid" in str(layer.settings.values) for layer in all_layers(model))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Emit = Callable[["LayerCall"], "Value | Sequence[Value]"]
 Roles = Callable[[Settings], tuple[str, ...]]
+Masks = Callable[["LayerCall"], "tuple[Value | None, ...]"]
+"""The masks of a call's outputs; those behind the last one have none."""
 NOT_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "mean", "variance", "count"})
 """Weights that Keras lists behind the trained ones."""
 
@@ -25,22 +27,28 @@ def no_weights(_: Settings) -> tuple[str, ...]:
     return ()
 
 
+def no_mask(_: LayerCall) -> tuple[Value | None, ...]:
+    """Most layers lose the mask: behind them every step counts."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a layer is read. ``roles`` names its own weights in the order of the file.
+    """How a layer is read. ``roles`` names its own weights in the order of the file, ``masks`` what it does to masks.
 
     A layer that keeps weights in parts of its own names the part first: "cell/kernel" for the kernel of a recurrent cell.
     """
 
     emit: Emit
     roles: Roles = no_weights
+    masks: Masks = no_mask
 
 
-def reads(*kinds: str, weights: Roles = no_weights) -> Callable[[Emit], Emit]:
+def reads(*kinds: str, weights: Roles = no_weights, masks: Masks = no_mask) -> Callable[[Emit], Emit]:
     """Mark a function as the rule of these layer classes."""
 
     def mark(emit: Emit) -> Emit:
-        entries = [*getattr(emit, "keras_rules", ()), *((kind, Rule(emit, weights)) for kind in kinds)]
+        entries = [*getattr(emit, "keras_rules", ()), *((kind, Rule(emit, weights, masks)) for kind in kinds)]
         emit.keras_rules = tuple(entries)  # type: ignore[attr-defined]  # found by `rules`
         return emit
 

@@ -30,10 +30,25 @@ class Value:
         graph: GraphBuilder,
         made: Mapping[Layout, ir.Value],
         makers: Mapping[Layout, Callable[[], ir.Value]] | None = None,
+        mask: Value | None = None,
     ) -> None:
         self._graph = graph
         self._made = dict(made)
         self._makers = dict(makers or {})
+        self._mask = mask
+
+    @property
+    def mask(self) -> Value | None:
+        """Which steps count, (N, T) bool, where a layer before hid some of them."""
+        return self._mask
+
+    def masked(self, mask: Value | None) -> Value:
+        """The same tensor with another mask; what is made of one is there for both."""
+        if mask is self._mask:
+            return self
+        other = Value(self._graph, {}, mask=mask)
+        other._made, other._makers = self._made, self._makers
+        return other
 
     @property
     def rank(self) -> int:
@@ -56,6 +71,14 @@ class Value:
         layout = self.layouts[0]
         sizes = dict(zip(layout, self.variant(layout).shape or (), strict=True))
         return tuple(size if isinstance(size := sizes[axis], int) else None for axis in range(self.rank))
+
+    @property
+    def batch(self) -> int | ir.SymbolicDim:
+        """The size of the first axis."""
+        layout = self.layouts[0]
+        shape = self.variant(layout).shape
+        assert shape is not None
+        return shape[layout.index(0)]
 
     @property
     def dtype(self) -> str:

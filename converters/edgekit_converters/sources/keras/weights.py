@@ -82,7 +82,9 @@ def _own_arrays(folder: h5py.Group, layer: Layer, roles: tuple[str, ...]) -> dic
     arrays: dict[str, NDArray[Any]] = {}
     for part, members in groupby(roles, key=lambda role: role.rpartition("/")[0]):
         wanted = list(members)
-        variables = subgroup(folder, f"{part}/vars" if part else "vars")
+        variables = (
+            subgroup(folder, f"{part}/vars") or subgroup(folder, f"_{part}/vars") if part else subgroup(folder, "vars")
+        )
         if variables is None or len(variables) < len(wanted):
             raise SourceError(
                 f"layer {layer.path!r} takes {len(wanted)} weights ({', '.join(wanted)}) but {folder.name!r} holds "

@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from edgekit_converters.sources.keras.activations import activated
 from edgekit_converters.sources.keras.call import LayerCall
+from edgekit_converters.sources.keras.masks import kept
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.table import reads
 from edgekit_converters.sources.keras.value import Value, native
@@ -16,7 +17,7 @@ def kernel_and_bias(settings: Settings) -> tuple[str, ...]:
     return ("kernel", "bias") if settings.flag("use_bias", True) else ("kernel",)
 
 
-@reads("Dense", weights=kernel_and_bias)
+@reads("Dense", weights=kernel_and_bias, masks=kept)
 def dense(call: LayerCall) -> Value:
     """Gemm for (N, features); MatMul over the last axis of more."""
     x = call.only
@@ -33,10 +34,16 @@ def _embeddings(_: Settings) -> tuple[str, ...]:
     return ("embeddings",)
 
 
-@reads("Embedding", weights=_embeddings)
+def _zeros_hidden(call: LayerCall) -> tuple[Value | None, ...]:
+    """``mask_zero``: the number 0 stands for a step that does not count."""
+    if not call.settings.flag("mask_zero", False):
+        return ()
+    numbers = Value(call.graph, {native(call.only.rank): integers(call, call.only)})
+    return (call.unary("Not", call.binary("Equal", numbers, 0, "hidden"), "mask"),)
+
+
+@reads("Embedding", weights=_embeddings, masks=_zeros_hidden)
 def embedding(call: LayerCall) -> Value:
-    if call.settings.flag("mask_zero", False):
-        raise call.unsupported("hides zeros from the layers behind it (mask_zero), which the reader can't do yet")
     table = call.constant(call.weight("embeddings", 2), "embeddings")
     return call.value(call.node("Gather", table, integers(call, call.only), axis=0))
 
@@ -75,16 +82,19 @@ def integers(call: LayerCall, x: Value) -> ir.Value:
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "ops.ConvertToTensor",
     "ops.StopGradient",
+    "tf.convert_to_tensor",
     "tf.stop_gradient",
     "tf.identity",
+    masks=kept,
 )
 def passes_through(call: LayerCall) -> Value:
     """At inference these give their input."""
     return call.only
 
 
-@reads("TimeDistributed")
+@reads("TimeDistributed", masks=kept)
 def time_distributed(call: LayerCall) -> Value:
     """The wrapped layer on every step: the steps become part of the batch and are taken apart again behind it."""
     inner, x = call.layer.wrapped, call.only

@@ -2,54 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
+import numpy as np
 import onnx_ir as ir
 
-from edgekit_converters.sources.keras.call import LayerCall, common_layout
+from edgekit_converters.sources.keras.call import LayerCall, Operand, common_layout
+from edgekit_converters.sources.keras.masks import either, joined
 from edgekit_converters.sources.keras.rules.normalization import unit_length
 from edgekit_converters.sources.keras.table import reads
 from edgekit_converters.sources.keras.value import Value
 
 
-@reads("Add")
+@reads("Add", masks=joined)
 def add(call: LayerCall) -> Value:
     return _joined(call, "Add")
 
 
-@reads("Subtract")
+@reads("Subtract", masks=joined)
 def subtract(call: LayerCall) -> Value:
     return _joined(call, "Sub")
 
 
-@reads("Multiply")
+@reads("Multiply", masks=joined)
 def multiply(call: LayerCall) -> Value:
     return _joined(call, "Mul")
 
 
-@reads("Maximum")
+@reads("Maximum", masks=joined)
 def maximum(call: LayerCall) -> Value:
     return _joined(call, "Max")
 
 
-@reads("Minimum")
+@reads("Minimum", masks=joined)
 def minimum(call: LayerCall) -> Value:
     return _joined(call, "Min")
 
 
-@reads("Average")
+@reads("Average", masks=joined)
 def average(call: LayerCall) -> Value:
     return call.binary("Mul", _joined(call, "Add", "sum"), 1 / len(call.inputs))
 
 
 def _joined(call: LayerCall, op_type: str, part: str = "") -> Value:
     """One input after the other; those of lower rank get axes behind the batch, as Keras gives them."""
+    if len(call.inputs) != _count(call.arguments):
+        raise call.unsupported("joins a tensor and a constant; use keras.ops for that")
     rank = max(value.rank for value in call.inputs)
     values = [call.expanded(value, rank, axis=1) for value in call.inputs]
     return reduce(lambda left, right: call.binary(op_type, left, right, part), values)
 
 
-@reads("Concatenate")
+def _count(operands: Iterable[Operand]) -> int:
+    return sum(_count(item) if isinstance(item, tuple) else 1 for item in operands)
+
+
+def _concatenated_masks(call: LayerCall) -> tuple[Value | None, ...]:
+    """Joined along the steps the masks are joined too; along the features a step counts where it does in any tensor."""
+    values = call.inputs
+    shown = [value.mask for value in values if value.mask is not None]
+    if not shown:
+        return ()
+    axis = call.settings.integer("axis", -1) % values[0].rank
+    if axis == 1 and values[0].rank > 2:
+        return (concatenated(call, tuple(_mask_or_all(call, value) for value in values), 1),)
+    return (either(call, [_mask_or_all(call, value) for value in values]),)
+
+
+def _mask_or_all(call: LayerCall, value: Value) -> Value:
+    """The tensor's mask; one that shows every step where it has none."""
+    if value.mask is not None:
+        return value.mask
+    last = call.constant(np.array(0, np.int64), "feature")
+    feature = call.value(call.node("Gather", value.plain, last, part="feature", axis=value.rank - 1))
+    return call.binary("Equal", feature, feature, "all")
+
+
+@reads("Concatenate", masks=_concatenated_masks)
 def concatenate(call: LayerCall) -> Value:
     return concatenated(call, call.inputs, call.settings.integer("axis", -1))
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit_converters.sources.keras.call import LayerCall
+from edgekit_converters.sources.keras.masks import kept
 from edgekit_converters.sources.keras.settings import Settings
 from edgekit_converters.sources.keras.table import reads
 from edgekit_converters.sources.keras.value import Layout, Value, channels_first, native
@@ -26,7 +27,7 @@ def _batch_weights(settings: Settings) -> tuple[str, ...]:
     return (*gamma_and_beta(settings), "moving_mean", "moving_variance")
 
 
-@reads("BatchNormalization", weights=_batch_weights)
+@reads("BatchNormalization", weights=_batch_weights, masks=kept)
 def batch_normalization(call: LayerCall) -> Value:
     """A BatchNormalization node, or Mul and Add where that would cost a transpose."""
     x = call.only
@@ -55,7 +56,7 @@ def _channels_second(x: Value, axis: int) -> list[Layout]:
     return found
 
 
-@reads("LayerNormalization", weights=gamma_and_beta)
+@reads("LayerNormalization", weights=gamma_and_beta, masks=kept)
 def layer_normalization(call: LayerCall) -> Value:
     x = call.only
     axes = sorted(axis % x.rank for axis in call.settings.integers("axis", (-1,)))
@@ -98,7 +99,7 @@ def _root_mean_square(call: LayerCall, x: Value, axes: list[int], scale: NDArray
     return call.binary("Mul", call.binary("Div", call.value(x.plain), root, "divide"), scale)
 
 
-@reads("GroupNormalization", weights=gamma_and_beta)
+@reads("GroupNormalization", weights=gamma_and_beta, masks=kept)
 def group_normalization(call: LayerCall) -> Value:
     x = call.only
     axis = _axis(call, x.rank)
@@ -120,7 +121,7 @@ def group_normalization(call: LayerCall) -> Value:
     return call.value(made, layout)
 
 
-@reads("UnitNormalization")
+@reads("UnitNormalization", masks=kept)
 def unit_normalization(call: LayerCall) -> Value:
     """x * rsqrt(max(sum of squares, 1e-12)), as Keras computes it."""
     x = call.only
@@ -136,7 +137,7 @@ def unit_length(call: LayerCall, x: Value, axes: list[int]) -> Value:
     return call.binary("Div", tensor, length)
 
 
-@reads("Rescaling")
+@reads("Rescaling", masks=kept)
 def rescaling(call: LayerCall) -> Value:
     """x * scale + offset; scale and offset are a number or a list along the last axis."""
     x = as_float(call, call.only)
@@ -149,7 +150,7 @@ def _statistics(settings: Settings) -> tuple[str, ...]:
     return () if settings.get("mean") is not None else ("mean", "variance")
 
 
-@reads("Normalization", weights=_statistics)
+@reads("Normalization", weights=_statistics, masks=kept)
 def normalization(call: LayerCall) -> Value:
     """(x - mean) / max(sqrt(variance), 1e-7), or its inverse; the statistics lie along ``axis``."""
     x = as_float(call, call.only)

@@ -74,13 +74,14 @@ _REDUCTIONS = {
 }
 
 
-def _table(rows: Mapping[str, Sequence[str]], make: Callable[[str], Emit]) -> tuple[Emit, ...]:
+def table(rows: Mapping[str, Sequence[str]], make: Callable[[str], Emit]) -> tuple[Emit, ...]:
+    """One rule a row: what ``make`` returns for the row's name, for all of the row's classes."""
     return tuple(reads(*kinds)(make(row)) for row, kinds in rows.items())
 
 
 def _binary(op_type: str) -> Emit:
     def emit(call: LayerCall) -> Value:
-        left, right = (_term(item) for item in _operands(call, 2))
+        left, right = (term(item) for item in operands(call, 2))
         return call.binary(op_type, left, right)
 
     return emit
@@ -95,28 +96,33 @@ def _unary(op_type: str) -> Emit:
 
 def _activation(name: str) -> Emit:
     def emit(call: LayerCall) -> Value:
-        return FUNCTIONS[name](call, call.only, _options(call), "")
+        return FUNCTIONS[name](call, call.only, options(call), "")
 
     return emit
 
 
 def _reduction(op_type: str) -> Emit:
     def emit(call: LayerCall) -> Value:
-        x, options = call.only, _options(call)
-        axes = [axis % x.rank for axis in options.integers("axis", tuple(range(x.rank)))]
-        keep = options.flag("keepdims", False)
-        layout = x.preferred
-        places = call.constant(np.array(sorted(layout.index(axis) for axis in axes), np.int64), "axes")
-        made = call.node(op_type, x.variant(layout), places, keepdims=int(keep))
-        return call.value(made, layout if keep else axes_removed(layout, axes))
+        return reduced(call, op_type, call.only)
 
     return emit
 
 
-BINARY = _table(_BINARY, _binary)
-UNARY = _table(_UNARY, _unary)
-ACTIVATIONS = _table(_ACTIVATIONS, _activation)
-REDUCTIONS = _table(_REDUCTIONS, _reduction)
+def reduced(call: LayerCall, op_type: str, x: Value) -> Value:
+    """The reduction over the operation's axes, all of them by default."""
+    given = options(call)
+    axes = [axis % x.rank for axis in given.integers("axis", tuple(range(x.rank)))]
+    keep = given.flag("keepdims", False)
+    layout = x.preferred
+    places = call.constant(np.array(sorted(layout.index(axis) for axis in axes), np.int64), "axes")
+    made = call.node(op_type, x.variant(layout), places, keepdims=int(keep))
+    return call.value(made, layout if keep else axes_removed(layout, axes))
+
+
+BINARY = table(_BINARY, _binary)
+UNARY = table(_UNARY, _unary)
+ACTIVATIONS = table(_ACTIVATIONS, _activation)
+REDUCTIONS = table(_REDUCTIONS, _reduction)
 
 
 @reads("ops.Square", "tf.math.square")
@@ -139,7 +145,7 @@ def clipped(call: LayerCall) -> Value:
 
 @reads("ops.Cast", "tf.cast")
 def cast(call: LayerCall) -> Value:
-    name = str(_options(call).get("dtype") or call.arguments[1])
+    name = str(options(call).get("dtype") or call.arguments[1])
     name = "float32" if name in ("float16", "bfloat16", "float64", "float32") else name
     target = ir.DataType.from_numpy(np.dtype(name))
     return call.only if call.only.dtype == name else call.unary("Cast", call.only, to=target.value)
@@ -148,9 +154,9 @@ def cast(call: LayerCall) -> Value:
 @reads("ops.Matmul", "tf.linalg.matmul")
 def matmul(call: LayerCall) -> Value:
     left, right = call.inputs
-    flips = [_options(call).flag(f"transpose_{side}", False) for side in "ab"]
-    operands = [_flipped(value) if flip else value for value, flip in zip((left, right), flips, strict=True)]
-    return call.value(call.node("MatMul", *(value.plain for value in operands)))
+    flips = [options(call).flag(f"transpose_{side}", False) for side in "ab"]
+    sides = [_flipped(value) if flip else value for value, flip in zip((left, right), flips, strict=True)]
+    return call.value(call.node("MatMul", *(value.plain for value in sides)))
 
 
 def _flipped(value: Value) -> Value:
@@ -159,12 +165,12 @@ def _flipped(value: Value) -> Value:
 
 @reads("ops.Concatenate", "tf.concat")
 def concatenate(call: LayerCall) -> Value:
-    return concatenated(call, call.inputs, _options(call, ("axis",)).integer("axis", -1))
+    return concatenated(call, call.inputs, options(call, ("axis",)).integer("axis", -1))
 
 
 @reads("ops.Stack", "tf.stack")
 def stack(call: LayerCall) -> Value:
-    axis = _options(call).integer("axis", 0)
+    axis = options(call).integer("axis", 0)
     place = call.constant(np.array([axis % (call.inputs[0].rank + 1)], np.int64), "axis")
     rows = [call.node("Unsqueeze", value.plain, place, part="expand") for value in call.inputs]
     return call.value(call.node("Concat", *rows, axis=axis))
@@ -172,10 +178,10 @@ def stack(call: LayerCall) -> Value:
 
 @reads("ops.Split", "tf.split")
 def split(call: LayerCall) -> list[Value]:
-    x, options = call.only, _options(call, ("indices_or_sections",))
+    x, given = call.only, options(call, ("indices_or_sections",))
     layout = x.preferred
-    count = options.integer("indices_or_sections", options.integer("num_or_size_splits", -1))
-    axis = layout.index(options.integer("axis", 0) % x.rank)
+    count = given.integer("indices_or_sections", given.integer("num_or_size_splits", -1))
+    axis = layout.index(given.integer("axis", 0) % x.rank)
     variant = x.variant(layout)
     pieces = call.graph.ops("Split", variant, outputs=count, name=call.name, axis=axis, num_outputs=count)
     return [call.value(piece, layout) for piece in pieces]
@@ -184,9 +190,9 @@ def split(call: LayerCall) -> list[Value]:
 @reads("ops.Reshape", "tf.reshape")
 def reshape(call: LayerCall) -> Value:
     """Sizes with the batch first: -1, or the batch's where the others keep the number of elements."""
-    x, options = call.only, _options(call, ("newshape",))
-    key = "newshape" if options.get("newshape") is not None else "shape"
-    target = options.integers(key)
+    x, given = call.only, options(call, ("newshape",))
+    key = "newshape" if given.get("newshape") is not None else "shape"
+    target = given.integers(key)
     elements = x.shape[1:]
     if target[0] != -1 and None not in elements:
         raise call.unsupported(f"reshapes to {list(target)}, which fixes the batch; use -1 as the first size")
@@ -195,16 +201,16 @@ def reshape(call: LayerCall) -> Value:
 
 @reads("ops.Transpose", "tf.transpose", "tf.compat.v1.transpose")
 def transpose(call: LayerCall) -> Value:
-    x, options = call.only, _options(call, ("axes",))
-    key = "perm" if options.get("perm") is not None else "axes"
-    order = tuple(axis % x.rank for axis in options.integers(key, tuple(reversed(range(x.rank)))))
+    x, given = call.only, options(call, ("axes",))
+    key = "perm" if given.get("perm") is not None else "axes"
+    order = tuple(axis % x.rank for axis in given.integers(key, tuple(reversed(range(x.rank)))))
     return x.permuted(order)
 
 
 @reads("ops.ExpandDims", "tf.expand_dims")
 def expand_dims(call: LayerCall) -> Value:
     x = call.only
-    axes = [axis % (x.rank + 1) for axis in _options(call, ("axis",)).integers("axis")]
+    axes = [axis % (x.rank + 1) for axis in options(call, ("axis",)).integers("axis")]
     return call.value(call.node("Unsqueeze", x.plain, call.constant(np.array(axes, np.int64), "axes")))
 
 
@@ -212,7 +218,7 @@ def expand_dims(call: LayerCall) -> Value:
 def squeeze(call: LayerCall) -> Value:
     x = call.only
     ones = tuple(axis for axis, size in enumerate(x.shape) if size == 1)
-    return dropped(call, x, [axis % x.rank for axis in _options(call, ("axis",)).integers("axis", ones)])
+    return dropped(call, x, [axis % x.rank for axis in options(call, ("axis",)).integers("axis", ones)])
 
 
 def dropped(call: LayerCall, x: Value, axes: Sequence[int]) -> Value:
@@ -265,13 +271,13 @@ def _bounds(item: int | slice) -> tuple[int, int, int]:
     return first if item.start is None else item.start, last if item.stop is None else item.stop, step
 
 
-def _options(call: LayerCall, positional: Sequence[str] = ()) -> Settings:
+def options(call: LayerCall, positional: Sequence[str] = ()) -> Settings:
     """The operation's configuration, keywords and, by these names, the arguments behind the first."""
-    given = dict(zip(positional, call.arguments[1:], strict=False))
-    return Settings({**call.settings.values, **call.keywords, **given})
+    named = dict(zip(positional, call.arguments[1:], strict=False))
+    return Settings({**call.settings.values, **call.keywords, **named})
 
 
-def _operands(call: LayerCall, count: int) -> list[Operand]:
+def operands(call: LayerCall, count: int) -> list[Operand]:
     names = ("x1", "x2", "x", "y", "a", "b")
     found = [*call.arguments, *(call.keywords[name] for name in names if name in call.keywords)]
     if len(found) != count:
@@ -279,5 +285,5 @@ def _operands(call: LayerCall, count: int) -> list[Operand]:
     return found
 
 
-def _term(item: Operand) -> Value | float | np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def term(item: Operand) -> Value | float | np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return item if isinstance(item, Value) else np.asarray(item, np.float32)

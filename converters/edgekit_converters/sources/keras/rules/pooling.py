@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from edgekit_converters.sources.keras.call import LayerCall
 from edgekit_converters.sources.keras.padding import window_padding
@@ -37,7 +38,21 @@ def _window(call: LayerCall, op_type: str, **attributes: Any) -> Value:
 
 @reads("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D")
 def global_average(call: LayerCall) -> Value:
+    if call.mask is not None and call.layer.kind.endswith("1D") and call.channels_last:
+        return _average_of_shown(call, call.mask)
     return _global(call, "GlobalAveragePool", "ReduceMean")
+
+
+def _average_of_shown(call: LayerCall, mask: Value) -> Value:
+    """The mean of the steps that count."""
+    x, keep = call.only, int(call.settings.flag("keepdims", False))
+    last, steps = (call.constant(np.array([axis], np.int64), name) for axis, name in ((2, "last_axis"), (1, "axes")))
+    shown = call.node("Unsqueeze", mask.plain, last, part="shown")
+    zero = call.constant(np.array(0, np.float32), "zero")
+    total = call.node("ReduceSum", call.node("Where", shown, x.plain, zero), steps, part="total", keepdims=keep)
+    ones = call.node("Cast", shown, part="ones", to=ir.DataType.FLOAT.value)
+    count = call.node("ReduceSum", ones, steps, part="count", keepdims=keep)
+    return call.value(call.node("Div", total, count, part="mean"))
 
 
 @reads("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D")

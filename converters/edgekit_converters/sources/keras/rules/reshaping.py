@@ -105,8 +105,12 @@ def zero_padding(call: LayerCall) -> Value:
 @reads("Cropping1D", "Cropping2D", "Cropping3D")
 def cropping(call: LayerCall) -> Value:
     x = call.only
+    return _cut(call, x, [(axis, *_ends(call, "cropping", x)[axis]) for axis in range(1, x.rank)])
+
+
+def _cut(call: LayerCall, x: Value, ends: Sequence[tuple[int, int, int]]) -> Value:
+    """The tensor without so many cells before and behind, by axis."""
     layout = x.preferred
-    ends = [(axis, *_ends(call, "cropping", x)[axis]) for axis in range(1, x.rank)]
     cut = [(layout.index(axis), before, -after if after else _END) for axis, before, after in ends if before or after]
     if not cut:
         return x
@@ -150,7 +154,23 @@ def up_sampling(call: LayerCall) -> Value:
 
 
 _BILINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+_NEAREST_CENTRE = {**_BILINEAR, "mode": "nearest", "nearest_mode": "round_prefer_ceil"}
 _NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+
+@reads("CenterCrop")
+def center_crop(call: LayerCall) -> Value:
+    """The middle of pictures that are at least as large."""
+    x = call.only
+    layout = call.spatial_layout(x.rank)
+    target = (call.settings.integer("height"), call.settings.integer("width"))
+    ends = []
+    for axis, wanted in zip(layout[2:], target, strict=True):
+        size = x.shape[axis]
+        if size is None or size < wanted:
+            raise call.unsupported(f"cuts {wanted} out of {size}; readable are cuts out of a known, larger size")
+        ends.append((axis, (size - wanted) // 2, size - wanted - (size - wanted) // 2))
+    return _cut(call, x, ends)
 
 
 @reads("Resizing")
@@ -158,8 +178,8 @@ def resizing(call: LayerCall) -> Value:
     x = call.only
     how = call.settings.text("interpolation", "bilinear")
     kept = [key for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio") if call.settings.flag(key, False)]
-    if how != "bilinear" or kept:
-        raise call.unsupported(f"resizes with {kept[0] if kept else how!r}; readable is plain bilinear resizing")
+    if how not in ("bilinear", "nearest") or kept:
+        raise call.unsupported(f"resizes with {kept[0] if kept else how!r}; readable are plain bilinear and nearest")
     layout = call.spatial_layout(x.rank)
     target = (call.settings.integer("height"), call.settings.integer("width"))
     sizes = [x.shape[axis] for axis in layout[2:]]
@@ -167,7 +187,8 @@ def resizing(call: LayerCall) -> Value:
         raise call.unsupported("resizes pictures whose size is not known; give it with --input-shape")
     scales = [1.0, 1.0, *(_scale(size or 1, wanted) for size, wanted in zip(sizes, target, strict=True))]
     factors = call.constant(np.array(scales, np.float32), "scales")
-    return call.value(call.node("Resize", x.variant(layout), None, factors, **_BILINEAR), layout)
+    manner = _BILINEAR if how == "bilinear" else _NEAREST_CENTRE
+    return call.value(call.node("Resize", x.variant(layout), None, factors, **manner), layout)
 
 
 def _scale(size: int, wanted: int) -> np.float32:
