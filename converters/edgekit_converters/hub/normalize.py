@@ -12,6 +12,7 @@ from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
+from edgekit_converters.hub.plain_recurrent import plain_recurrent
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
 from edgekit_converters.hub.restore_global_pool import restore_global_pool
@@ -39,7 +40,7 @@ def normalize(hub: Hub) -> Hub:
     return result
 
 
-_SIMPLIFY = (infer_shapes, decompose, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_SIMPLIFY = (infer_shapes, decompose, plain_recurrent, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
 _REWRITE = (
     restore_activations,
     restore_layer_norm,
