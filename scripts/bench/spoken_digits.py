@@ -28,8 +28,8 @@ def spoken_digits_model(kind: str) -> Path:
     """``kind`` "lstm" or "gru": ``x`` (N, 61, 40) log-mel spectrograms to ``logits`` (N, 10)."""
     path = WORK / f"digits_{kind}.onnx"
     if not path.exists():
-        calibrate, evaluate = spoken_digits_samples()
-        training = np.load(calibrate.with_name("digits_train.npz"))
+        spoken_digits_samples()
+        training = np.load(WORK / "digits_train.npz")
         _train(kind, training["x"], training["y"], path)
     return path
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.artifact import Quantization, TensorSpec
-from edgekit.recipe import IoType, Recipe
+from edgekit.recipe import IoType, Prefer, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
@@ -50,7 +50,8 @@ def write(
 
         batch = target.fixed_batch
         integer_only = target.integer_only and plan.precision.calibrated
-        write_tflite(hub, plan, path, TfliteOptions(batch, input_shapes, io, integer_only))
+        unroll_steps = 1 if recipe.prefer is Prefer.SIZE else recipe.unroll_steps
+        write_tflite(hub, plan, path, TfliteOptions(batch, input_shapes, io, integer_only, unroll_steps))
     return Written(
         inputs=_specs(hub.inputs, plan, io, batch),
         outputs=_specs(hub.outputs, plan, io, batch),

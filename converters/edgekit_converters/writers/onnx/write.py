@@ -15,10 +15,10 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.rules import RECURRENT
 from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.integer import IntegerPart
 from edgekit_converters.writers.onnx.recurrent import dynamic_lstm
-from edgekit_converters.rules import RECURRENT
 from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, weight_only
 
 LARGEST_MODEL = 2**31 - 1

@@ -11,21 +11,26 @@ from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.recurrent_cells import Cell, State
 from edgekit_converters.writers.tflite.recurrent_layer import Layer, layer_of
+from edgekit_converters.writers.tflite.recurrent_loop import loop
 from edgekit_converters.writers.tflite.table import lowers
 
 
 @lowers("RNN", "LSTM", "GRU")
 def recurrent(node: HubNode, out: FlatGraph) -> None:
-    """FULLY_CONNECTED per step, float or with int8 weights."""
+    """FULLY_CONNECTED per step, float or with int8 weights; layers longer than the limit for unrolling as a WHILE."""
     layer = layer_of(node, out)
     cell = Cell(layer, out.tape, partial(out.place, node, hybrid=True))
     projected = _projected(node, out, cell)
     state = _initial_state(node, out, layer)
+    if layer.steps > out.unroll_steps:
+        end = loop(node, out, layer, projected, state, every_step=node.is_used(0))
+        _bind(node, out, end.outputs, end.state)
+        return
     outputs = []
     for weighted in _steps(cell, projected):
         state = cell.step(weighted, state)
         outputs.append(state[0])
-    _bind(node, out, layer, outputs, state)
+    _bind(node, out, _joined(out, layer, outputs) if node.is_used(0) else None, state)
 
 
 def _projected(node: HubNode, out: FlatGraph, cell: Cell) -> FlatTensor:
@@ -49,21 +54,26 @@ def _state(node: HubNode, out: FlatGraph, layer: Layer, index: int) -> FlatTenso
 
 def _steps(cell: Cell, projected: FlatTensor) -> list[FlatTensor]:
     """The weighted input (batch, gates x units) of each step, in the order in which the layer takes them."""
-    layer = cell.layer
-    width = projected.shape[1]
-    rows = [cell.tape.slice(projected, (step * layer.batch, 0), (layer.batch, width)) for step in range(layer.steps)]
+    layer, width = cell.layer, projected.shape[1]
+    if layer.steps == 1:
+        return [projected]
+    stacked = cell.tape.reshape(projected, (layer.steps, layer.batch, width))
+    rows = [cell.tape.temporary((layer.batch, width)) for _ in range(layer.steps)]
+    cell.tape.add_many("UNPACK", (stacked,), rows, options("UnpackOptions", num=layer.steps, axis=0))
     return rows[::-1] if layer.reverse else rows
 
 
-def _bind(node: HubNode, out: FlatGraph, layer: Layer, outputs: list[FlatTensor], state: State) -> None:
+def _joined(out: FlatGraph, layer: Layer, outputs: list[FlatTensor]) -> FlatTensor:
+    """(steps x batch, units)"""
+    ordered = outputs[::-1] if layer.reverse else outputs
+    if len(ordered) == 1:
+        return ordered[0]
+    result = out.tape.temporary((layer.steps * layer.batch, layer.units))
+    return out.tape.add("CONCATENATION", ordered, result, options("ConcatenationOptions", axis=0))
+
+
+def _bind(node: HubNode, out: FlatGraph, outputs: FlatTensor | None, state: State) -> None:
     """Y (steps, 1, batch, units) and the last states (1, batch, units)."""
-    if node.is_used(0):
-        ordered = outputs[::-1] if layer.reverse else outputs
-        shape = (layer.steps * layer.batch, layer.units)
-        joined = out.tape.add(
-            "CONCATENATION", ordered, out.tape.temporary(shape), options("ConcatenationOptions", axis=0)
-        )
-        out.bind(node, out.tape.reshape(joined, node.output_shape(0)))
-    for index, tensor in enumerate(state, start=1):
-        if index < node.output_count and node.is_used(index):
+    for index, tensor in enumerate((outputs, *state)):
+        if tensor is not None and index < node.output_count and node.is_used(index):
             out.bind(node, out.tape.reshape(tensor, node.output_shape(index)), index=index)
