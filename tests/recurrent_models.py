@@ -51,3 +51,18 @@ def recurrent(
     for index in range(count) if outputs is None else outputs:
         graph.output(made[index], f"y{index}")
     return graph.build("test")
+
+
+def last_step_of(kind: str, direction: str, index: Any, *, squeezed: bool = True) -> Hub:
+    """A layer whose output at one step, batch-first as PyTorch exports it, is the output ``y`` (batch, units)."""
+    graph, random = GraphBuilder(), np.random.default_rng(5)
+    rows = GATES[kind] * 5
+    weights = [graph.constant(random.standard_normal((1, rows, size)).astype(np.float32)) for size in (4, 5)]
+    x = graph.input("x", "float32", (7, "batch", 4))
+    value = graph.ops(kind, x, *weights, outputs=1, hidden_size=5, direction=direction)[0]
+    axis = 0
+    if squeezed:
+        value, axis = graph.op("Squeeze", value, graph.constant(np.array([1]))), 1
+        value = graph.op("Transpose", value, perm=[1, 0, 2])
+    graph.output(graph.op("Gather", value, graph.constant(np.array(index)), axis=axis), "y")
+    return graph.build("test")
