@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from recurrent_models import recurrent
 
+from edgekit.protocols import Silent
 from edgekit.recipe import Precision, Recipe, Rule
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
@@ -17,14 +18,8 @@ CPU = Target("cpu", "this machine")
 KINDS = ("RNN", "LSTM", "GRU")
 
 
-class Quiet:
-    def stage(self, name: str, total: int | None = None) -> None: ...
-
-    def step(self, count: int = 1) -> None: ...
-
-
 def quantized(hub: Hub, recipe: Recipe, target: Target = CPU) -> Quantized:
-    return quantize(normalize(hub), recipe, target, None, Quiet())
+    return quantize(normalize(hub), recipe, target, None, Silent())
 
 
 @pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT8_DYNAMIC])

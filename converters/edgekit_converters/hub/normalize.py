@@ -20,6 +20,7 @@ from edgekit_converters.hub.restore_global_pool import restore_global_pool
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
 from edgekit_converters.hub.tidy import give_names, merge_small_constants, name_dimensions
+from edgekit_converters.hub.unroll_loops import unroll_loops
 
 
 def normalize(hub: Hub) -> Hub:
@@ -41,7 +42,16 @@ def normalize(hub: Hub) -> Hub:
     return result
 
 
-_SIMPLIFY = (infer_shapes, decompose, plain_recurrent, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_SIMPLIFY = (
+    infer_shapes,
+    decompose,
+    plain_recurrent,
+    fold_constants,
+    fold_shapes,
+    unroll_loops,
+    remove_no_ops,
+    remove_dead_code,
+)
 _REWRITE = (
     restore_activations,
     restore_layer_norm,

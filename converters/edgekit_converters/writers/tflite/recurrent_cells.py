@@ -61,7 +61,7 @@ def _rnn(cell: Cell, projected: FlatTensor, state: State) -> State:
     """h' = f(x W + h R + b)"""
     (hidden,) = state
     layer = cell.layer
-    return (layer.activations[0].apply(cell.tape, cell.add(projected, cell.dense(hidden, layer.recurrence))),)
+    return (layer.activations[0].apply(cell.tape, cell.add(projected, cell.dense(hidden, layer.recurrence[0]))),)
 
 
 def _lstm(cell: Cell, projected: FlatTensor, state: State) -> State:
@@ -69,7 +69,7 @@ def _lstm(cell: Cell, projected: FlatTensor, state: State) -> State:
     hidden, memory = state
     layer, tape = cell.layer, cell.tape
     gate, candidate, squash = layer.activations
-    gates = cell.split(cell.add(projected, cell.dense(hidden, layer.recurrence)), 4)
+    gates = cell.split(cell.add(projected, cell.dense(hidden, layer.recurrence[0])), 4)
     admit, emit, keep, fresh = gates
     if layer.peepholes is not None:
         admit = _peep(cell, admit, memory, 0)
@@ -92,18 +92,12 @@ def _gru(cell: Cell, projected: FlatTensor, state: State) -> State:
     layer, tape = cell.layer, cell.tape
     gate, candidate = layer.activations
     x_update, x_reset, x_new = cell.split(projected, 3)
-    if layer.reset_after:
-        h_update, h_reset, h_new = cell.split(cell.dense(hidden, layer.recurrence, layer.recurrence_bias), 3)
-    else:
-        gates = layer.recurrence.rows(0, 2 * layer.units)
-        h_update, h_reset = cell.split(cell.dense(hidden, gates), 2)
+    recurrent = cell.dense(hidden, layer.recurrence[0], layer.recurrence_bias)
+    h_update, h_reset, *h_new = cell.split(recurrent, recurrent.shape[1] // layer.units)
     update = gate.apply(tape, cell.add(x_update, h_update))
     reset = gate.apply(tape, cell.add(x_reset, h_reset))
-    if layer.reset_after:
-        recalled = cell.multiply(reset, h_new)
-    else:
-        rows = layer.recurrence.rows(2 * layer.units, 3 * layer.units)
-        recalled = cell.dense(cell.multiply(reset, hidden), rows)
+    passed = cell.multiply(reset, h_new[0] if h_new else hidden)
+    recalled = passed if h_new else cell.dense(passed, layer.recurrence[1])
     new = candidate.apply(tape, cell.add(x_new, recalled))
     return (cell.add(new, cell.multiply(update, tape.compute("SUB", hidden, new))),)
 

@@ -22,7 +22,8 @@ _WEIGHT, _RECURRENCE, _BIAS, _LENGTHS, _HIDDEN, _CELL, _PEEPHOLES = 1, 2, 3, 4, 
 class Layer:
     """A recurrent layer of one direction. Gates come in ONNX's order: i, o, f, c (LSTM); z, r, h (GRU).
 
-    ``weight``: (gates x units, inputs). ``recurrence``: (gates x units, units). ``bias``: added to the weighted input;
+    ``weight``: (gates x units, inputs). ``recurrence``: (gates x units, units), one matrix or, where the cell needs them apart,
+    the rows of z and r and those of h (GRU without linear_before_reset). ``bias``: added to the weighted input;
     ``recurrence_bias``: to the weighted state, where the cell must keep it apart (GRU with linear_before_reset), else None.
     ``peepholes``: (3, units) of i, o, f, or None. ``states``: input indices of the initial states.
     """
@@ -33,10 +34,9 @@ class Layer:
     inputs: int
     units: int
     reverse: bool
-    reset_after: bool
     activations: tuple[Activation, ...]
     weight: Weights
-    recurrence: Weights
+    recurrence: tuple[Weights, ...]
     bias: Weights
     recurrence_bias: Weights | None
     peepholes: NDArray[np.float32] | None
@@ -65,10 +65,9 @@ def layer_of(node: HubNode, out: FlatGraph) -> Layer:
         inputs=inputs,
         units=units,
         reverse=node.text("direction", "forward") == "reverse",
-        reset_after=reset_after,
         activations=activations_of(node, _DEFAULT_ACTIVATIONS[node.op]),
         weight=weight,
-        recurrence=recurrence,
+        recurrence=(recurrence,) if node.op != "GRU" or reset_after else _parted(recurrence, 2 * units),
         bias=bias,
         recurrence_bias=recurrence_bias,
         peepholes=_peepholes(node, units),
@@ -93,6 +92,10 @@ def _matrix(node: HubNode, out: FlatGraph, index: int) -> Weights:
     node.required_constant(index, "weight")
     weights = out.weights(node, index)
     return weights.reshape(weights.shape[1:], 0)
+
+
+def _parted(matrix: Weights, row: int) -> tuple[Weights, Weights]:
+    return matrix.rows(0, row), matrix.rows(row, matrix.shape[0])
 
 
 def _biases(node: HubNode, gates: int, units: int, reset_after: bool) -> tuple[Weights, Weights | None]:

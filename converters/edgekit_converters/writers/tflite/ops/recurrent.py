@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from edgekit_converters.writers.tflite.table import lowers
 def recurrent(node: HubNode, out: FlatGraph) -> None:
     """FULLY_CONNECTED per step, float or with int8 weights; layers longer than the limit for unrolling as a WHILE."""
     layer = layer_of(node, out)
-    cell = Cell(layer, out.tape, partial(out.place, node, hybrid=True))
+    # Placed once, not once a step: finding an equal constant means hashing it.
+    cell = Cell(layer, out.tape, cache(partial(out.place, node, hybrid=True)))
     projected = _projected(node, out, cell)
     state = _initial_state(node, out, layer)
     if layer.steps > out.unroll_steps:
