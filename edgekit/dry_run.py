@@ -48,7 +48,7 @@ class DryRun:
         reasons = [
             f"{node.execution}: {node.name} ({node.op}): {node.reason}"
             for node in self.nodes
-            if node.reason and node.execution == "float"
+            if node.reason and node.execution in ("float", "dynamic")
         ]
         head = f"{self.model} ({self.framework}): precision {self.precision}, target {self.target}"
         return [head, "", table("op,computes,>nodes", rows), "", *reasons, *(f"note: {note}" for note in self.notes)]

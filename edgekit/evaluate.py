@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.accuracy import Metric, MetricChoice, Observed, choose_metric
@@ -66,7 +67,7 @@ def evaluate(
     progress.stage("evaluate", len(samples))
     count = 0
     for batch in samples.batches(BATCH):
-        outputs = {name: runner.run(batch.feeds) for name, runner in runners.items()}
+        outputs = {name: _by_sample(runner.run(batch.feeds), batch) for name, runner in runners.items()}
         _check_outputs(outputs, batch)
         for name, each in metrics.items():
             each.update(Observed(batch.feeds, outputs[name], outputs[reference], batch.labels, batch.groups))
@@ -114,6 +115,13 @@ def _renamed(feeds: Feeds, inputs: Sequence[TensorSpec]) -> Feeds:
             f"the models compared have different inputs: {', '.join(feeds)} against {', '.join(names)}"
         )
     return dict(zip(names, feeds.values(), strict=True))
+
+
+def _by_sample(outputs: Mapping[str, NDArray[Any]], batch: Batch) -> dict[str, NDArray[Any]]:
+    """Outputs with the samples first: of a whole sample, those without a batch of 1 in front get one."""
+    if not batch.whole:
+        return dict(outputs)
+    return {name: array if array.shape[:1] == (1,) else array[np.newaxis] for name, array in outputs.items()}
 
 
 def _check_outputs(outputs: Mapping[str, Mapping[str, NDArray[Any]]], batch: Batch) -> None:

@@ -21,14 +21,19 @@ Feeds = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any."""
+    """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any.
+
+    ``whole``: one sample, whose arrays are all that the model takes at once. For models with an input whose first axis does
+    not count samples: the state of a recurrent layer (layers, batch, units), a number.
+    """
 
     feeds: Feeds
     labels: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
+    whole: bool = False
 
     def __len__(self) -> int:
-        return len(next(iter(self.feeds.values())))
+        return 1 if self.whole else len(next(iter(self.feeds.values())))
 
 
 class Dataset(Protocol):

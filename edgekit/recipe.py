@@ -53,6 +53,17 @@ class IoType(enum.Enum):
     UINT8 = "uint8"
 
 
+class Prefer(enum.Enum):
+    """What to choose where a fast and a small form of a layer differ."""
+
+    SPEED = "speed"
+    SIZE = "size"
+
+
+UNROLL_STEPS = 128
+"""Steps up to which a recurrent layer is written step by step by default: about 1.7 KB of operators each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocess:
     """From a picture or recording to the model's float input: ``(resized pixels - mean) / scale``.
@@ -115,6 +126,13 @@ class Recipe:
     rules: tuple[Rule, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     preprocess: Preprocess | None = None
+    prefer: Prefer = Prefer.SPEED
+    unroll_steps: int = UNROLL_STEPS
+    """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
+
+    def __post_init__(self) -> None:
+        if self.unroll_steps < 1:
+            raise RecipeError(f"unroll-steps is {self.unroll_steps}; expected 1 or more")
 
     def precision_of(self, node: str) -> Precision:
         """Precision asked for a node; the last matching rule wins."""
@@ -197,7 +215,7 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:
-    for kind in (Precision, Effort, Observer, IoType):
+    for kind in (Precision, Effort, Observer, IoType, Prefer):
         if annotation.split(" ")[0] == kind.__name__:
             try:
                 return kind(value)

@@ -16,7 +16,8 @@ class Target:
     """A device profile. ``formats`` in order of preference; ``runtimes`` by format.
 
     ``activations``: "asymmetric" or "symmetric" (TensorRT). ``onnx_activation_type``: "uint8" where ONNX Runtime's
-    unsigned kernels are faster (x86), "int8" elsewhere. ``fixed_batch``: batch written into TFLite files.
+    unsigned kernels are faster (x86), "int8" elsewhere. ``onnx_contrib_ops``: ONNX files may use ONNX Runtime's own operators
+    (int8 LSTM), which TensorRT does not know. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
     ``sources``: where the figures come from.
     """
@@ -26,6 +27,7 @@ class Target:
     formats: tuple[str, ...] = ("tflite", "onnx")
     activations: str = "asymmetric"
     onnx_activation_type: str = "uint8"
+    onnx_contrib_ops: bool = True
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False

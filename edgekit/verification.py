@@ -117,7 +117,7 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
             "no samples were given: agreement is on random inputs, which says little about real ones. "
             "Give --evaluate SAMPLES."
         )
-        return RandomSamples(inputs), None, (note,)
+        return RandomSamples(inputs, job.read.input_shapes), None, (note,)
     samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
 

@@ -26,7 +26,8 @@ can't be written ends the conversion with an error that names it and the reason.
 
 * **TFLite** lists the builtins that a node may become; layout changes (`TRANSPOSE`, `RESHAPE`) come on top where needed.
 * **int8** says how the operator computes in an int8 file: `yes` on integers (the attached ones only beside a convolution or a
-  dense layer); `integer-only targets` in float unless the target has no float unit; `no` in float.
+  dense layer); `integer-only targets` in float unless the target has no float unit; `weights` on int8 weights with activations
+  that are quantized per call; `no` in float.
 * **ONNX Runtime** is the integer kernel that Q/DQ pairs fuse into; `float` computes in float between the pairs.
 * Elementwise operators work on float32 and int32 (int64 becomes int32, narrower integers are computed as int32), data
   movement on int8, uint8, int16 and masks too. Shapes are fixed, and axes, pads, slices and sizes are constants.
@@ -34,6 +35,7 @@ can't be written ends the conversion with an error that names it and the reason.
 | ONNX | TFLite | int8 | ONNX Runtime |
 | --- | --- | --- | --- |
 """
+DYNAMIC_KERNELS = {"LSTM": "DynamicQuantizeLSTM"}
 NOTES = """
 ## How they are written, and what is refused
 
@@ -67,14 +69,14 @@ def _plain_function(lowering: Callable[..., None] | None) -> FunctionType:
 
 
 def _row(op: str, function: FunctionType) -> str:
-    from edgekit_converters.rules import RULES
+    from edgekit_converters.rules import RECURRENT, RULES
     from edgekit_converters.writers.tflite.table import integer_ops
 
     rule = RULES.get(op)
-    integer = "no"
+    integer = "weights" if op in RECURRENT else "no"
     if rule is not None and op in integer_ops():
         integer = "integer-only targets" if rule.integer_only else "yes"
-    runtime = "" if rule is None else rule.ort_kernel or "float"
+    runtime = DYNAMIC_KERNELS.get(op, "") if rule is None else rule.ort_kernel or "float"
     stated = "" if rule is None else rule.tflite.replace("+", "/").replace(" ", "")
     builtins = dict.fromkeys((*filter(None, stated.split("/")), *_builtins(function, op, frozenset())))
     return f"| {op} | {', '.join(builtins)} | {integer} | {runtime} |"
@@ -89,6 +91,10 @@ def _builtins(function: FunctionType, op: str, seen: frozenset[str]) -> Iterator
             continue
         if isinstance(value, FunctionType) and value.__module__.startswith(f"{PACKAGE}."):
             yield from _builtins(value, op, seen | {name})
+        elif isinstance(value, type) and value.__module__.startswith(f"{PACKAGE}."):
+            for method in vars(value).values():
+                if isinstance(method, FunctionType):
+                    yield from _builtins(method, op, seen | {name})
         elif isinstance(value, dict):
             yield from _entry_builtins(value, op, seen | {name})
 
@@ -146,13 +152,15 @@ def _notes(functions: dict[str, FunctionType]) -> Iterator[str]:
 
 
 def _refusals(function: FunctionType, seen: frozenset[str]) -> Iterator[str]:
-    """The texts of ``node.unsupported(...)`` in the function and in those of its own module that it calls."""
+    """The texts of ``node.unsupported(...)`` in the function and in those that it calls of its own module, or of modules
+    that are named after it."""
+    own_name = function.__module__.rpartition(".")[2]
     for call in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "unsupported":
             yield _shown(call.args[0])
     for name in _globals_of(function.__code__):
         value = function.__globals__.get(name)
-        own = isinstance(value, FunctionType) and value.__module__ == function.__module__
+        own = isinstance(value, FunctionType) and value.__module__.rpartition(".")[2].startswith(own_name)
         if own and name not in seen:
             yield from _refusals(value, seen | {name})
 

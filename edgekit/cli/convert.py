@@ -29,6 +29,9 @@ _quantizing = together(
     click.option(
         "--observer", metavar="O", help="min-max, moving-average, percentile, entropy or mse. [default: the effort's]"
     ),
+    click.option(
+        "--prefer", metavar="P", help="speed or size, where layers have a fast and a small form. [default: speed]"
+    ),
     click.option("--io", metavar="TYPE", help="Type of inputs and outputs: float32, int8 or uint8. [default: float32]"),
     click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
@@ -139,6 +142,7 @@ def _recipe(
     precision: str | None,
     effort: str | None,
     observer: str | None,
+    prefer: str | None,
     io: str | None,
     keep_float: Sequence[str],
     limit_drop: float | None,
@@ -151,7 +155,7 @@ def _recipe(
     from edgekit.recipe import Budgets, Precision, Recipe, Rule, load_recipe, recipe_from_dict
 
     base = load_recipe(recipe_file) if recipe_file else Recipe()
-    given = {"precision": precision, "effort": effort, "observer": observer, "io": io}
+    given = {"precision": precision, "effort": effort, "observer": observer, "prefer": prefer, "io": io}
     chosen = {name: value for name, value in given.items() if value is not None}
     parsed = recipe_from_dict(chosen, "the command line")
     budgets = base.budgets

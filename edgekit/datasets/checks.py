@@ -34,4 +34,5 @@ def require_varied(dataset: Dataset) -> None:
 
 def _differs(batch: Batch, first: Batch) -> bool:
     """Whether any sample of the batch differs from the very first sample."""
-    return any(bool((array != first.feeds[name][:1]).any()) for name, array in batch.feeds.items())
+    one = first.feeds if batch.whole else {name: array[:1] for name, array in first.feeds.items()}
+    return any(bool((array != one[name]).any()) for name, array in batch.feeds.items())

@@ -39,8 +39,12 @@ class FittedDataset:
         """Raises DatasetError where a sample does not fit the model, or holds NaN or infinity."""
         first = 0
         for batch in self._store.stream(self._start, self._stop, size):
-            feeds = {spec.name: self._fit(batch.feeds[spec.name], spec, first) for spec in self._inputs}
-            yield Batch(feeds, _numeric(batch.labels, self._where), batch.groups)
+            labels = _numeric(batch.labels, self._where)
+            if any(_is_whole(batch.feeds[spec.name].shape, spec) for spec in self._inputs):
+                yield from self._one_by_one(batch, labels, first)
+            else:
+                feeds = {spec.name: self._fit(batch.feeds[spec.name], spec, first) for spec in self._inputs}
+                yield Batch(feeds, labels, batch.groups)
             first += len(batch)
         if first < len(self):
             raise DatasetError(f"{self._where} gave {first} samples of the {len(self)} that were announced")
@@ -49,12 +53,23 @@ class FittedDataset:
         """Read the first sample, so that samples which do not fit are refused before long work begins."""
         next(self.batches(1))
 
+    def _one_by_one(self, batch: Batch, labels: NDArray[Any] | None, first: int) -> Iterator[Batch]:
+        """Whole samples: an input stored with an axis in front of all of its own loses that axis, others get batch 1."""
+        for row in range(len(batch)):
+            part = slice(row, row + 1)
+            feeds = {}
+            for spec in self._inputs:
+                stored = batch.feeds[spec.name]
+                if _is_whole(stored.shape, spec):
+                    alone = _finite(stored[part], spec, self._start + first + row, self._where)
+                    feeds[spec.name] = alone.reshape(alone.shape[1:])
+                else:
+                    feeds[spec.name] = self._fit(stored[part], spec, first + row)
+            yield Batch(feeds, _rows(labels, part), _rows(batch.groups, part), whole=True)
+
     def _fit(self, array: NDArray[Any], spec: TensorSpec, first: int) -> NDArray[Any]:
         check_shape(array.shape, spec, self._where)
-        cast = _cast(array, spec, self._where)
-        if cast.dtype.kind == "f" and not np.isfinite(cast).all():
-            raise DatasetError(_not_finite(cast, spec.name, self._start + first, self._where))
-        return cast
+        return _finite(array, spec, self._start + first, self._where)
 
 
 def float_side(spec: TensorSpec) -> TensorSpec:
@@ -71,6 +86,23 @@ def check_shape(found: tuple[int, ...], spec: TensorSpec, where: str) -> None:
         f"samples of {spec.name!r} in {where} have shape {_shape_text(sample)}; "
         f"the model takes {_shape_text(expected)} for each{_hint(found, expected)}."
     )
+
+
+def _is_whole(found: tuple[int, ...], spec: TensorSpec) -> bool:
+    """Whether ``found`` is (samples, ...) with all axes of the input behind the first, its batch too."""
+    return len(found) == len(spec.shape) + 1 and all(_same(*pair) for pair in zip(found[1:], spec.shape, strict=True))
+
+
+def _rows(array: NDArray[Any] | None, part: slice) -> NDArray[Any] | None:
+    return None if array is None else array[part]
+
+
+def _finite(array: NDArray[Any], spec: TensorSpec, first: int, where: str) -> NDArray[Any]:
+    """The array in the input's dtype; ``first`` is the number of its first sample. Raises DatasetError."""
+    cast = _cast(array, spec, where)
+    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+        raise DatasetError(_not_finite(cast, spec.name, first, where))
+    return cast
 
 
 def _same(found: int, expected: int | str) -> bool:

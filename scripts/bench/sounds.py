@@ -61,7 +61,7 @@ def keyword_features(recording: NDArray[np.float64]) -> Samples:
     wave /= max(wave.max(), 1.0)
     frames = np.lib.stride_tricks.sliding_window_view(wave, 480)[::320]
     spectra = np.abs(np.fft.rfft(frames * signal.windows.hann(480, sym=False), 512))
-    log_mel = np.log(spectra @ _mel_bands(40, 512, 16000, 20.0, 4000.0) + 1e-6)
+    log_mel = np.log(spectra @ mel_bands(40, 512, 16000, 20.0, 4000.0) + 1e-6)
     coefficients = fft.dct(log_mel, type=2)[:, :10] / np.sqrt(2 * 40)
     return coefficients[..., np.newaxis].astype(np.float32)
 
@@ -76,7 +76,7 @@ def anomaly_features(sound: NDArray[np.int16]) -> Samples:
     wave = sound.astype(np.float64) / 32768
     frames = np.lib.stride_tricks.sliding_window_view(wave, 1024)[::512]
     power = np.abs(np.fft.rfft(frames * signal.windows.hann(1024, sym=False))) ** 2
-    bands = _mel_bands(128, 1024, 16000, 0.0, 8000.0)
+    bands = mel_bands(128, 1024, 16000, 0.0, 8000.0)
     # Triangles of unit area over Hertz, as in the spectrograms that the network was trained on.
     level = 10 * np.log10(power @ (bands / (np.maximum(bands.sum(axis=0), 1e-9) * 16000 / 1024)) + 1e-12)
     clipped = np.clip(level, -85.0, 15.0).astype(np.float32)
@@ -84,7 +84,7 @@ def anomaly_features(sound: NDArray[np.int16]) -> Samples:
     return np.ascontiguousarray(windows.transpose(0, 2, 1).reshape(len(windows), 640))
 
 
-def _mel_bands(count: int, points: int, rate: int, low: float, high: float) -> NDArray[np.float64]:
+def mel_bands(count: int, points: int, rate: int, low: float, high: float) -> NDArray[np.float64]:
     """(points / 2 + 1, count): triangles, evenly spaced on the mel scale 1127 ln(1 + f / 700)."""
     mel = 1127.0 * np.log1p(np.linspace(0, rate / 2, points // 2 + 1) / 700.0)
     edges = np.linspace(1127.0 * np.log1p(low / 700.0), 1127.0 * np.log1p(high / 700.0), count + 2)

@@ -29,6 +29,7 @@ class Hub:
     * every node has a unique, non-empty name; every value has a name, a dtype and a shape of known rank;
     * the first axis of inputs may be symbolic (the batch); everything else is static unless the model needs it;
     * no Constant nodes: constants are initializers; no Identity, no Dropout, no foldable subexpression;
+    * RNN, LSTM and GRU are time-first (layout 0) and, unless their activations have parameters, of one direction;
     * BatchNormalization after Conv/ConvTranspose/Gemm is folded; a MatMul of rank 2 with an added constant is Gemm.
 
     ``framework`` is where it came from ("keras", "onnx", ...). ``notes`` are sentences for the report about what the

@@ -12,12 +12,15 @@ from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
+from edgekit_converters.hub.plain_recurrent import plain_recurrent
+from edgekit_converters.hub.read_last_state import read_last_state
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
 from edgekit_converters.hub.restore_global_pool import restore_global_pool
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
 from edgekit_converters.hub.tidy import give_names, merge_small_constants, name_dimensions
+from edgekit_converters.hub.unroll_loops import unroll_loops
 
 
 def normalize(hub: Hub) -> Hub:
@@ -39,7 +42,16 @@ def normalize(hub: Hub) -> Hub:
     return result
 
 
-_SIMPLIFY = (infer_shapes, decompose, fold_constants, fold_shapes, remove_no_ops, remove_dead_code)
+_SIMPLIFY = (
+    infer_shapes,
+    decompose,
+    plain_recurrent,
+    fold_constants,
+    fold_shapes,
+    unroll_loops,
+    remove_no_ops,
+    remove_dead_code,
+)
 _REWRITE = (
     restore_activations,
     restore_layer_norm,
@@ -50,6 +62,7 @@ _REWRITE = (
     merge_transposes,
     remove_no_ops,
     drop_zero_states,
+    read_last_state,
     remove_dead_code,
     infer_shapes,
     fold_constants,

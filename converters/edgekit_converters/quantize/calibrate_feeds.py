@@ -32,9 +32,9 @@ def feeds_of(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, 
                 raise DatasetError(
                     f"the samples have no array for the model input {spec.name!r}; they have: {', '.join(batch.feeds)}"
                 )
-            array = np.ascontiguousarray(batch.feeds[spec.name], dtype=spec.dtype)
+            array = np.asarray(batch.feeds[spec.name], dtype=spec.dtype, order="C")
             _check_shape(array, spec)
-            feeds[spec.name] = _filled(array, size) if fill else array
+            feeds[spec.name] = _filled(array, size) if fill and not batch.whole else array
         yield feeds, len(batch)
 
 

@@ -14,8 +14,8 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.encodings import Encodings, Range, encodings
 from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
-from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight
-from edgekit_converters.rules import RULES
+from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight, recurrent_weights
+from edgekit_converters.rules import RECURRENT, RULES
 
 _INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
 
@@ -47,6 +47,8 @@ def _constants(
         execution = scheme.nodes[name_of(node)].execution
         if execution is Execution.INTEGER:
             yield from _integer_constants(node, scheme, found, symmetric)
+        elif node.op_type in RECURRENT and execution is Execution.DYNAMIC:
+            yield from recurrent_weights(node)
         elif execution in _INT8_WEIGHTS and precision is Precision.INT8_DYNAMIC:
             yield quantized_weight(node, None)
 

@@ -20,7 +20,7 @@ from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
 
 @dataclass(frozen=True, slots=True)
 class KeptFloat:
-    """A node that computes in float, and why."""
+    """A node that computes in float, its activations at least, and why."""
 
     node: str
     op: str
@@ -84,7 +84,7 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution is Execution.FLOAT and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason
     )
 
 

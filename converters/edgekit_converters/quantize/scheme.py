@@ -15,10 +15,13 @@ from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
-from edgekit_converters.rules import CLAMPS, RULES, Encoding, OpRule, Role
+from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
 """Bounds that TFLite has a fused activation for: RELU, RELU6, RELU_N1_TO_1."""
+
+RECURRENT_SCHEME = "int8 weights; its state needs more than 8 bits and stays float"
+"""Why a recurrent layer does not compute on integers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def data_inputs(node: ir.Node, rule: OpRule) -> Iterator[tuple[int, ir.Value]]:
 def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     """How the node would compute if it stood alone."""
     asked = recipe.precision_of(name_of(node))
+    if node.op_type in RECURRENT and asked is not Precision.FLOAT32:
+        return _recurrent_wish(node, asked, target)
     rule = RULES.get(node.op_type)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
@@ -108,6 +113,17 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
         return NodePlan(Execution.FLOAT, "" if recipe.precision is asked else "kept float by the recipe")
     reason = _obstacle(node, rule, recipe, target)
     return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER)
+
+
+def _recurrent_wish(node: ir.Node, asked: Precision, target: Target) -> NodePlan:
+    """Int8 weights beside a state in float; no sample is needed for it."""
+    if not all(is_constant(node.inputs[index]) for index in RECURRENT[node.op_type]):
+        return NodePlan(Execution.FLOAT, "its weights are not constants")
+    if asked is Precision.FLOAT16:
+        return NodePlan(Execution.WEIGHT_ONLY)
+    if target.integer_only:
+        return NodePlan(Execution.FLOAT, "its state needs more than 8 bits")
+    return NodePlan(Execution.DYNAMIC, RECURRENT_SCHEME if asked is Precision.INT8 else "")
 
 
 def _without_samples(node: ir.Node) -> Execution:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
+from edgekit_converters.quantize.calibrate_feeds import feeds_of
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import value_name
@@ -135,7 +135,7 @@ def _prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset) -> tuple[Pref
     inputs: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in hub.model.graph.inputs if value in read}
     batches, size = 0, run_size(hub, groups)
     for feeds, count in feeds_of(hub, picked(samples, groups), size):
-        if batches and count < size and fixed_batch(hub):
+        if batches and count < size and all(array.shape[:1] == (size,) for array in feeds.values()):
             break  # The last batch is filled up with copies of one sample, which would count too much.
         batches += 1
         for value, chunks in inputs.items():

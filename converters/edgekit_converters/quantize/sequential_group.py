@@ -28,13 +28,14 @@ class Group:
 
 
 def groups_of(hub: Hub, plan: QuantPlan) -> list[Group]:
-    """The hub's nodes in topological order, each with its fused activation."""
+    """The hub's nodes in topological order, each with its fused activation; without those that nothing reads."""
     by_name = {name_of(node): node for node in hub.model.graph}
-    return [
+    groups = (
         _group(node, by_name, plan.fusions.get(name_of(node)))
         for node in hub.model.graph
         if plan.execution(name_of(node)) is not Execution.FUSED
-    ]
+    )
+    return [group for group in groups if group.outputs]
 
 
 def captured(node: ir.Node) -> Iterator[ir.Value]:

@@ -43,6 +43,10 @@ class Picked:
         for batch in self._samples.batches(size):
             stop = start + len(batch)
             rows = self._rows[(self._rows >= start) & (self._rows < stop)] - start
+            if batch.whole:
+                yield from (batch for _ in rows)
+                start = stop
+                continue
             waiting += [{name: array[row] for name, array in batch.feeds.items()} for row in rows]
             start = stop
             while len(waiting) >= size:

@@ -12,7 +12,7 @@ from edgekit_converters.quantize.encodings import encode
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
 from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
-from edgekit_converters.rules import RULES, Encoding
+from edgekit_converters.rules import RECURRENT, RULES, Encoding
 
 LARGEST_BIAS = 2.0**30
 """Biases are kept below this many steps, so that an accumulator of int32 has room for the products."""
@@ -85,6 +85,16 @@ def quantized_weight(node: ir.Node, input_scale: float | None) -> tuple[Use, Qua
     bias_array = constant_array(bias).reshape(-1) if bias is not None and input_scale is not None else None
     params = weight_params(weight, weight_axis(node), bias_array, input_scale)
     return Use(name_of(node), rule.weight), QuantizedConstant(params.quantize(weight), params)
+
+
+def recurrent_weights(node: ir.Node) -> Iterator[tuple[Use, QuantizedConstant]]:
+    """The weights of a recurrent layer, (directions, rows, columns), as int8: one scale a row, for both directions."""
+    for index in RECURRENT[node.op_type]:
+        value = node.inputs[index]
+        assert value is not None
+        weight = constant_array(value)
+        params = weight_params(weight, 1)
+        yield Use(name_of(node), index), QuantizedConstant(params.quantize(weight), params)
 
 
 def _fitted_scales(rows: NDArray[np.float64], largest: NDArray[np.float64]) -> NDArray[np.float64]:

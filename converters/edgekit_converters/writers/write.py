@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.artifact import Quantization, TensorSpec
-from edgekit.recipe import IoType, Recipe
+from edgekit.recipe import IoType, Prefer, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
@@ -44,13 +44,14 @@ def write(
         from edgekit_converters.writers.onnx import OnnxOptions, write_onnx
 
         activation_type = QuantType.UINT8 if target.onnx_activation_type == "uint8" else QuantType.INT8
-        write_onnx(hub, plan, path, OnnxOptions(io, activation_type))
+        write_onnx(hub, plan, path, OnnxOptions(io, activation_type, target.onnx_contrib_ops))
     else:
         from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
 
         batch = target.fixed_batch
         integer_only = target.integer_only and plan.precision.calibrated
-        write_tflite(hub, plan, path, TfliteOptions(batch, input_shapes, io, integer_only))
+        unroll_steps = 1 if recipe.prefer is Prefer.SIZE else recipe.unroll_steps
+        write_tflite(hub, plan, path, TfliteOptions(batch, input_shapes, io, integer_only, unroll_steps))
     return Written(
         inputs=_specs(hub.inputs, plan, io, batch),
         outputs=_specs(hub.outputs, plan, io, batch),

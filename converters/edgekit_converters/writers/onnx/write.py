@@ -1,4 +1,4 @@
-"""`write_onnx`: from hub and plan to a file that loads in stock ONNX Runtime; default domain only."""
+"""`write_onnx`: from hub and plan to a file that loads in stock ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.rules import RECURRENT
 from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.integer import IntegerPart
+from edgekit_converters.writers.onnx.recurrent import dynamic_lstm
 from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, weight_only
 
 LARGEST_MODEL = 2**31 - 1
@@ -26,10 +28,12 @@ LARGEST_MODEL = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class OnnxOptions:
     """``activation_type``: how int8 activations are stored. UINT8 is what ONNX Runtime computes fastest on x86; the zero
-    point moves by 128 and the integers mean the same."""
+    point moves by 128 and the integers mean the same. ``contrib_ops``: use ONNX Runtime's own operators (com.microsoft)
+    where they compute on integers and no standard one does."""
 
     io: IoType = IoType.FLOAT32
     activation_type: QuantType = QuantType.UINT8
+    contrib_ops: bool = True
 
 
 def write_onnx(hub: Hub, plan: QuantPlan, path: Path, options: OnnxOptions) -> None:
@@ -64,7 +68,7 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
         if execution is Execution.INTEGER:
             integers.place(node)
         elif execution is Execution.DYNAMIC:
-            dynamic_matmul(editor, node, plan)
+            _dynamic(editor, node, plan, options)
         elif plan.precision is Precision.FLOAT16:
             halve_constants(editor, node)
         elif execution is Execution.WEIGHT_ONLY:
@@ -72,3 +76,13 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
     integers.set_io(options.io)
     editor.sweep()
     return copy
+
+
+def _dynamic(editor: GraphEditor, node: ir.Node, plan: QuantPlan, options: OnnxOptions) -> None:
+    """A node whose activations the runtime quantizes per call, where it has a kernel for that."""
+    if node.op_type not in RECURRENT:
+        dynamic_matmul(editor, node, plan)
+    elif node.op_type == "LSTM" and options.contrib_ops:
+        dynamic_lstm(editor, node, plan)
+    else:
+        weight_only(editor, node, plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,12 +68,16 @@ def options(table: str, **fields: OptionValue) -> BuiltinOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatOp:
-    """One operator; ``builtin`` is the schema's name ("CONV_2D"). None among the inputs is an omitted optional one."""
+    """One operator; ``builtin`` is the schema's name ("CONV_2D"). None among the inputs is an omitted optional one.
+
+    ``subgraphs``: what a control operator runs, by the field of its options that names it ("bodySubgraphIndex").
+    """
 
     builtin: str
     inputs: tuple[FlatTensor | None, ...]
     outputs: tuple[FlatTensor, ...]
     options: BuiltinOptions | None = None
+    subgraphs: Mapping[str, FlatModel] = field(default_factory=dict)
 
 
 def needed_ops(ops: Sequence[FlatOp], outputs: Iterable[FlatTensor]) -> tuple[FlatOp, ...]:
@@ -86,10 +90,18 @@ def needed_ops(ops: Sequence[FlatOp], outputs: Iterable[FlatTensor]) -> tuple[Fl
     return tuple(reversed(kept))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FlatModel:
-    """Everything the file holds. ``inputs`` and ``outputs`` are in the user's order and bear the user's names."""
+    """Everything the file holds, or one subgraph. The file's own ``inputs`` and ``outputs`` are in the user's order and bear
+    the user's names."""
 
     inputs: tuple[FlatTensor, ...]
     outputs: tuple[FlatTensor, ...]
     ops: tuple[FlatOp, ...]
+
+    def subgraphs(self) -> Iterator[FlatModel]:
+        """This graph and, behind it, those that its control operators run."""
+        yield self
+        for op in self.ops:
+            for inner in op.subgraphs.values():
+                yield from inner.subgraphs()

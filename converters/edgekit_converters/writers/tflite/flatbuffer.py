@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
@@ -13,6 +14,9 @@ from edgekit.errors import ConversionError
 from edgekit_converters.quantize.params import QuantParams
 from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor
 from edgekit_converters.writers.tflite.versions import op_version
+
+Codes = dict[tuple[str, int], int]
+"""Index of each operator code by builtin and version, in order of first use."""
 
 SIGNATURE = "serving_default"
 _LIMIT_BYTES = 2**31 - 1
@@ -82,13 +86,15 @@ _DEFAULT_OPTIONS = {
     "TOPK_V2": "TopKV2Options",
     "TRANSPOSE": "TransposeOptions",
     "WHERE": "WhereOptions",
+    "WHILE": "WhileOptions",
 }
 
 
 def serialize(model: FlatModel) -> memoryview:
     """The file's bytes. Raises ConversionError when they exceed the format's 2 GB."""
-    tensors = _tensors_of(model)
-    constants = [tensor for tensor in tensors if tensor.data is not None]
+    graphs = tuple(model.subgraphs())
+    tensors = [_tensors_of(graph) for graph in graphs]
+    constants = [tensor for tensor in itertools.chain(*tensors) if tensor.data is not None]
     size_bytes = sum(tensor.data.nbytes + 64 for tensor in constants if tensor.data is not None)
     if size_bytes > _LIMIT_BYTES:
         raise ConversionError(
@@ -96,20 +102,29 @@ def serialize(model: FlatModel) -> memoryview:
             "Use a smaller precision (int8, int8-dynamic, float16) or split the model."
         )
     # The right size from the start: the builder would otherwise double its buffer, and copy the weights each time.
-    builder = flatbuffers.Builder(size_bytes + 512 * len(tensors) + 1024 * len(model.ops) + 65536)
+    counted = 512 * sum(map(len, tensors)) + 1024 * sum(len(graph.ops) for graph in graphs)
+    builder = flatbuffers.Builder(size_bytes + counted + 65536)
     buffers = _buffers(builder, constants)
-    index = {id(tensor): position for position, tensor in enumerate(tensors)}
     place = {id(tensor): position for position, tensor in enumerate(constants, start=1)}
-    codes, ops = _operators(model.ops, index)
-    subgraph = schema.SubGraphT()
-    subgraph.name = "main"
-    subgraph.tensors = [_tensor(tensor, place.get(id(tensor), 0)) for tensor in tensors]
-    subgraph.inputs = [index[id(tensor)] for tensor in model.inputs]
-    subgraph.outputs = [index[id(tensor)] for tensor in model.outputs]
-    subgraph.operators = ops
-    root = _model(builder, codes, subgraph, _signature(model, index), buffers)
+    codes: Codes = {}
+    subgraphs = [_subgraph(graph, own, graphs, place, codes) for graph, own in zip(graphs, tensors, strict=True)]
+    subgraphs[0].name = "main"
+    signature = _signature(model, {id(tensor): position for position, tensor in enumerate(tensors[0])})
+    root = _model(builder, [_operator_code(*code) for code in codes], subgraphs, signature, buffers)
     builder.Finish(root, b"TFL3")
     return memoryview(builder.Bytes)[builder.Head() :]
+
+
+def _subgraph(
+    graph: FlatModel, tensors: Sequence[FlatTensor], graphs: Sequence[FlatModel], place: dict[int, int], codes: Codes
+) -> Any:
+    index = {id(tensor): position for position, tensor in enumerate(tensors)}
+    made = schema.SubGraphT()
+    made.tensors = [_tensor(tensor, place.get(id(tensor), 0)) for tensor in tensors]
+    made.inputs = [index[id(tensor)] for tensor in graph.inputs]
+    made.outputs = [index[id(tensor)] for tensor in graph.outputs]
+    made.operators = [_operator(op, codes, index, graphs) for op in graph.ops]
+    return made
 
 
 def _tensors_of(model: FlatModel) -> list[FlatTensor]:
@@ -161,15 +176,6 @@ def _quantization(params: QuantParams) -> Any:
     return made
 
 
-def _operators(ops: Iterable[FlatOp], index: dict[int, int]) -> tuple[list[Any], list[Any]]:
-    codes: dict[tuple[str, int], int] = {}
-    made = []
-    for op in ops:
-        code = codes.setdefault((op.builtin, op_version(op)), len(codes))
-        made.append(_operator(op, code, index))
-    return [_operator_code(builtin, version) for builtin, version in codes], made
-
-
 def _operator_code(builtin: str, version: int) -> Any:
     made = schema.OperatorCodeT()
     made.builtinCode = getattr(schema.BuiltinOperator, builtin)
@@ -178,15 +184,17 @@ def _operator_code(builtin: str, version: int) -> Any:
     return made
 
 
-def _operator(op: FlatOp, code: int, index: dict[int, int]) -> Any:
+def _operator(op: FlatOp, codes: Codes, index: dict[int, int], graphs: Sequence[FlatModel]) -> Any:
     made = schema.OperatorT()
-    made.opcodeIndex = code
+    made.opcodeIndex = codes.setdefault((op.builtin, op_version(op)), len(codes))
     made.inputs = [-1 if tensor is None else index[id(tensor)] for tensor in op.inputs]
     made.outputs = [index[id(tensor)] for tensor in op.outputs]
     table = op.options.table if op.options is not None else _DEFAULT_OPTIONS.get(op.builtin)
     if table is not None:
         made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
         made.builtinOptions = _options(op.options or BuiltinOptions(table))
+    for name, inner in op.subgraphs.items():
+        setattr(made.builtinOptions, name, graphs.index(inner))
     return made
 
 
@@ -214,9 +222,9 @@ def _tensor_map(tensor: FlatTensor, index: dict[int, int]) -> Any:
     return made
 
 
-def _model(builder: Any, codes: Sequence[Any], subgraph: Any, signature: Any, buffers: int) -> int:
+def _model(builder: Any, codes: Sequence[Any], subgraphs: Sequence[Any], signature: Any, buffers: int) -> int:
     code_vector = _vector(builder, [code.Pack(builder) for code in codes])
-    subgraph_vector = _vector(builder, [subgraph.Pack(builder)])
+    subgraph_vector = _vector(builder, [subgraph.Pack(builder) for subgraph in subgraphs])
     signature_vector = _vector(builder, [signature.Pack(builder)])
     description = builder.CreateString("edgekit")
     schema.ModelStart(builder)

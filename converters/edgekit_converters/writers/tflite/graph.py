@@ -35,10 +35,11 @@ from edgekit_converters.writers.tflite.weights import Weights
 
 class FlatGraph:
     """Obeys the plan: ``read`` gives an input in the encoding the node computes with, ``output`` a tensor in the
-    encoding of its result. ``tape`` has the operators themselves."""
+    encoding of its result. ``tape`` has the operators themselves. ``unroll_steps`` as in `TfliteOptions`."""
 
-    def __init__(self, plan: QuantPlan, nodes: Mapping[str, HubNode], tape: Tape) -> None:
+    def __init__(self, plan: QuantPlan, nodes: Mapping[str, HubNode], tape: Tape, unroll_steps: int) -> None:
         self.tape = tape
+        self.unroll_steps = unroll_steps
         self._plan = plan
         self._nodes = nodes
         self._integer_ops = frozenset(integer_ops())
@@ -46,6 +47,10 @@ class FlatGraph:
         self._absorbed: set[str] = set()
         self._producer_of_fused = {fusion.activation: name for name, fusion in plan.fusions.items()}
         self._folded: dict[tuple[str, object], FlatTensor] = {}
+
+    def subgraph(self) -> FlatGraph:
+        """The same plan on a tape of its own, for a control operator; it sees none of this graph's tensors."""
+        return FlatGraph(self._plan, self._nodes, Tape(), self.unroll_steps)
 
     # What the plan says of a node
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from edgekit.errors import ConversionError
 from edgekit_converters.names import UniqueNames
 from edgekit_converters.quantize.params import QuantParams
-from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatOp, FlatTensor, options
+from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor, options
 from edgekit_converters.writers.tflite.layout import Permutation, moves_data, permuted
 from edgekit_converters.writers.tflite.variants import encoding_key
 
@@ -71,6 +71,17 @@ class Tape:
         builtin_options: BuiltinOptions | None = None,
     ) -> None:
         self.ops.append(FlatOp(builtin, tuple(inputs), tuple(outputs), builtin_options))
+
+    def add_control(
+        self,
+        builtin: str,
+        inputs: Sequence[FlatTensor],
+        outputs: Sequence[FlatTensor],
+        builtin_options: BuiltinOptions,
+        subgraphs: Mapping[str, FlatModel],
+    ) -> None:
+        """An operator that runs ``subgraphs`` (see `FlatOp`)."""
+        self.ops.append(FlatOp(builtin, tuple(inputs), tuple(outputs), builtin_options, subgraphs))
 
     def compute(
         self,

@@ -45,6 +45,14 @@ class Weights:
         assert self.params is None or self.params.axis != axis
         return Weights(self.array.take(order, axis), self.params, self.name)
 
+    def rows(self, start: int, stop: int) -> Weights:
+        """Part of the first axis, which is the channels' own where there are any."""
+        params = self.params
+        if params is not None and params.axis is not None:
+            assert params.axis == 0, f"{self.name} has its channels on axis {params.axis}"
+            params = replace(params, scale=params.scale[start:stop], zero_point=params.zero_point[start:stop])
+        return Weights(self.array[start:stop], params, self.name)
+
     def with_array(self, array: NDArray[Any]) -> Weights:
         """Other numbers of the same encoding (padded with zeros, say)."""
         return Weights(array, self.params, self.name)

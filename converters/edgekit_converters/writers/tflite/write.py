@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import onnx_ir as ir
@@ -42,7 +43,7 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     graph = with_fixed_batch(hub, options.batch, options.input_shapes).model.graph
     nodes = [HubNode(node) for node in graph]
     tape = Tape(value_name(value) for value in (*graph.inputs, *graph.outputs))
-    out = FlatGraph(plan, {node.name: node for node in nodes}, tape)
+    out = FlatGraph(plan, {node.name: node for node in nodes}, tape, options.unroll_steps)
     inputs = tuple(_input(value, plan, out, options.io) for value in graph.inputs)
     for node in nodes:
         _write_node(node, out)
@@ -98,7 +99,7 @@ def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | No
 
 
 def _refuse_float(model: FlatModel) -> None:
-    for op in model.ops:
+    for op in itertools.chain.from_iterable(graph.ops for graph in model.subgraphs()):
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and tensor.dtype.kind == "f":
                 raise ConversionError(

@@ -1,0 +1,116 @@
+#!/usr/bin/env python
+"""Train the recurrent networks of the benchmarks on spoken digits, once: an LSTM and a GRU of 64 units.
+
+Usage: spoken_digits.py. Writes digits_lstm.onnx, digits_gru.onnx and the samples to out/bench (or EDGEKIT_BENCH).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sounds
+from models import WORK, data_file
+from numpy.typing import NDArray
+from scipy import signal
+
+UNITS = 64
+EPOCHS = 60
+
+
+def main() -> None:
+    for kind in ("lstm", "gru"):
+        print(f"{spoken_digits_model(kind)}: accuracy {_accuracy(spoken_digits_model(kind)):.4f}")
+
+
+def spoken_digits_model(kind: str) -> Path:
+    """``kind`` "lstm" or "gru": ``x`` (N, 61, 40) log-mel spectrograms to ``logits`` (N, 10)."""
+    path = WORK / f"digits_{kind}.onnx"
+    if not path.exists():
+        spoken_digits_samples()
+        training = np.load(WORK / "digits_train.npz")
+        _train(kind, training["x"], training["y"], path)
+    return path
+
+
+def spoken_digits_samples() -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz: ``x`` (N, 61, 40), ``y``. 400 recordings are kept from training for evaluation."""
+    paths = [WORK / f"digits_{part}.npz" for part in ("calibrate", "evaluate", "train")]
+    if not all(path.exists() for path in paths):
+        data = np.load(data_file("spoken_digits.npz"))
+        order = np.random.default_rng(0).permutation(len(data["y"]))
+        x = np.stack([log_mel(row) for row in data["x"][order]])
+        y = data["y"][order].astype(np.int64)
+        WORK.mkdir(parents=True, exist_ok=True)
+        for path, part in zip(paths, (slice(400, 600), slice(0, 400), slice(400, None)), strict=True):
+            np.savez(path, x=x[part], y=y[part])
+    return paths[0], paths[1]
+
+
+def log_mel(recording: NDArray[np.int16]) -> NDArray[np.float32]:
+    """One second at 8 kHz as (61, 40): Hann windows of 32 ms every 16 ms, 40 mel bands, log(x + 1e-3), scaled."""
+    frames = np.lib.stride_tricks.sliding_window_view(recording / 32768, 256)[::128]
+    spectra = np.abs(np.fft.rfft(frames * signal.windows.hann(256, sym=False)))
+    bands = sounds.mel_bands(40, 256, 8000, 60.0, 4000.0)
+    return ((np.log(spectra @ bands + 1e-3) + 3.0) / 2.0).astype(np.float32)
+
+
+def _train(kind: str, x: NDArray[np.float32], y: NDArray[np.int64], path: Path) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    network = _network(kind)
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    steps = EPOCHS * (len(x) // 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
+    for _ in range(steps):
+        chosen = torch.randint(len(x), (64,))
+        batch = torch.roll(inputs[chosen], int(torch.randint(-4, 5, (1,))), 1) + 0.1 * torch.randn(64, *x.shape[1:])
+        loss = torch.nn.functional.cross_entropy(network(batch), labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    torch.onnx.export(
+        network.eval(),
+        (inputs[:1],),
+        str(path),
+        input_names=["x"],
+        output_names=["logits"],
+        dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}},
+        dynamo=False,
+    )
+
+
+def _network(kind: str) -> Any:
+    """A torch module; torch is imported here, so that finding the trained files does not need it."""
+    import torch
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = torch.nn.LSTM if kind == "lstm" else torch.nn.GRU
+            self.recurrent = layer(40, UNITS, batch_first=True)
+            self.head = torch.nn.Linear(UNITS, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.head(self.recurrent(x)[0][:, -1])
+            return logits
+
+    return Network()
+
+
+def _accuracy(path: Path) -> float:
+    import onnxruntime
+
+    evaluation = np.load(spoken_digits_samples()[1])
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"x": evaluation["x"]})
+    return float((logits.argmax(1) == evaluation["y"]).mean())
+
+
+if __name__ == "__main__":
+    main()
