@@ -82,6 +82,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         target=request.target,
         source=_source_facts(request, hub),
         input_shapes=request.read.input_shapes,
+        companions=hub.companions,
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
@@ -229,7 +230,7 @@ def _float_files(request: Request, product: Product, folder: Path, progress: Pro
     """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
     recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32)
     plan = registry.stage("quantize")(product.hub, recipe, request.target, None, progress).plan
-    baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
+    baseline = dataclasses.replace(product, plan=plan, recipe=recipe, companions=())
     formats = tuple(dict.fromkeys((*request.formats, "onnx")))
     outcomes = produce(baseline, formats, folder, progress)
     return {outcome.file_format: outcome.artifact.path for outcome in outcomes if outcome.artifact}
