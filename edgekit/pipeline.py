@@ -89,7 +89,8 @@ def convert_here(request: Request, progress: Progress) -> Report:
     report = _report(request, hub, quantized, samples, outcomes)
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
-            report = _checked(request, source, dataclasses.replace(product, hub=hub), outcomes, report, progress)
+            float_product = dataclasses.replace(product, hub=hub, companions=())
+            report = _checked(request, source, float_product, outcomes, report, progress)
     report = report.with_limits(*_limits(request.recipe, report))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
@@ -230,7 +231,7 @@ def _float_files(request: Request, product: Product, folder: Path, progress: Pro
     """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
     recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32)
     plan = registry.stage("quantize")(product.hub, recipe, request.target, None, progress).plan
-    baseline = dataclasses.replace(product, plan=plan, recipe=recipe, companions=())
+    baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
     formats = tuple(dict.fromkeys((*request.formats, "onnx")))
     outcomes = produce(baseline, formats, folder, progress)
     return {outcome.file_format: outcome.artifact.path for outcome in outcomes if outcome.artifact}

@@ -12,8 +12,8 @@ from edgekit.errors import UsageError
 def bind_input_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Give inputs the shapes asked for, in place; a symbolic dimension that other inputs share is fixed there too.
 
-    ``shapes`` by input name; the key "" stands for the only input, or for all where they are
-    alike. Returns the number of dimensions fixed. Raises UsageError for an unknown input, another rank, or a dimension that the model fixes to another number.
+    ``shapes`` by input name; the key "" stands for the only input, or for all where they are alike. Returns the number of
+    dimensions fixed. Raises UsageError for an unknown input, another rank, or a dimension that the model fixes to another number.
     """
     bindings: dict[str, int] = {}
     fixed = 0

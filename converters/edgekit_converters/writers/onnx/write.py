@@ -15,9 +15,11 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.integer import IntegerPart
-from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, weight_only
+from edgekit_converters.writers.onnx.product import ProductPart
+from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, look_up, weight_only
 
 LARGEST_MODEL = 2**31 - 1
 """Bytes that one protobuf message can hold."""
@@ -59,14 +61,19 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
     copy = hub.clone()
     editor = GraphEditor(copy.model.graph)
     integers = IntegerPart(editor, plan, options.activation_type)
+    products = ProductPart(editor, plan, options.activation_type)
     for node in list(copy.model.graph):
         execution = plan.execution(name_of(node))
         if execution is Execution.INTEGER:
             integers.place(node)
+        elif execution is Execution.PRODUCT:
+            products.place(node)
         elif execution is Execution.DYNAMIC:
             dynamic_matmul(editor, node, plan)
         elif plan.precision is Precision.FLOAT16:
             halve_constants(editor, node)
+        elif execution is Execution.WEIGHT_ONLY and is_table(node):
+            look_up(editor, node, plan)
         elif execution is Execution.WEIGHT_ONLY:
             weight_only(editor, node, plan)
     integers.set_io(options.io)

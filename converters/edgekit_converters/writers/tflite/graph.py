@@ -51,8 +51,11 @@ class FlatGraph:
 
     def execution(self, node: HubNode) -> Execution:
         """How the node computes. An activation that its producer did not absorb computes as the producer does; a node
-        whose op has no int8 rule computes in float."""
+        whose op has no int8 rule computes in float. Products have no kernel that reads integers and gives float: they quantize
+        per call."""
         found = self._plan.execution(node.name)
+        if found is Execution.PRODUCT:
+            return Execution.DYNAMIC
         if found is Execution.FUSED:
             producer = self._nodes[self._producer_of_fused[node.name]]
             found = Execution.INTEGER if self.execution(producer) is Execution.INTEGER else Execution.FLOAT
