@@ -16,7 +16,8 @@ class Target:
     """A device profile. ``formats`` in order of preference; ``runtimes`` by format.
 
     ``activations``: "asymmetric" or "symmetric" (TensorRT). ``onnx_activation_type``: "uint8" where ONNX Runtime's
-    unsigned kernels are faster (x86), "int8" elsewhere. ``fixed_batch``: batch written into TFLite files.
+    unsigned kernels are faster (x86), "int8" elsewhere. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
+    int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
     ``sources``: where the figures come from.
     """
@@ -26,6 +27,7 @@ class Target:
     formats: tuple[str, ...] = ("tflite", "onnx")
     activations: str = "asymmetric"
     onnx_activation_type: str = "uint8"
+    onnx_opset: int = 21
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False
@@ -42,6 +44,8 @@ class Target:
             )
         if self.onnx_activation_type not in ("int8", "uint8"):
             raise RecipeError(f"target {self.name}: onnx-activation-type is {self.onnx_activation_type!r}")
+        if self.onnx_opset < 21:
+            raise RecipeError(f"target {self.name}: onnx-opset is {self.onnx_opset}; files have 21 at least")
         if not set(self.formats) <= {"tflite", "onnx"}:
             raise RecipeError(f"target {self.name}: formats are {self.formats}; known: tflite, onnx")
         if self.fixed_batch < 1:

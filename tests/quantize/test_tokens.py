@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from token_networks import NETWORKS, encoder, feeds, vision
@@ -135,11 +136,28 @@ def test_onnx_runtime_computes_every_product_in_one_integer_kernel(tmp_path):
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(tmp_path / "m.onnx", options)
-    import onnx
-
     ops = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
     assert ops.count("QGemm") == 12
     assert "DequantizeLinear" not in ops
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_attention_is_one_operator_where_the_runtime_knows_it(name, tmp_path):
+    hub = NETWORKS[name]()
+    found = quantize(hub, Recipe(), CPU, Samples(feeds(hub, 32)), Silent())
+    arrays = feeds(hub, 4, seed=2)
+    given = []
+    for opset in (21, 23):
+        path = tmp_path / f"{opset}.onnx"
+        write_onnx(found.hub, found.plan, path, OnnxOptions(opset=opset))
+        model = onnx.load(path)
+        ops = [node.op_type for node in model.graph.node]
+        assert model.opset_import[0].version == opset
+        assert ops.count("Attention") == (2 if opset == 23 else 0)
+        assert ops.count("Softmax") == (0 if opset == 23 else 2)
+        given.append(run_onnx(path, arrays))
+    kept = arrays.get("attention_mask", np.ones(given[0].shape[:-1])) != 0
+    np.testing.assert_allclose(given[1][kept], given[0][kept], atol=0.02 * np.abs(given[0][kept]).max())
 
 
 def test_products_of_open_length_keep_it(tmp_path):

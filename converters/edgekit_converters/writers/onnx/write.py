@@ -12,10 +12,12 @@ from edgekit.artifact import written_whole
 from edgekit.errors import ConversionError
 from edgekit.recipe import IoType, Precision
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.model import OPSET
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.quantize.tokens import is_table
+from edgekit_converters.writers.onnx import attention
 from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.integer import IntegerPart
 from edgekit_converters.writers.onnx.product import ProductPart
@@ -28,10 +30,11 @@ LARGEST_MODEL = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class OnnxOptions:
     """``activation_type``: how int8 activations are stored. UINT8 is what ONNX Runtime computes fastest on x86; the zero
-    point moves by 128 and the integers mean the same."""
+    point moves by 128 and the integers mean the same. ``opset``: the newest one that the runtime knows; 23 has Attention."""
 
     io: IoType = IoType.FLOAT32
     activation_type: QuantType = QuantType.UINT8
+    opset: int = OPSET
 
 
 def write_onnx(hub: Hub, plan: QuantPlan, path: Path, options: OnnxOptions) -> None:
@@ -60,6 +63,8 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
     """A copy of the hub with the plan's integers, quantize and dequantize nodes in place."""
     copy = hub.clone()
     editor = GraphEditor(copy.model.graph)
+    if options.opset >= attention.OPSET and plan.precision in (Precision.INT8, Precision.INT8_DYNAMIC):
+        attention.fuse_attention(copy.model, editor)
     integers = IntegerPart(editor, plan, options.activation_type)
     products = ProductPart(editor, plan, options.activation_type)
     for node in list(copy.model.graph):
