@@ -14,7 +14,7 @@ from edgekit.recipe import Recipe
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.quantize.quant_plan import Execution
-from edgekit_converters.quantize.scheme import scheme
+from edgekit_converters.quantize.scheme import constant_array, scheme
 from edgekit_converters.quantize.smooth import smooth
 from edgekit_converters.quantize.smooth_choice import choose
 from edgekit_converters.quantize.smooth_rows import Rows, sample_rows
@@ -42,6 +42,18 @@ def test_factors_go_into_a_layer_normalization_that_only_products_read():
     for network, added in ((decoder, False), (encoder, True)):
         names = {node.name for node in smoothed(network(outlier=10.0)).model.graph}
         assert ("a/up/smoothing" in names) is added
+
+
+def test_factors_go_into_the_value_that_attention_mixes():
+    hub = decoder(outlier=10.0)
+    found = smoothed(hub)
+    names = {node.name for node in found.model.graph}
+    assert not {name for name in names if name.endswith("o/smoothing")}
+    weights = [
+        constant_array(node.inputs[1]) for each in (hub, found) for node in each.model.graph if node.name == "b/v"
+    ]
+    ratio = weights[1] / weights[0]
+    assert ratio.std(axis=1).max() > 0.1
 
 
 def test_a_network_without_tokens_stays_as_it_is():

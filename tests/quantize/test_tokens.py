@@ -79,6 +79,19 @@ def test_layers_before_and_behind_the_tokens_compute_on_integers():
     assert found["a/up"] is Execution.PRODUCT
 
 
+def test_a_clamp_in_front_of_the_tokens_stays_with_its_convolution():
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", ["batch", 4, 6, 6])
+    x = graph.op(
+        "Relu", graph.op("Conv", x, graph.constant(np.ones((16, 4, 1, 1), np.float32)), name="conv"), name="relu"
+    )
+    x = graph.op("Reshape", x, graph.constant(np.array([-1, 16, 36])), name="flat")
+    scale = graph.constant(np.ones(36, np.float32))
+    graph.output(graph.op("LayerNormalization", x, scale, axis=-1), "y")
+    found = executions(graph.build("test"), Recipe())
+    assert (found["conv"], found["relu"], found["flat"]) == (Execution.INTEGER, Execution.FUSED, Execution.FLOAT)
+
+
 def test_dense_layers_of_other_networks_compute_on_integers():
     graph = GraphBuilder()
     x = graph.input("x", "float32", ["batch", 6, 16])

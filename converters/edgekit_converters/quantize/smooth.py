@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import Editor, attribute, constant, producer
+from edgekit_converters.hub.edit import Editor
 from edgekit_converters.quantize.quant_plan import Execution
 from edgekit_converters.quantize.scheme import Scheme, constant_array, name_of, value_name
 from edgekit_converters.quantize.smooth_choice import Choice, choose
+from edgekit_converters.quantize.smooth_fold import fold_factors
 from edgekit_converters.quantize.smooth_rows import sample_rows
 from edgekit_converters.quantize.tokens import bias_addition
 
@@ -69,27 +69,13 @@ def _applied(hub: Hub, names: Mapping[str, Sequence[str]], choices: Mapping[str,
 
 
 def _scaled(source: ir.Value, group: Sequence[ir.Node], choice: Choice, edit: Editor) -> ir.Value:
-    """``source / factors``, outliers zero: in the parameters of the layer normalization that makes it, else by a product."""
+    """``source / factors``, outliers zero: made so from the start where nothing else reads it, else by a node."""
     factors = np.where(choice.outliers, 0.0, 1.0 / choice.factors).astype(np.float32)
-    made = producer(source, "LayerNormalization")
-    inside = (
-        {use.node for use in source.uses()} == set(group) and not choice.outliers.any() and not source.is_graph_output()
-    )
-    if made is not None and inside and _take_factors(made, factors, edit):
+    alone = {use.node for use in source.uses()} == set(group) and not source.is_graph_output()
+    if alone and fold_factors(source, factors, edit):
         return source
     vector = edit.constant(factors, f"{source.name}_smoothing")
     return edit.node("Mul", [source, vector], before=group[0], like=source, hint=f"{group[0].name}/smoothing")
-
-
-def _take_factors(node: ir.Node, factors: NDArray[np.float32], edit: Editor) -> bool:
-    """Scale what a layer normalization over the last axis gives."""
-    arrays = [constant(value) for value in node.inputs[1:]]
-    if attribute(node, "axis", -1) not in (-1, len(node.outputs[0].shape or ()) - 1) or any(a is None for a in arrays):
-        return False
-    for index, array in enumerate(arrays, start=1):
-        assert array is not None
-        node.replace_input_with(index, edit.constant(array * factors, f"{node.name}_smooth"))
-    return True
 
 
 def _scale_weights(node: ir.Node, choice: Choice, edit: Editor) -> None:

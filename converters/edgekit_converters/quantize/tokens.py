@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import onnx_ir as ir
 
 from edgekit_converters.quantize.quant_plan import Execution, NodePlan
-from edgekit_converters.rules import RULES, Role
+from edgekit_converters.rules import CLAMPS, RULES, Role
 
 SMALLEST_TABLE = 4096
 """Numbers in an embedding from which int8 rows are worth their scaling."""
@@ -79,7 +79,8 @@ def float_stream(nodes: Iterable[ir.Node], planned: Mapping[str, NodePlan]) -> I
     floats = behind | {_name(node) for node in ordered if _execution(node, planned) is not Execution.INTEGER}
     for node in reversed(ordered):
         readers = {_name(use.node) for value in node.outputs for use in value.uses()}
-        if readers and readers <= floats and not _computes(node):
+        # A clamp stays with the layer in front, whose output range performs it.
+        if readers and readers <= floats and not _computes(node) and node.op_type not in CLAMPS:
             floats.add(_name(node))
     for node in ordered:
         if _name(node) in floats and _execution(node, planned) is Execution.INTEGER:
