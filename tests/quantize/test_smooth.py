@@ -25,7 +25,7 @@ def smoothed(hub):
 
 
 def rows_of(array):
-    return Rows(array, array.min(axis=0), array.max(axis=0))
+    return Rows(array, array.min(axis=0), array.max(axis=0), array.mean(axis=0))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -14,7 +14,8 @@ from edgekit.target import load_target
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.quantize.calibrate_feeds import real_tokens
-from edgekit_converters.quantize.quant_plan import Execution
+from edgekit_converters.quantize.correct_products import correct_products
+from edgekit_converters.quantize.quant_plan import Execution, Use
 from edgekit_converters.quantize.quantize import quantize
 from edgekit_converters.quantize.scheme import scheme
 from edgekit_converters.writers.onnx import OnnxOptions, write_onnx
@@ -139,6 +140,29 @@ def test_smoothing_makes_good_for_a_large_channel(name, tmp_path):
     smoothed, _, wanted = answers(hub, Recipe(), tmp_path)
     plain, _, _ = answers(hub, Recipe(effort=Effort.PLAIN), tmp_path)
     assert decibels(smoothed, wanted) > decibels(plain, wanted) + 1.0
+
+
+def test_biases_take_out_the_mean_error_of_rounded_weights():
+    """With inputs of mean 3, the error of a column's sum is nearly all mean; both formats read the same bias."""
+    random = np.random.default_rng(0)
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", ["batch", 6, 64])
+    ones, threes = (graph.constant(np.full(64, number, np.float32)) for number in (1, 3))
+    x = graph.op("LayerNormalization", x, ones, threes, axis=-1)
+    y = graph.op("MatMul", x, graph.constant(random.standard_normal((64, 16)).astype(np.float32)), name="dense")
+    graph.output(graph.op("Add", y, graph.constant(np.ones(16, np.float32)), name="bias"), "y")
+    hub = graph.build("test")
+    samples = Samples({"x": random.standard_normal((64, 6, 64)).astype(np.float32)})
+    planned = quantize(hub, Recipe(effort=Effort.PLAIN), CPU, samples, Silent()).plan
+    corrected = correct_products(hub, planned, samples, Silent())
+    wanted = hub_session(hub, ["dense_out"]).run(samples.arrays)["dense_out"].mean(axis=(0, 1)) + 1.0
+    normalized = hub_session(hub, [x.name]).run(samples.arrays)[x.name].mean(axis=(0, 1))
+    errors = []
+    for found in (planned, corrected):
+        weight, bias = found.constants[Use("dense", 1)], found.constants[Use("bias", 1)]
+        mean = normalized @ weight.params.dequantize(weight.integers) + bias.params.dequantize(bias.integers)
+        errors.append(np.abs(mean - wanted).max())
+    assert errors[1] < 0.02 * errors[0]
 
 
 def test_onnx_runtime_computes_every_product_in_one_integer_kernel(tmp_path):

@@ -66,8 +66,9 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     planned = plan(hub, recipe, target, decided, ranges)
     if recipe.effort is not Effort.PLAIN:
         from edgekit_converters.quantize.correct import correct_biases
+        from edgekit_converters.quantize.correct_products import correct_products
 
-        planned = correct_biases(hub, planned, samples, progress)
+        planned = correct_products(hub, correct_biases(hub, planned, samples, progress), samples, progress)
     return Quantized(hub, planned, kept_float(hub, decided), ranges.summary())
 
 

@@ -76,9 +76,17 @@ def fuse_attention(model: ir.Model, editor: GraphEditor) -> int:
         )
         result.shape, result.type = attention.result.shape, attention.result.type
         editor.replace(attention.result, result)
+        _pass_name_on(attention.result, result)
     if found:
         model.graph.opset_imports[""] = OPSET
     return len(found)
+
+
+def _pass_name_on(old: ir.Value, new: ir.Value) -> None:
+    """The plan knows the value by the hub's name; a model output has passed it on already."""
+    if not new.is_graph_output():
+        name, old.name = old.name, new.name
+        new.name = name
 
 
 def _with_rows(mask: ir.Value, tokens: int, editor: GraphEditor) -> ir.Value:

@@ -175,7 +175,8 @@ class FlatGraph:
     # Constants
 
     def weights(self, node: HubNode, index: int) -> Weights:
-        """A constant input as the plan stores it: integers with their encoding, or float; plain integers as they are."""
+        """A constant input as the plan stores it: integers with their encoding, or float (the bias of a product that quantizes
+        per call, too); plain integers as they are."""
         array = node.required_constant(index, f"input {index}")
         name, execution = value_name(node.value(index)), self.execution(node)
         stored = self._plan.constants.get(Use(node.name, index))
@@ -186,6 +187,8 @@ class FlatGraph:
         )
         if stored is not None and quantized:
             return Weights(stored.integers, stored.params, name)
+        if stored is not None and stored.params.dtype is QuantType.INT32:
+            return Weights(stored.params.dequantize(stored.integers), None, name)
         params = self.input_params(node, index)
         return Weights(array if params is None else params.quantize(array), params, name)
 
