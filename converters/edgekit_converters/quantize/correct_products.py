@@ -31,8 +31,8 @@ def correct_products(hub: Hub, plan: QuantPlan, samples: Dataset, progress: Prog
     names = list(dict.fromkeys(value_name(node.inputs[0]) for node, _ in biased))
     rows = sample_rows(hub, names, samples, progress)
     shifted: dict[Use, QuantizedConstant] = {}
-    for node, (addition, index) in biased:
-        use = Use(name_of(addition), index)
+    for node, (adding, index) in biased:
+        use = Use(name_of(adding), index)
         shifted[use] = _shifted(
             plan.constants[use], rows[value_name(node.inputs[0])].mean @ _lost(node, plan.constants)
         )
