@@ -55,6 +55,8 @@ class Manifest:
     target: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the files that turn text, pictures or sound into the inputs, by their path beside the artifact."""
     schema: str = MANIFEST_SCHEMA
 
     def to_json(self) -> str:

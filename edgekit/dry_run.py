@@ -18,8 +18,8 @@ SCHEMA = "edgekit.plan/1"
 
 @dataclass(frozen=True, slots=True)
 class PlannedNode:
-    """One node of the model. ``execution``: integer, dynamic, weight-only, fused or float; ``reason`` says why, where there
-    was a choice."""
+    """One node of the model. ``execution``: integer, product, dynamic, weight-only, fused or float; ``reason`` says why, where
+    there was a choice."""
 
     name: str
     op: str

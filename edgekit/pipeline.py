@@ -82,13 +82,15 @@ def convert_here(request: Request, progress: Progress) -> Report:
         target=request.target,
         source=_source_facts(request, hub),
         input_shapes=request.read.input_shapes,
+        companions=hub.companions,
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
     report = _report(request, hub, quantized, samples, outcomes)
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
-            report = _checked(request, source, dataclasses.replace(product, hub=hub), outcomes, report, progress)
+            float_product = dataclasses.replace(product, hub=hub, companions=())
+            report = _checked(request, source, float_product, outcomes, report, progress)
     report = report.with_limits(*_limits(request.recipe, report))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ class Product:
     target: Target
     source: Mapping[str, Any]
     input_shapes: Mapping[str, tuple[int, ...]]
+    companions: tuple[Path, ...] = ()
+    """Files of the source (a tokenizer's, say) that are copied beside the artifacts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,12 @@ def produce(product: Product, formats: Sequence[str], folder: Path, progress: Pr
 
 
 def _outcomes(product: Product, formats: Sequence[str], folder: Path, progress: Progress) -> Iterator[Outcome]:
+    companions = _copy_companions(product, folder)
     for file_format in formats:
         progress.stage(f"write {file_format}")
         began = time.perf_counter()
         try:
-            artifact = _write(product, file_format, folder)
+            artifact = _write(product, file_format, folder, companions)
         except EdgekitError as error:
             yield Outcome(file_format, None, time.perf_counter() - began, str(error))
         except ModuleNotFoundError as error:
@@ -99,7 +103,19 @@ def _outcomes(product: Product, formats: Sequence[str], folder: Path, progress: 
             yield Outcome(file_format, artifact, time.perf_counter() - began)
 
 
-def _write(product: Product, file_format: str, folder: Path) -> Artifact:
+def _copy_companions(product: Product, folder: Path) -> dict[str, str]:
+    """Copy them into ``<stem>.companions``; sha256 by path from ``folder`` on."""
+    digests: dict[str, str] = {}
+    for source in product.companions:
+        path = folder / f"{product.stem}.companions" / source.name
+        path.parent.mkdir(exist_ok=True)
+        with written_whole(path) as part:
+            shutil.copyfile(source, part)
+        digests[path.relative_to(folder).as_posix()] = sha256_of(path)
+    return digests
+
+
+def _write(product: Product, file_format: str, folder: Path, companions: Mapping[str, str]) -> Artifact:
     path = artifact_path(folder, product.stem, product.recipe.precision, file_format)
     written = registry.stage("write")(
         file_format, product.hub, product.plan, path, product.recipe, product.target, product.input_shapes
@@ -119,6 +135,7 @@ def _write(product: Product, file_format: str, folder: Path) -> Artifact:
         preprocess=asdict(preprocess) if preprocess else None,
         target=product.target.name,
         versions=tool_versions(),
+        companions=companions,
     )
     write_manifest(path, manifest)
     return Artifact(path, manifest)

@@ -26,7 +26,7 @@ def find_source(path: Path, name: str | None = None) -> Source:
             return found
     raise SourceError(
         f"{path} is not a model that edgekit reads (.onnx, .keras, .h5, a SavedModel folder, .pb, .pt2, .pt, .pth, "
-        ".safetensors). Say which framework it comes from with --from."
+        ".safetensors, a Hugging Face folder). Say which framework it comes from with --from."
     )
 
 

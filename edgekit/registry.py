@@ -23,6 +23,7 @@ SOURCES = {
     "keras": "edgekit_converters.sources.keras:KerasSource",
     "onnx": "edgekit_converters.sources.onnx:OnnxSource",
     "tensorflow": "edgekit_converters.sources.tensorflow:TensorflowSource",
+    "huggingface": "edgekit_converters.sources.huggingface:HuggingfaceSource",
     "pytorch": "edgekit_converters.sources.pytorch:PytorchSource",
 }
 METRICS = {
@@ -101,6 +102,7 @@ _EXTRA_OF_PACKAGE = {
     "tf2onnx": "tensorflow",
     "tflite_runtime": "tflite-runtime",
     "torch": "pytorch",
+    "transformers": "huggingface",
     "safetensors": "pytorch",
 }
 

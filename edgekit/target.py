@@ -17,7 +17,8 @@ class Target:
 
     ``activations``: "asymmetric" or "symmetric" (TensorRT). ``onnx_activation_type``: "uint8" where ONNX Runtime's
     unsigned kernels are faster (x86), "int8" elsewhere. ``onnx_contrib_ops``: ONNX files may use ONNX Runtime's own operators
-    (int8 LSTM), which TensorRT does not know. ``fixed_batch``: batch written into TFLite files.
+    (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
+    int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
     ``sources``: where the figures come from.
     """
@@ -28,6 +29,7 @@ class Target:
     activations: str = "asymmetric"
     onnx_activation_type: str = "uint8"
     onnx_contrib_ops: bool = True
+    onnx_opset: int = 21
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False
@@ -44,6 +46,8 @@ class Target:
             )
         if self.onnx_activation_type not in ("int8", "uint8"):
             raise RecipeError(f"target {self.name}: onnx-activation-type is {self.onnx_activation_type!r}")
+        if self.onnx_opset < 21:
+            raise RecipeError(f"target {self.name}: onnx-opset is {self.onnx_opset}; files have 21 at least")
         if not set(self.formats) <= {"tflite", "onnx"}:
             raise RecipeError(f"target {self.name}: formats are {self.formats}; known: tflite, onnx")
         if self.fixed_batch < 1:

@@ -51,6 +51,7 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("formats, best first", ", ".join(target.formats)),
         ("activations", target.activations),
         ("activation type in ONNX", target.onnx_activation_type),
+        ("newest ONNX opset", str(target.onnx_opset)),
         ("inputs and outputs", target.io.value),
         ("float ops allowed", "no" if target.integer_only else "yes"),
         ("batch in TFLite files", str(target.fixed_batch)),

@@ -69,3 +69,11 @@ def test_one_symbol_has_one_size():
     assert with_fixed_batch(hub, 1, {"one": (4, 2)}).inputs[1].shape == (4, 2)
     with pytest.raises(UsageError, match="the size 5, but 4 elsewhere"):
         with_fixed_batch(hub, 1, {"one": (4, 2), "two": (5, 2)})
+
+
+def test_a_shape_without_a_name_is_that_of_all_inputs_that_are_alike():
+    graph = GraphBuilder()
+    one, other = (graph.input(name, "float32", ["batch", "time"]) for name in ("one", "other"))
+    graph.output(graph.op("Add", one, other), "y")
+    fixed = with_fixed_batch(graph.build("test"), 1, {"": (2, 5)})
+    assert [spec.shape for spec in (*fixed.inputs, *fixed.outputs)] == [(2, 5)] * 3

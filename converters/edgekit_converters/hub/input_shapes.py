@@ -12,14 +12,13 @@ from edgekit.errors import UsageError
 def bind_input_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Give inputs the shapes asked for, in place; a symbolic dimension that other inputs share is fixed there too.
 
-    ``shapes`` by input name; the key "" stands for the only input. Returns the number of dimensions fixed. Raises UsageError for
-    an unknown input, another rank, or a dimension that the model fixes to another number.
+    ``shapes`` by input name; the key "" stands for the only input, or for all where they are alike. Returns the number of
+    dimensions fixed. Raises UsageError for an unknown input, another rank, or a dimension that the model fixes to another number.
     """
     bindings: dict[str, int] = {}
     fixed = 0
     for name, wanted in shapes.items():
-        value = _input(model, name)
-        fixed += _bind(value, wanted, bindings)
+        fixed += sum(_bind(value, wanted, bindings) for value in _inputs(model, name))
     return fixed + bind_symbols(model, bindings)
 
 
@@ -44,14 +43,14 @@ def bind_symbols(model: ir.Model, bindings: Mapping[str, int]) -> int:
     return fixed
 
 
-def _input(model: ir.Model, name: str) -> ir.Value:
+def _inputs(model: ir.Model, name: str) -> list[ir.Value]:
     inputs = {value.name or "": value for value in model.graph.inputs}
-    if name == "" and len(inputs) == 1:
-        return next(iter(inputs.values()))
+    if name == "" and len(set(map(_declared, inputs.values()))) == 1:
+        return list(inputs.values())
     if name not in inputs:
         asked = "a shape without an input's name" if name == "" else f"a shape for the input {name!r}"
         raise UsageError(f"--input-shape gives {asked}; the model's inputs are {', '.join(map(repr, inputs))}")
-    return inputs[name]
+    return [inputs[name]]
 
 
 def _bind(value: ir.Value, wanted: tuple[int, ...], bindings: dict[str, int]) -> int:

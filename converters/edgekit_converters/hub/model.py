@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +33,17 @@ class Hub:
     * BatchNormalization after Conv/ConvTranspose/Gemm is folded; a MatMul of rank 2 with an added constant is Gemm.
 
     ``framework`` is where it came from ("keras", "onnx", ...). ``notes`` are sentences for the report about what the
-    reader decided for the user.
+    reader decided for the user. ``companions``: files of the source that an artifact is of no use without, a tokenizer's say.
     """
 
     model: ir.Model
     framework: str
     source: Path | None = None
     notes: tuple[str, ...] = field(default=())
+    companions: tuple[Path, ...] = field(default=())
 
     def with_model(self, model: ir.Model, *notes: str) -> Hub:
-        return Hub(model, self.framework, self.source, self.notes + notes)
+        return replace(self, model=model, notes=self.notes + notes)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

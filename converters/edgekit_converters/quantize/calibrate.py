@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
 import onnx_ir as ir
@@ -11,7 +11,7 @@ from edgekit.errors import ConversionError, DatasetError
 from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Observer
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import batch_size, feeds_of
+from edgekit_converters.quantize.calibrate_feeds import batch_size, feeds_of, real_tokens
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.observers import make_observer
 from edgekit_converters.quantize.ranges import Ranges, TensorRange
@@ -32,12 +32,12 @@ def calibrate(hub: Hub, observers: Mapping[str, Observer], samples: Dataset, pro
     found = {name: make_observer(kind, name) for name, kind in observers.items()}
     computed = [name for name, value in values.items() if not value.is_graph_input()]
     # A hub whose inputs alone are observed runs nothing.
-    session = Calculator(_tapped(hub, [values[name] for name in computed])) if computed else None
+    session = Calculator(tapped_model(hub, computed)) if computed else None
     progress.stage("calibrate", len(samples))
     for feeds, count in feeds_of(hub, samples, batch_size(hub, values.values(), VALUES_PER_BATCH)):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) if session else {}
         for name, observer in found.items():
-            observer.update(arrays[name] if name in arrays else feeds[name])
+            observer.update(real_tokens(arrays[name] if name in arrays else feeds[name], feeds))
         progress.step(count)
     tensors = {
         name: TensorRange(observers[name], *observer.range(), *observer.seen) for name, observer in found.items()
@@ -45,7 +45,7 @@ def calibrate(hub: Hub, observers: Mapping[str, Observer], samples: Dataset, pro
     return Ranges(tensors, len(samples))
 
 
-def _values(hub: Hub, names: Mapping[str, Observer]) -> dict[str, ir.Value]:
+def _values(hub: Hub, names: Iterable[str]) -> dict[str, ir.Value]:
     graph = hub.model.graph
     known = {value.name: value for value in graph.inputs}
     known |= {value.name: value for node in graph for value in node.outputs}
@@ -55,8 +55,9 @@ def _values(hub: Hub, names: Mapping[str, Observer]) -> dict[str, ir.Value]:
     return {name: known[name] for name in names}
 
 
-def _tapped(hub: Hub, values: list[ir.Value]) -> onnx.ModelProto:
-    """The hub with ``values`` as its only outputs."""
+def tapped_model(hub: Hub, names: Sequence[str]) -> onnx.ModelProto:
+    """The hub with the values of these names as its only outputs. Raises ConversionError when it has no such value."""
+    values = _values(hub, names).values()
     proto = ir.to_proto(hub.model)
     del proto.graph.output[:]
     proto.graph.output.extend(ir.to_proto(value) for value in values)

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DatasetError
-from edgekit.protocols import Dataset
+from edgekit.protocols import Dataset, Feeds
 from edgekit_converters.hub import Hub
 
 LARGEST_BATCH = 256
+
+MASK = "attention_mask"
+"""The input that tells real tokens (1) from padding (0), by the name that all text networks give it."""
 
 
 def feeds_of(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
@@ -36,6 +39,17 @@ def feeds_of(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, 
             _check_shape(array, spec)
             feeds[spec.name] = _filled(array, size) if fill and not batch.whole else array
         yield feeds, len(batch)
+
+
+def real_tokens(array: NDArray[Any], feeds: Feeds) -> NDArray[Any]:
+    """Of a value with a row a token, the rows that the attention mask keeps; any other value as it is.
+
+    What a network makes of padding is never read, and may be far from all else.
+    """
+    mask = feeds.get(MASK)
+    if mask is None or mask.ndim != 2 or array.ndim < 3 or array.shape[:2] != mask.shape or not mask.any():
+        return array
+    return np.asarray(array[mask != 0])
 
 
 def fixed_batch(hub: Hub) -> int | None:

@@ -11,10 +11,19 @@ from edgekit.errors import ConversionError
 from edgekit.recipe import Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.encodings import Encodings, Range, encodings
+from edgekit_converters.quantize.encodings import Encodings, Range, encode, encodings
+from edgekit_converters.quantize.params import QuantParams
 from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
-from edgekit_converters.quantize.weights import constant_operands, quantized_bias, quantized_weight, recurrent_weights
+from edgekit_converters.quantize.tokens import is_table
+from edgekit_converters.quantize.weights import (
+    constant_operands,
+    quantized_bias,
+    quantized_product,
+    quantized_table,
+    quantized_weight,
+    recurrent_weights,
+)
 from edgekit_converters.rules import RECURRENT, RULES
 
 _INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
@@ -29,12 +38,13 @@ def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mappi
         _demand_integers(hub, scheme, target)
     symmetric = target.activations == "symmetric"
     found = encodings(hub, scheme, ranges, symmetric=symmetric)
+    uses = {**found.uses, **dict(_product_inputs(hub, scheme, found, ranges, symmetric))}
     fusions = {name: replace(fusion, implied=name in found.implied) for name, fusion in scheme.fusions.items()}
     return QuantPlan(
         precision=recipe.precision,
         values=found.values,
-        uses=found.uses,
-        constants=dict(_constants(hub, scheme, found, recipe.precision, symmetric)),
+        uses=uses,
+        constants=dict(_constants(hub, scheme, replace(found, uses=uses), recipe.precision, symmetric)),
         fusions=fusions,
         nodes=scheme.nodes,
     )
@@ -49,8 +59,22 @@ def _constants(
             yield from _integer_constants(node, scheme, found, symmetric)
         elif node.op_type in RECURRENT and execution is Execution.DYNAMIC:
             yield from recurrent_weights(node)
+        elif execution is Execution.PRODUCT:
+            yield from quantized_product(node, float(found.uses[Use(name_of(node), 0)].scale))
+        elif execution is Execution.WEIGHT_ONLY and is_table(node):
+            yield quantized_table(node)
         elif execution in _INT8_WEIGHTS and precision is Precision.INT8_DYNAMIC:
             yield quantized_weight(node, None)
+
+
+def _product_inputs(
+    hub: Hub, scheme: Scheme, found: Encodings, ranges: Mapping[str, Range], symmetric: bool
+) -> Iterator[tuple[Use, QuantParams]]:
+    """The encoding in which each product reads: that of the value where it has one."""
+    for node in hub.model.graph:
+        if scheme.nodes[name_of(node)].execution is Execution.PRODUCT:
+            name = value_name(node.inputs[0])
+            yield Use(name_of(node), 0), found.values.get(name) or encode(*ranges[name], symmetric=symmetric)
 
 
 def _integer_constants(

@@ -45,8 +45,11 @@ class Execution(enum.Enum):
     """Reads and writes integers: every quantizable input and output has an encoding."""
     DYNAMIC = "dynamic"
     """Int8 weights, float activations that the runtime quantizes per call."""
+    PRODUCT = "product"
+    """Int8 weights and input, float result. The input is quantized in its calibrated encoding where the runtime has a kernel for
+    that (ONNX Runtime) and per call where it has not (LiteRT); the weights are the same integers."""
     WEIGHT_ONLY = "weight-only"
-    """Weights stored as int8 or float16 and turned into float when the model loads."""
+    """Weights stored as int8 or float16 and turned into float when the model loads, or when rows of them are looked up."""
     FUSED = "fused"
     """An activation that the node before it performs (see `Fusion`)."""
     FLOAT = "float"
@@ -80,7 +83,8 @@ class QuantPlan:
 
     ``values``: encoding of activation values by hub value name (always int8; the ONNX writer may store them as uint8
     with zero_point + 128). A value that is absent stays float.
-    ``uses``: encodings that one input wants other than its value's own (a requantization before a Concat, say).
+    ``uses``: encodings that one input wants other than its value's own (a requantization before a Concat, say), and that of the
+    input of every PRODUCT node, whose value may be float otherwise.
     ``constants``: integers of weights, biases and constant operands by use.
     ``fusions``: by producer node name. Also given for float precisions: TFLite fuses there too.
     ``nodes``: by node name, for every node of the hub.

@@ -15,6 +15,7 @@ from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
@@ -27,12 +28,14 @@ RECURRENT_SCHEME = "int8 weights; its state needs more than 8 bits and stays flo
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """``nodes`` and ``fusions`` as in `QuantPlan`, but ``implied`` is not decided yet. ``encoded``: values that need an
-    encoding, in topological order. ``observed``: those of them whose range calibration has to find."""
+    encoding, in topological order. ``read_by_products``: values that products quantize for themselves. ``observed``: those of
+    both whose range calibration has to find."""
 
     nodes: Mapping[str, NodePlan]
     fusions: Mapping[str, Fusion]
     encoded: tuple[str, ...]
     observed: tuple[str, ...]
+    read_by_products: tuple[str, ...] = ()
 
     def integer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].execution is Execution.INTEGER
@@ -48,6 +51,9 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     nodes = list(hub.model.graph)
     planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
     _keep_spectra_float(nodes, planned, target)
+    if not target.integer_only and works_on_tokens(nodes):
+        planned |= dict(products(nodes, planned))
+        planned |= dict(float_stream(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
@@ -56,7 +62,8 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
     encoded = tuple(_encoded(hub, draft))
-    return replace(draft, encoded=encoded, observed=tuple(_observed(hub, draft, encoded)))
+    read = tuple(_read_by_products(hub, draft, encoded))
+    return replace(draft, encoded=encoded, observed=(*_observed(hub, draft, encoded), *read), read_by_products=read)
 
 
 def name_of(node: ir.Node) -> str:
@@ -107,10 +114,12 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY if weighted else Execution.FLOAT)
-    if asked is Precision.INT8_DYNAMIC:
-        return NodePlan(_without_samples(node) if weighted else Execution.FLOAT)
     if asked is Precision.FLOAT32:
         return NodePlan(Execution.FLOAT, "" if recipe.precision is asked else "kept float by the recipe")
+    if is_table(node) and not target.integer_only:
+        return NodePlan(Execution.WEIGHT_ONLY)
+    if asked is Precision.INT8_DYNAMIC:
+        return NodePlan(_without_samples(node) if weighted else Execution.FLOAT)
     reason = _obstacle(node, rule, recipe, target)
     return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER)
 
@@ -284,6 +293,13 @@ def _islands(nodes: list[ir.Node], planned: Mapping[str, NodePlan], fused_into: 
     for node in integer:
         islands.setdefault(find(name_of(node)), set()).add(name_of(node))
     return list(islands.values())
+
+
+def _read_by_products(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str]:
+    """Inputs of products that no integer node reads or writes, each once."""
+    products = (node for node in hub.model.graph if draft.nodes[name_of(node)].execution is Execution.PRODUCT)
+    names = dict.fromkeys(value_name(node.inputs[0]) for node in products)
+    return (name for name in names if name not in encoded)
 
 
 def _encoded(hub: Hub, draft: Scheme) -> Iterator[str]:

@@ -12,6 +12,7 @@ from edgekit_converters.quantize.encodings import encode
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
 from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
+from edgekit_converters.quantize.tokens import bias_addition
 from edgekit_converters.rules import RECURRENT, RULES, Encoding
 
 LARGEST_BIAS = 2.0**30
@@ -95,6 +96,28 @@ def recurrent_weights(node: ir.Node) -> Iterator[tuple[Use, QuantizedConstant]]:
         weight = constant_array(value)
         params = weight_params(weight, 1)
         yield Use(name_of(node), index), QuantizedConstant(params.quantize(weight), params)
+
+
+def quantized_table(node: ir.Node) -> tuple[Use, QuantizedConstant]:
+    """An embedding as int8 with one scale a column, so that looked-up rows are scaled by one vector."""
+    table = node.inputs[0]
+    assert table is not None
+    rows = constant_array(table)
+    params = weight_params(rows, 1)
+    return Use(name_of(node), 0), QuantizedConstant(params.quantize(rows), params)
+
+
+def quantized_product(node: ir.Node, input_scale: float) -> Iterator[tuple[Use, QuantizedConstant]]:
+    """Int8 weights of a product and the int32 form of the bias that is added behind it."""
+    weight = constant_array(weight_of(node))
+    addition = bias_addition(node)
+    bias = None if addition is None else addition[0].inputs[addition[1]]
+    row = None if bias is None else constant_array(bias).reshape(-1)
+    params = weight_params(weight, weight_axis(node), row, input_scale)
+    yield Use(name_of(node), 1), QuantizedConstant(params.quantize(weight), params)
+    if addition is not None and row is not None:
+        steps = bias_params(params, input_scale)
+        yield Use(name_of(addition[0]), addition[1]), QuantizedConstant(steps.quantize(row), steps)
 
 
 def _fitted_scales(rows: NDArray[np.float64], largest: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ def write(
         from edgekit_converters.writers.onnx import OnnxOptions, write_onnx
 
         activation_type = QuantType.UINT8 if target.onnx_activation_type == "uint8" else QuantType.INT8
-        write_onnx(hub, plan, path, OnnxOptions(io, activation_type, target.onnx_contrib_ops))
+        write_onnx(hub, plan, path, OnnxOptions(io, activation_type, target.onnx_contrib_ops, target.onnx_opset))
     else:
         from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
 

@@ -41,22 +41,24 @@ def export(request: ExportRequest, progress: Progress) -> tuple[str, ...]:
     warnings.simplefilter("ignore")
     progress.stage("loading the network in PyTorch")
     session = open_network(load(request.network))
+    return export_session(session, request.network.file.path, request.onnx_path, progress)
+
+
+def export_session(session: TorchSession, source: Path, onnx_path: Path, progress: Progress) -> tuple[str, ...]:
+    """Write the network of a session, which came from ``source``, as ONNX; notes for the report. Raises as `export`."""
     _refuse_randomness(session)
     progress.stage("exporting the network from PyTorch to ONNX")
     reasons: list[str] = []
     for attempt in _attempts(session):
         try:
-            _perform(attempt, session, request.onnx_path)
+            _perform(attempt, session, onnx_path)
         except EdgekitError as error:
             reasons.append(f"{attempt.exporter}: {error}")
         except Exception as error:  # noqa: BLE001  # exporters raise anything; the next way is tried, the reason is kept
             reasons.append(f"{attempt.exporter}: {_first_lines(error)}")
         else:
             return (*session.network.notes, *_notes(attempt, session))
-    raise SourceError(
-        f"{request.network.file.path}: PyTorch could not export the network to ONNX as it computes. "
-        + " | ".join(reasons)
-    )
+    raise SourceError(f"{source}: PyTorch could not export the network to ONNX as it computes. " + " | ".join(reasons))
 
 
 def _attempts(session: TorchSession) -> Iterator[Attempt]:

@@ -55,15 +55,24 @@ class Examples:
 
 def examples_of(parameters: Parameters, request: NetworkRequest) -> Examples:
     """An example of each input that the user named. Raises UsageError."""
-    import torch
-
     options = request.options
     arrays = _from_file(options.example, parameters) if options.example else _from_shapes(parameters, request)
-    if parameters.variadic:
-        names = list(arrays)
-    else:
-        names = [name for name in parameters.names if name in arrays]
-        _check_names(arrays, parameters, request)
+    if not parameters.variadic:
+        _check_names(arrays, parameters, request.file.path)
+    return _examples(arrays, parameters)
+
+
+def examples_from_file(path: Path, parameters: Parameters, source: Path) -> Examples:
+    """An example of each input in an .npz file, for the network that came from ``source``. Raises UsageError and DatasetError."""
+    arrays = _from_file(path, parameters)
+    _check_names(arrays, parameters, source)
+    return _examples(arrays, parameters)
+
+
+def _examples(arrays: Mapping[str, NDArray[Any]], parameters: Parameters) -> Examples:
+    import torch
+
+    names = list(arrays) if parameters.variadic else [name for name in parameters.names if name in arrays]
     doubled = all(array.ndim and len(array) == 1 for array in arrays.values())
     chosen = {name: np.repeat(arrays[name], _EXAMPLE_ROWS, axis=0) if doubled else arrays[name] for name in names}
     return Examples({name: torch.from_numpy(array) for name, array in chosen.items()}, doubled)
@@ -106,12 +115,12 @@ def _named(given: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
     return {name or first: value for name, value in given.items()}
 
 
-def _check_names(arrays: Mapping[str, Any], parameters: Parameters, request: NetworkRequest) -> None:
+def _check_names(arrays: Mapping[str, Any], parameters: Parameters, source: Path) -> None:
     unknown = [name for name in arrays if name not in parameters.names]
     missing = [name for name in parameters.required if name not in arrays]
     if unknown or missing:
         what = f"no input is called {unknown[0]!r}" if unknown else f"the input {missing[0]!r} has no shape"
         raise UsageError(
-            f"{request.file.path}: {what}. The network takes {', '.join(parameters.names)} (required: "
+            f"{source}: {what}. The network takes {', '.join(parameters.names)} (required: "
             f"{', '.join(parameters.required) or 'none'}); give a shape or example for each one to be converted."
         )

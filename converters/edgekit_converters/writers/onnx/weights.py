@@ -35,6 +35,18 @@ def weight_only(editor: GraphEditor, node: ir.Node, plan: QuantPlan) -> None:
         node.replace_input_with(index, editor.node("Mul", [real, scale], name)[0])
 
 
+def look_up(editor: GraphEditor, node: ir.Node, plan: QuantPlan) -> None:
+    """Rows of an int8 embedding, made float afterwards: its columns have scales of their own."""
+    constant = plan.constants[Use(name_of(node), 0)]
+    name = value_name(node.inputs[0])
+    stored = editor.initializer(f"{name}_int8", constant.integers)
+    (rows,) = editor.node("Gather", [stored, node.inputs[1]], name_of(node), axis=0)
+    (real,) = editor.node("Cast", [rows], name, to=ir.DataType.FLOAT)
+    (result,) = editor.node("Mul", [real, editor.initializer(f"{name}_scale", constant.params.scale)], name)
+    result.shape, result.type = node.outputs[0].shape, node.outputs[0].type
+    editor.replace(node.outputs[0], result)
+
+
 def dynamic_matmul(editor: GraphEditor, node: ir.Node, plan: QuantPlan) -> None:
     """DynamicQuantizeLinear, MatMulInteger, scale, bias: standard ops that ONNX Runtime fuses into one integer kernel.
 

@@ -56,8 +56,11 @@ class FlatGraph:
 
     def execution(self, node: HubNode) -> Execution:
         """How the node computes. An activation that its producer did not absorb computes as the producer does; a node
-        whose op has no int8 rule computes in float."""
+        whose op has no int8 rule computes in float. Products have no kernel that reads integers and gives float: they quantize
+        per call."""
         found = self._plan.execution(node.name)
+        if found is Execution.PRODUCT:
+            return Execution.DYNAMIC
         if found is Execution.FUSED:
             producer = self._nodes[self._producer_of_fused[node.name]]
             found = Execution.INTEGER if self.execution(producer) is Execution.INTEGER else Execution.FLOAT
@@ -177,7 +180,8 @@ class FlatGraph:
     # Constants
 
     def weights(self, node: HubNode, index: int) -> Weights:
-        """A constant input as the plan stores it: integers with their encoding, or float; plain integers as they are."""
+        """A constant input as the plan stores it: integers with their encoding, or float (the bias of a product that quantizes
+        per call, too); plain integers as they are."""
         array = node.required_constant(index, f"input {index}")
         name, execution = value_name(node.value(index)), self.execution(node)
         stored = self._plan.constants.get(Use(node.name, index))
@@ -188,6 +192,8 @@ class FlatGraph:
         )
         if stored is not None and quantized:
             return Weights(stored.integers, stored.params, name)
+        if stored is not None and stored.params.dtype is QuantType.INT32:
+            return Weights(stored.params.dequantize(stored.integers), None, name)
         params = self.input_params(node, index)
         return Weights(array if params is None else params.quantize(array), params, name)
 

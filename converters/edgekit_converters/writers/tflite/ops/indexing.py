@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit_converters.quantize.quant_plan import Execution
 from edgekit_converters.writers.tflite.axes import normalized, replaced
 from edgekit_converters.writers.tflite.data_movement import gather_from_flat, take
 from edgekit_converters.writers.tflite.flat_model import FlatTensor, Shape, options
@@ -21,8 +22,11 @@ from edgekit_converters.writers.tflite.tape import Tape
 
 @lowers("Gather", int8=True)
 def gather(node: HubNode, out: FlatGraph) -> None:
-    """GATHER refuses negative indices: constant ones are counted from the front, computed ones taken modulo the size. A
-    few runs of constant ones are slices."""
+    """Rows of an int8 embedding are scaled behind the GATHER. It refuses negative indices: constant ones are counted from the
+    front, computed ones taken modulo the size. A few runs of constant ones are slices."""
+    if out.execution(node) is Execution.WEIGHT_ONLY and out.weights(node, 0).is_integer:
+        _look_up(node, out)
+        return
     require_shared_encoding(node, out)
     layout = out.layout(node)
     axis = normalized(node.integer("axis", 0), node.rank())
@@ -34,6 +38,18 @@ def gather(node: HubNode, out: FlatGraph) -> None:
         return
     table = options("GatherOptions", axis=layout.index(axis))
     out.tape.add("GATHER", (read_movable(node, out, 0, layout), indices), out.output(node, target), table)
+
+
+def _look_up(node: HubNode, out: FlatGraph) -> None:
+    """Rows of an int8 embedding, made float afterwards: its columns have scales of their own."""
+    table, tape = out.weights(node, 0), out.tape
+    assert table.params is not None
+    indices = _indices(node, out, table.shape[0])
+    stored = tape.constant(table.array, name=table.name)
+    rows = tape.temporary(node.output_shape(), np.int8)
+    tape.add("GATHER", (stored, indices), rows, options("GatherOptions", axis=0))
+    scale = tape.constant(table.params.scale, name=f"{table.name}/scale")
+    tape.add("MUL", (tape.cast(rows, np.float32), scale), out.output(node))
 
 
 @lowers("GatherElements")
