@@ -67,4 +67,5 @@ def quantity_text(value: float | None, unit: str) -> str:
         return size_text(value)
     if unit == "ms":
         return duration_text(value)
-    return f"{value:.4g} {unit}"
+    number = f"{value:.4g}"
+    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"
