@@ -51,7 +51,7 @@ class Request:
 def convert(request: Request, progress: Progress) -> Report:
     """Make the artifacts in a child process, check them, write ``report.json`` beside them.
 
-    Raises EdgekitError when nothing could be made; what failed for one format alone is in the report.
+    Raises EdgekitError when the model, its samples or the plan fail; a format that could not be written is in the report.
     """
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
