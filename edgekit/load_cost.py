@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit import isolation, registry
 from edgekit.example_feeds import example_feeds
-from edgekit.protocols import Progress, SessionOptions
+from edgekit.protocols import Progress, Session, SessionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ def start_here(request: LoadRequest, progress: Progress) -> int:
     ended = time.perf_counter_ns()
     session.close()
     return ended - began
+
+
+def open_here(request: LoadRequest, progress: Progress) -> Session:
+    """The opened file, for `edgekit.isolation.open_session`."""
+    return registry.runtime(request.runtime).open(request.path, request.options)
 
 
 def load_here(request: LoadRequest, progress: Progress) -> int:

@@ -1,7 +1,7 @@
 """Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
 
-A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources`` and a metric by
-``edgekit.metrics``; an entry's value is ``module:attribute``.
+A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources``, a metric by
+``edgekit.metrics`` and a way to reach devices by ``edgekit.transports``; an entry's value is ``module:attribute``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from edgekit.errors import MissingPackageError, UnknownNameError
-from edgekit.protocols import Runtime, Source
+from edgekit.protocols import Runtime, Source, Transport
 
 RUNTIMES = {
     "onnxruntime": "edgekit_runtimes.onnxruntime:OnnxRuntime",
@@ -38,6 +38,9 @@ METRICS = {
     "anomaly-auc": "edgekit.metrics:AnomalyAuc",
     "cosine": "edgekit.metrics:Cosine",
 }
+TRANSPORTS = {
+    "local": "edgekit_runtimes.devices.local:LocalTransport",
+}
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "decide": "edgekit_converters.quantize.quantize:decide",
@@ -49,7 +52,7 @@ STAGES = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind: "runtime", "source" or "metric"; built-ins first, then the entry points of other packages."""
+    """All names of a kind ("runtime", "source", "metric", "transport"); built-ins first, then other packages' entry points."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
@@ -69,6 +72,12 @@ def source(name: str) -> Source:
 def metric(name: str) -> Any:
     """The class of that metric, made with the name of the output to judge ("" the first). Raises UnknownNameError."""
     return _load("metric", name)
+
+
+def transport(scheme: str, address: str) -> Transport:
+    """The way to the device at ``scheme://address``. Raises UnknownNameError and DeviceError."""
+    found: Transport = _load("transport", scheme)(address)
+    return found
 
 
 def stage(name: str) -> Any:
@@ -108,7 +117,7 @@ _EXTRA_OF_PACKAGE = {
 
 
 def _builtins(kind: str) -> dict[str, str]:
-    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS}[kind]
+    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS, "transport": TRANSPORTS}[kind]
 
 
 def _entry_points(kind: str) -> Any:

@@ -1,0 +1,51 @@
+"""The one file that a device needs beside Python, numpy and a runtime: edgekit's light half as a zip that Python runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+_PACKAGES = ("edgekit", "edgekit_runtimes")
+_LEFT_OUT = ("cli",)
+_OLDEST_PYTHON = (3, 10)
+_SAME_DAY = (1980, 1, 1, 0, 0, 0)
+"""Every entry's time, so that equal sources make an equal file."""
+
+_MAIN = f"""\
+import sys
+if sys.version_info < {_OLDEST_PYTHON}:
+    found = "Python %d.%d" % sys.version_info[:2]
+    sys.exit("edgekit-runner: %s is too old; it needs {_OLDEST_PYTHON[0]}.{_OLDEST_PYTHON[1]} or newer" % found)
+try:
+    import numpy
+except ImportError as error:
+    sys.exit("edgekit-runner: numpy can't be used: %s" % error)
+from edgekit.isolation.stdio import serve
+serve()
+"""
+
+
+def runner() -> tuple[str, bytes]:
+    """Name and content of the runner; the name holds the content's sha256."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (("__main__.py", _MAIN.encode()), *_modules()):
+            archive.writestr(zipfile.ZipInfo(name, _SAME_DAY), text, zipfile.ZIP_DEFLATED)
+    content = buffer.getvalue()
+    return f"runner-{hashlib.sha256(content).hexdigest()[:16]}.pyz", content
+
+
+def _modules() -> Iterator[tuple[str, bytes]]:
+    for package in _PACKAGES:
+        found = find_spec(package)
+        assert found is not None
+        assert found.origin is not None
+        root = Path(found.origin).parent
+        for path in sorted(root.rglob("*.py")):
+            parts = path.relative_to(root).parts
+            if parts[0] not in _LEFT_OUT:
+                yield "/".join((package, *parts)), path.read_bytes()

@@ -1,0 +1,48 @@
+"""This machine as a device: the runner in another interpreter, as a board would run it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgekit.artifact import written_whole
+from edgekit.errors import DeviceError
+from edgekit.protocols import Finished
+
+
+class LocalTransport:
+    """Transport "local": commands and files of this machine. Takes no address."""
+
+    emulated = False
+
+    def __init__(self, address: str = "") -> None:
+        self.name = "local"
+
+    def run(self, command: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Finished:
+        try:
+            done = subprocess.run([*command], input=stdin, capture_output=True, timeout=seconds, check=False)
+        except FileNotFoundError:
+            return Finished(127, b"", f"{command[0]}: not found")
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(f"{command[0]} took more than {seconds:g} s on this machine") from error
+        return Finished(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+    def start(self, command: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
+        try:
+            both = channel.fileno()
+            return subprocess.Popen([*command], stdin=both, stdout=both, stderr=subprocess.PIPE, start_new_session=True)
+        except FileNotFoundError as error:
+            raise DeviceError(f"this machine has no {command[0]!r}; name the Python to use") from error
+
+    def put(self, path: Path, remote: str) -> None:
+        with written_whole(Path(remote)) as part:
+            shutil.copyfile(path, part)
+
+    def get(self, remote: str, path: Path) -> None:
+        self.put(Path(remote), str(path))
+
+    def close(self) -> None:
+        """Nothing is held open."""
