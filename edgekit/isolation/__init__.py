@@ -6,7 +6,8 @@ A child is a fresh interpreter (no fork). It gets the parent's import path and e
     with isolation.open_session("package.module:open_reference", request) as session:
         outputs = session.run(feeds)
 
-``host=`` puts the child on a device (`edgekit.devices.Device`). The functions named take ``(request, progress)``; what may be a request, a result or a feed stands in `edgekit.isolation.wire`.
+The functions named take ``(request, progress)``; what may be a request, a result or a feed stands in `edgekit.isolation.wire`.
+``host=`` puts the child on a device (`edgekit.devices.Device`).
 """
 
 from edgekit.isolation.call import run
