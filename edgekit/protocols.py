@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
+from edgekit.errors import EdgekitError
 
 Feeds = Mapping[str, NDArray[Any]]
 """Arrays by input name; the first axis is the batch."""
@@ -205,6 +206,9 @@ class Transport(Protocol):
 
     def get(self, remote: str, path: Path) -> None:
         """Copy a file here, in the same manner."""
+
+    def lost(self, code: int | None, lines: Sequence[str]) -> EdgekitError | None:
+        """The error for a started command that ended with ``code`` after printing ``lines``, if the way to the device broke."""
 
     def close(self) -> None: ...
 

@@ -40,6 +40,7 @@ METRICS = {
 }
 TRANSPORTS = {
     "local": "edgekit_runtimes.devices.local:LocalTransport",
+    "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
 }
 STAGES = {
     "normalize": "edgekit_converters.hub.normalize:normalize",

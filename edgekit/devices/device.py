@@ -76,7 +76,7 @@ class Device:
                 return DeviceError(f"{self.name} can't run models: {line.removeprefix('edgekit-runner: ')}")
         if code == 127:
             return DeviceError(f"{self.name} has no {self._python!r}. Install Python there, or name another one")
-        return None
+        return self._transport.lost(code, lines)
 
     def close(self) -> None:
         self._transport.close()

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
@@ -29,15 +27,6 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with Device.open("local", python=sys.executable) as opened:
         yield opened
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in "xy")
-    graph = helper.make_graph([helper.make_node("Exp", ["x"], ["y"])], "exp", [x], [y])
-    path = tmp_path / "exp.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
-    return path
 
 
 def test_a_session_answers_from_there(device: Device, model: Path):
