@@ -14,6 +14,7 @@ from typing import Any
 
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
+from edgekit.alternatives import explained
 from edgekit.artifact import Artifact, sha256_of, written_whole
 from edgekit.datasets import FittedDataset, open_dataset, require_varied
 from edgekit.errors import EdgekitError, UsageError
@@ -224,7 +225,7 @@ def _checked(
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
             return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
-    return _merged(report, found)
+        return explained(request, product, floats, Path(folder), _merged(report, found), progress)
 
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:

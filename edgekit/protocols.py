@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,14 @@ class PlacedOp:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedOp:
+    """An op of the runtime's own graph and the time it takes in one run."""
+
+    op: PlacedOp
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
 
@@ -129,6 +137,14 @@ class Runtime(Protocol):
 
     def open(self, path: Path, options: SessionOptions) -> Session:
         """Raises RuntimeUnavailableError (engine, provider or delegate absent) or ArtifactError (file damaged)."""
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """A runtime that can tell where the time of a run goes. Apart from `Runtime`, since not every engine can."""
+
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        """Every op of the file with its time; nothing where the file has too many to be told apart. Raises as ``open``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,9 @@ from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
 from edgekit.recipe import Preprocess
 from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
+from edgekit.slowdown import POOR_SQNR_DB
 
 ORIGINAL = "original"
-
-POOR_SQNR_DB = 12.0
-"""Below this the error has more than a quarter of the outputs' amplitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=(*notes, *untimed, *_slower_than_float(entries), *_far_from_original(entries)),
+        notes=(*notes, *untimed, *_far_from_original(entries)),
     )
 
 
@@ -191,19 +189,6 @@ def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:
                 "keep the nodes around it float (--keep-float 'NAME*'; --dry-run lists the names), or use "
                 "--precision int8-dynamic"
             )
-
-
-def _slower_than_float(entries: tuple[Entry, ...]) -> Iterator[str]:
-    """A sentence for each artifact whose time lies above that of its float file, intervals apart."""
-    floats = {entry.format: entry.latency for entry in entries if entry.role is Role.FLOAT}
-    for entry in entries:
-        own, baseline = entry.latency, floats.get(entry.format)
-        if entry.role is not Role.ARTIFACT or own is None or baseline is None or own.p50_low_ms <= baseline.p50_high_ms:
-            continue
-        yield (
-            f"{entry.name} is slower here than its float file ({own.p50_ms / baseline.p50_ms:.2f} times): its layers are "
-            "too small to make up for the conversions between float and integers, or lack integer kernels (see above)"
-        )
 
 
 def _figures(timed: Timed) -> LatencyFigures:
