@@ -82,7 +82,7 @@ def op_kind(op: str) -> str:
     """The name under which an op's float and integer kernels are counted together: Conv for QLinearConv and FusedConv."""
     if op in _CONVERSIONS:
         return op
-    bare = re.sub(r"^(QLinear|DynamicQuantize|Nhwc|Fused|Q(?=[A-Z]))+", "", op)
+    bare = re.sub(r"^(QLinear|DynamicQuantize|Nhwc|Fused|Q(?=[A-Z][a-z]))+", "", op)
     bare = re.sub(r"Integer(ToFloat)?$", "", bare)
     return {"Gemm": _PRODUCT, "MatMul": _PRODUCT}.get(bare, bare)
 

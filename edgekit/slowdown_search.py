@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgekit.figures import Agreement
 from edgekit.benchmark import TimingRequest, contender, time_here
 from edgekit.datasets import open_dataset
 from edgekit.errors import EdgekitError
 from edgekit.evaluate import Candidate, evaluate
+from edgekit.figures import Agreement
 from edgekit.inference import find_runtime
 from edgekit.latency import Latency, Timing, ratio
 from edgekit.protocols import Dataset, Profiler, Progress, Session, SessionOptions, TimedOp
 from edgekit.random_samples import RandomSamples
 from edgekit.recipe import Preprocess
 from edgekit.slowdown import Alternative, OpCost, Slowdown, op_costs, suggest
+
+AS_LONG = 1.01
+"""What lies within 1 % of the float file's time takes as long."""
 
 SAMPLES = 64
 """Enough to see that a precision computes the same; the files asked for were checked on all."""
@@ -43,7 +46,7 @@ class Question:
     preprocess: Preprocess | None
     input_shapes: dict[str, tuple[int, ...]]
     threads: int
-    timing: Timing = field(default_factory=lambda: Timing(min_seconds=0.5, max_seconds=20.0, warm_up_seconds=1.0))
+    timing: Timing = field(default_factory=lambda: Timing(min_seconds=0.3, max_seconds=20.0, warm_up_seconds=0.5))
 
 
 def explain_here(question: Question, progress: Progress) -> tuple[Slowdown | None, ...]:
@@ -56,7 +59,7 @@ def _explained(question: Question, contest: Contest, progress: Progress) -> Slow
     contenders = tuple(contender(path, threads=question.threads) for path in files)
     baseline, slow, *others = time_here(TimingRequest(contenders, question.timing, keep_samples=False), progress)
     times = ratio(slow, baseline)
-    if times.low <= 1.0:
+    if times.low <= AS_LONG:
         return None
     found = Slowdown(
         entry=contest.slow.name,
