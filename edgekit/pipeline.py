@@ -16,7 +16,7 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, open_dataset, require_varied
+from edgekit.datasets import FittedDataset, open_dataset, require_varied, too_few
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
@@ -70,7 +70,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
-        hub = registry.stage("normalize")(source.read(request.model, request.read))
+        hub = registry.stage("normalize")(source.read(request.model, request.read, progress))
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
@@ -176,7 +176,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + (samples.notes if samples else ()),
+        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()),
     )
 
 

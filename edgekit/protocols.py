@@ -173,8 +173,8 @@ class Source(Protocol):
 
     def probe(self) -> Availability: ...
 
-    def read(self, path: Path, options: ReadOptions) -> Any:
-        """The hub of the model. Raises SourceError and its kind."""
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Any:
+        """The hub of the model; ``progress`` hears of the stages of long reading. Raises SourceError and its kind."""
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """A session that answers with the ORIGINAL framework's outputs, or None where that framework is absent."""
