@@ -10,7 +10,7 @@ from edgekit import registry
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.datasets import open_dataset
 from edgekit.errors import EdgekitError, MeasurementError
-from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
+from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
@@ -22,6 +22,11 @@ from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
 from edgekit.slowdown import POOR_SQNR_DB
 
 ORIGINAL = "original"
+
+NOISY = (
+    "the original answers one input differently every time: it draws random numbers, so its agreement with any file says little. "
+    "Convert the mean path of a variational network, or make the noise an input (docs/architectures/generative.md)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
     samples, facts, notes = _samples(job, reference)
     metric = metric_or_default(job.metric, samples)
+    noisy = draws_noise(reference.session, samples)
     pair = _twin_names(job, sessions)
     candidates = [Candidate(ORIGINAL, reference.session)]
     candidates += [Candidate(name, session) for name, session in sessions.items()]
@@ -89,7 +95,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=(*notes, *untimed, *_far_from_original(entries)),
+        notes=(*notes, *untimed, *((NOISY,) if noisy else _far_from_original(entries))),
     )
 
 
