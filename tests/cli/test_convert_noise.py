@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -23,9 +21,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     graph.output(graph.op("Add", mean, graph.op("RandomNormalLike", mean)), "y")
     ir.save(graph.build("test").model, folder / "vae.onnx")
     np.savez(folder / "x.npz", x=rng.normal(size=(32, 6)).astype(np.float32))
-    return convert(
-        folder / "vae.onnx", folder / "out", "--precision", "float32", "--evaluate", str(folder / "x.npz")
-    )
+    return convert(folder / "vae.onnx", folder / "out", "--precision", "float32", "--evaluate", str(folder / "x.npz"))
 
 
 def test_the_tflite_file_is_refused_with_the_way_out(converted: Converted) -> None:
