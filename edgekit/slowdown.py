@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from edgekit.protocols import TimedOp
 
 MOST_OPS = 5
+
+LEAST_SHARE = 0.03
+"""Part of the time lost below which a kind of ops is not worth a line."""
 
 POOR_SQNR_DB = 12.0
 """Below this the error has more than a quarter of the outputs' amplitude."""
@@ -52,8 +55,9 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:
-    """A file slower than its float file. ``ops``: the dearest first. ``suggestion``: the precision that is faster than the file,
-    and ``command`` makes it; empty where none of ``alternatives`` is."""
+    """A file slower than its float file. ``ops``: the dearest first. ``float_ops``: counts of the ops that compute in float
+    between integer ones, so that numbers are converted before and behind them. ``suggestion``: the precision that is faster than the
+    file, and ``command`` makes it; empty where none of ``alternatives`` is."""
 
     entry: str
     format: str
@@ -62,6 +66,7 @@ class Slowdown:
     ratio_high: float
     p50_ms: float
     ops: tuple[OpCost, ...] = ()
+    float_ops: Mapping[str, int] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
     suggestion: str = ""
     command: str = ""
@@ -72,10 +77,19 @@ def op_costs(own: Sequence[TimedOp], baseline: Sequence[TimedOp], *, measured: b
     has more of or that run outside the delegate; at most `MOST_OPS`."""
     costs = [_cost(kind, own, baseline, measured) for kind in dict.fromkeys(op_kind(timed.op.op) for timed in own)]
     if measured:
-        dearer = [cost for cost in costs if cost.extra_ms > 0]
+        lost = sum(max(0.0, cost.extra_ms) for cost in costs)
+        dearer = [cost for cost in costs if cost.extra_ms > LEAST_SHARE * lost]
         return tuple(sorted(dearer, key=lambda cost: -cost.extra_ms)[:MOST_OPS])
     more = [cost for cost in costs if cost.outside or cost.count > cost.float_count]
     return tuple(sorted(more, key=lambda cost: (-cost.outside, cost.float_count - cost.count))[:MOST_OPS])
+
+
+def float_islands(own: Sequence[TimedOp]) -> dict[str, int]:
+    """How many ops of each kind compute in float in a file that computes on integers elsewhere, conversions aside."""
+    if not any(timed.op.integer for timed in own):
+        return {}
+    kinds = [timed.op.op for timed in own if not timed.op.integer and timed.op.op not in _CONVERTING]
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
 def op_kind(op: str) -> str:
@@ -88,6 +102,7 @@ def op_kind(op: str) -> str:
 
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+_CONVERTING = _CONVERSIONS | {"QUANTIZE", "DEQUANTIZE", "Cast", "CAST", "Transpose", "TRANSPOSE", "RESHAPE", "Reshape"}
 _PRODUCT = "MatMul and Gemm"
 
 

@@ -16,7 +16,7 @@ from edgekit.latency import Latency, Timing, ratio
 from edgekit.protocols import Dataset, Profiler, Progress, Session, SessionOptions, TimedOp
 from edgekit.random_samples import RandomSamples
 from edgekit.recipe import Preprocess
-from edgekit.slowdown import Alternative, OpCost, Slowdown, op_costs, suggest
+from edgekit.slowdown import Alternative, OpCost, Slowdown, float_islands, op_costs, suggest
 
 AS_LONG = 1.01
 """What lies within 1 % of the float file's time takes as long."""
@@ -69,6 +69,7 @@ def _explained(question: Question, contest: Contest, progress: Progress) -> Slow
         ratio_high=times.high,
         p50_ms=slow.p50_ns.value / 1e6,
         ops=_dearest(question, contest),
+        float_ops=float_islands(_placed(contest.slow, question)),
         alternatives=tuple(_alternatives(question, contest, [baseline, *others], progress)),
     )
     best = suggest(found)

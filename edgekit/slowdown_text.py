@@ -10,6 +10,8 @@ def slowdown_lines(slow: Slowdown) -> list[str]:
     """For the terminal: one line the fact, one an op, one an alternative, one the advice."""
     lines = [fact(slow)]
     lines += [f"  {cost.op}: {cost_text(cost)}" for cost in slow.ops]
+    if slow.float_ops:
+        lines.append(f"  {between(slow)}")
     lines.append("  other precisions: " + ", ".join(f"{a.precision} {alternative_text(a)}" for a in slow.alternatives))
     lines.append(f"  {advice(slow)}")
     return lines
@@ -34,6 +36,12 @@ def cost_text(cost: OpCost) -> str:
         return f"{_ops(cost.count)} here, {cost.float_count} in the float file{kernels}{outside}"
     before = f"{duration_text(cost.float_ms)} in {_ops(cost.float_count)}" if cost.float_count else "none"
     return f"{duration_text(cost.ms)} in {_ops(cost.count)}{kernels}, in the float file {before}{outside}"
+
+
+def between(slow: Slowdown) -> str:
+    """Which float ops stand between integer ones."""
+    counts = ", ".join(f"{count} {op}" for op, count in slow.float_ops.items())
+    return f"computed in float, with conversions before and behind: {counts}"
 
 
 def alternative_text(alternative: Alternative) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.protocols import PlacedOp, TimedOp
-from edgekit.slowdown import Alternative, Slowdown, op_costs, op_kind, suggest
+from edgekit.slowdown import Alternative, Slowdown, float_islands, op_costs, op_kind, suggest
 from edgekit.slowdown_text import slowdown_lines
 
 
@@ -60,6 +60,12 @@ def test_without_times_the_ops_that_came_in_or_left_the_delegate_are_named() -> 
     own = (op("ADD", 0, "builtin"), op("CONV_2D", 0, "XNNPACK"), op("DEQUANTIZE", 0, "XNNPACK"))
     costs = op_costs(own, (op("ADD", 0, "XNNPACK"), op("CONV_2D", 0, "XNNPACK")), measured=False)
     assert [(cost.op, cost.ms) for cost in costs] == [("ADD", None), ("DEQUANTIZE", None)]
+
+
+def test_float_ops_between_integer_ones_are_counted_and_conversions_are_not() -> None:
+    floats = [TimedOp(PlacedOp(name, name, "", "", integer=False), 0.1) for name in ("Erf", "Erf", "DequantizeLinear")]
+    assert float_islands([op("QLinearConv", 0.1), *floats]) == {"Erf": 2}
+    assert float_islands(floats) == {}
 
 
 def test_the_smallest_of_the_fastest_is_suggested() -> None:

@@ -1,7 +1,8 @@
 """A small text network as Hugging Face saves it: a folder, converted by its name.
 
 ``python examples/architectures/huggingface_text.py FOLDER`` writes an untrained BERT with token numbers, and prints the
-command that converts it. A folder of ``save_pretrained`` or a downloaded repository takes its place; tokens come from its tokenizer then.
+command that converts it. Any folder of ``save_pretrained`` or downloaded repository takes its place; tokens come from its
+tokenizer then.
 """
 
 from __future__ import annotations
