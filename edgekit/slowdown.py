@@ -56,8 +56,8 @@ class Alternative:
 @dataclass(frozen=True, slots=True)
 class Slowdown:
     """A file slower than its float file. ``ops``: the dearest first. ``float_ops``: counts of the ops that compute in float
-    between integer ones, so that numbers are converted before and behind them. ``suggestion``: the precision that is faster than the
-    file, and ``command`` makes it; empty where none of ``alternatives`` is."""
+    between integer ones, so that numbers are converted before and behind them. ``suggestion``: the precision that is faster
+    than the file, and ``command`` makes it; empty where none of ``alternatives`` is."""
 
     entry: str
     format: str
