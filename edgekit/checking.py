@@ -15,6 +15,7 @@ from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
 from edgekit.reading import Reference, find_source, open_reference
 from edgekit.recipe import Preprocess, preprocess_from_dict
+from edgekit.relayout import relaid
 from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
 
 ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
@@ -24,6 +25,7 @@ ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
 class CheckRequest:
     """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
 
+    ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
     ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
     """
 
@@ -38,6 +40,7 @@ class CheckRequest:
     source: str | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     preprocess: Preprocess | None = None
+    file_layout: str | None = None
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
 
@@ -53,8 +56,9 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
     progress.stage("open")
     artifact = Artifact.open(request.file)
     runtime = find_runtime(artifact.path, request.runtime)
-    session = runtime.open(artifact.path, SessionOptions(threads=request.threads))
     reference = _reference(request)
+    opened = runtime.open(artifact.path, SessionOptions(threads=request.threads))
+    session, turned = relaid(opened, reference.session, request.file_layout)
     samples = open_dataset(
         request.samples,
         reference.session.inputs,
@@ -75,7 +79,7 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
             Entry(names[0], Role.ORIGINAL, size_bytes=_size(request.against), accuracy=found.accuracy.get(names[0])),
             _entry(artifact, runtime, session, found, names),
         ),
-        notes=samples.notes,
+        notes=(*samples.notes, *turned),
     )
     return report.with_limits(*_limits(request, report.entries[1]))
 

@@ -63,7 +63,7 @@ def dry_run(request: Request, progress: Progress) -> DryRun:
 def plan_here(request: Request, progress: Progress) -> DryRun:
     progress.stage("read")
     source = find_source(request.model, request.source)
-    hub = registry.stage("normalize")(source.read(request.model, request.read))
+    hub = registry.stage("normalize")(source.read(request.model, request.read, progress))
     hub, decided = registry.stage("decide")(hub, request.recipe, request.target)
     nodes = tuple(
         PlannedNode(node.name, node.op_type, decided.nodes[node.name].execution.value, decided.nodes[node.name].reason)

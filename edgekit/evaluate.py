@@ -84,6 +84,18 @@ def evaluate(
     )
 
 
+def draws_noise(session: Session, samples: Dataset) -> bool:
+    """Whether the session answers the first sample differently when asked again: it draws random numbers."""
+    runner = _Runner(session)
+    feeds = next(iter(samples.batches(1))).feeds
+    first, second = runner.run(feeds), runner.run(feeds)
+    return any(
+        first[name].dtype.kind == "f"
+        and not np.allclose(first[name], second[name], rtol=1e-3, atol=1e-6, equal_nan=True)
+        for name in first
+    )
+
+
 def metric_or_default(name: str | None, samples: Dataset) -> MetricChoice | None:
     """The metric of that name; without one, top1 where the labels are whole numbers, and none where they are not."""
     if name is not None:

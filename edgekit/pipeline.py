@@ -14,8 +14,9 @@ from typing import Any
 
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
+from edgekit.alternatives import explained
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, open_dataset, require_varied
+from edgekit.datasets import FittedDataset, open_dataset, require_varied, too_few
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
@@ -69,7 +70,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
-        hub = registry.stage("normalize")(source.read(request.model, request.read))
+        hub = registry.stage("normalize")(source.read(request.model, request.read, progress))
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
@@ -175,7 +176,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + (samples.notes if samples else ()),
+        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()),
     )
 
 
@@ -224,7 +225,7 @@ def _checked(
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
             return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
-    return _merged(report, found)
+        return explained(request, product, floats, Path(folder), _merged(report, found), progress)
 
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,14 @@ class PlacedOp:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedOp:
+    """An op of the runtime's own graph and the time it takes in one run."""
+
+    op: PlacedOp
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
 
@@ -131,6 +139,14 @@ class Runtime(Protocol):
         """Raises RuntimeUnavailableError (engine, provider or delegate absent) or ArtifactError (file damaged)."""
 
 
+@runtime_checkable
+class Profiler(Protocol):
+    """A runtime that can tell where the time of a run goes. Apart from `Runtime`, since not every engine can."""
+
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        """Every op of the file with its time; nothing where the file has too many to be told apart. Raises as ``open``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What a user may tell a reader. ``input_shapes`` by input name; the key "" stands for the only input.
@@ -157,8 +173,8 @@ class Source(Protocol):
 
     def probe(self) -> Availability: ...
 
-    def read(self, path: Path, options: ReadOptions) -> Any:
-        """The hub of the model. Raises SourceError and its kind."""
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Any:
+        """The hub of the model; ``progress`` hears of the stages of long reading. Raises SourceError and its kind."""
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """A session that answers with the ORIGINAL framework's outputs, or None where that framework is absent."""

@@ -70,7 +70,8 @@ class Preprocess:
 
     ``resize``: (height, width) or None. ``crop``: "center" (resize the short side, cut the middle), "none" (stretch).
     ``layout``: "NHWC" or "NCHW". ``channels``: "RGB", "BGR" or "L". ``mean`` and ``scale``: one number or one a channel, in pixel
-    units (0..255) for pictures, in full-scale units (-1..1) for sound.
+    units (0..255) for pictures, in full-scale units (-1..1) for sound. ``sample_rate``: samples a second to which
+    recordings are resampled; None: they are taken as they are.
     """
 
     resize: tuple[int, int] | None = None
@@ -79,6 +80,7 @@ class Preprocess:
     channels: str = "RGB"
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
+    sample_rate: int | None = None
 
     def __post_init__(self) -> None:
         _choice("preprocess.crop", self.crop, ("none", "center"))
@@ -89,6 +91,8 @@ class Preprocess:
         for name in ("mean", "scale"):
             if len(getattr(self, name)) not in (1, 3):
                 raise RecipeError(f"preprocess.{name} has {len(getattr(self, name))} numbers; expected 1 or 3")
+        if self.sample_rate is not None and self.sample_rate < 1:
+            raise RecipeError(f"preprocess.sample_rate is {self.sample_rate}; expected samples a second, as in 16000")
         if 0.0 in self.scale:
             raise RecipeError("preprocess.scale holds 0, by which the pixels would be divided")
 

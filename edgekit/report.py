@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.artifact import TensorSpec
 from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.json_text import json_text, plain
+from edgekit.slowdown import Slowdown
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -137,6 +138,7 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
     limits: tuple[Limit, ...] = ()
     failures: tuple[Failure, ...] = ()

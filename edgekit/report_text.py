@@ -14,6 +14,7 @@ from edgekit.quantities import (
     size_text,
 )
 from edgekit.report import Entry, Limit, Report, Role
+from edgekit.slowdown_text import slowdown_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -24,6 +25,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += _twins(report)
     parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
+    parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
     parts += _float_nodes(report)
     parts += [_limit_line(limit) for limit in report.limits]
     parts += [f"failed: {failure.stage}: {failure.message}" for failure in report.failures]

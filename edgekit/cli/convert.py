@@ -149,7 +149,7 @@ def _recipe(
     limit_latency: float | None,
     limit_size: int | None,
     limit_memory: int | None,
-    **preprocess: str | None,
+    **preprocess: Any,
 ) -> Recipe:
     """The recipe file's entries with the command line's options laid over them."""
     from edgekit.recipe import Budgets, Precision, Recipe, Rule, load_recipe, recipe_from_dict

@@ -52,6 +52,9 @@ preprocess_options = together(
     click.option("--channels", metavar="C", help="RGB, BGR or L (grey)."),
     click.option("--mean", metavar="M", help="Subtracted from pixels: 127, or 123.7,116.3,103.5."),
     click.option("--scale", metavar="S", help="Divides what is left: 128, or one number a channel."),
+    click.option(
+        "--sample-rate", type=click.IntRange(1), metavar="HZ", help="Resample recordings to this rate (16000)."
+    ),
 )
 
 
@@ -64,11 +67,12 @@ def preprocess_from(
     channels: str | None,
     mean: str | None,
     scale: str | None,
+    sample_rate: int | None,
 ) -> Preprocess | None:
     """The recipe's preprocessing with the options laid over it; None when neither says anything."""
     from edgekit.recipe import preprocess_from_dict
 
-    words = {"crop": crop, "layout": layout, "channels": channels}
+    words = {"crop": crop, "layout": layout, "channels": channels, "sample_rate": sample_rate}
     given: dict[str, Any] = {name: value for name, value in words.items() if value is not None}
     if resize is not None:
         given["resize"] = _numbers("--resize", resize, "x", int)

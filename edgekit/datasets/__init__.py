@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.artifact import TensorSpec
-from edgekit.datasets.checks import require_varied
+from edgekit.datasets.checks import require_varied, too_few
 from edgekit.datasets.fitted import FittedDataset, float_side
 from edgekit.datasets.location import Kind, Location, parse_location
 from edgekit.datasets.store import SampleStore
 from edgekit.recipe import Preprocess
 
-__all__ = ["FittedDataset", "open_dataset", "require_varied"]
+__all__ = ["FittedDataset", "open_dataset", "require_varied", "too_few"]
 
 
 def open_dataset(
@@ -22,20 +22,18 @@ def open_dataset(
     labels: str | None = None,
     limit: int | None = None,
     offset: int = 0,
-    sample_rate: int | None = None,
 ) -> FittedDataset:
     """The samples at ``location`` as batches that fit the model's ``inputs``; docs/samples.md lists the kinds.
 
     ``location`` may end with a slice, as in ``samples.npz[0:200]``; ``offset`` and ``limit`` count within it.
     ``labels``: "column:NAME" (CSV), "array:NAME" (.npz), "prefix" or "folder" (files), "file:PATH", "none", or None for
     the kind's own place. An input that has a quantization takes real values: its samples are float.
-    ``sample_rate`` resamples recordings to that many samples a second.
 
     Raises DatasetError, before anything is run, when the samples are missing, damaged, empty, or do not fit.
     """
     place = parse_location(location)
     expected = tuple(float_side(spec) for spec in inputs)
-    store = _open_store(place, expected, preprocess, labels, sample_rate, place.last_wanted(offset, limit))
+    store = _open_store(place, expected, preprocess, labels, place.last_wanted(offset, limit))
     start, stop = place.window(store, offset, limit)
     dataset = FittedDataset(store, expected, start, stop, place.text)
     dataset.probe()
@@ -47,7 +45,6 @@ def _open_store(
     inputs: tuple[TensorSpec, ...],
     preprocess: Preprocess | None,
     labels: str | None,
-    sample_rate: int | None,
     at_most: int | None,
 ) -> SampleStore:
     if place.kind is Kind.GENERATOR:
@@ -65,7 +62,7 @@ def _open_store(
     if place.kind is Kind.SOUNDS:
         from edgekit.datasets.sounds import SoundStore
 
-        return SoundStore(place.path, inputs, preprocess, labels, sample_rate)
+        return SoundStore(place.path, inputs, preprocess, labels)
     from edgekit.datasets.arrays import ArrayStore
 
     return ArrayStore(place.path, inputs, labels)

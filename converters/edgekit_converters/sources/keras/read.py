@@ -17,7 +17,7 @@ from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.sources.keras.archive import Provenance, opened
 from edgekit_converters.sources.keras.call import LayerCall, Operand, Shared
-from edgekit_converters.sources.keras.config import WAY_OUT, parse_model
+from edgekit_converters.sources.keras.config import parse_model, way_out
 from edgekit_converters.sources.keras.graph import Argument, Call, Layer, Literal, Model, Ref
 from edgekit_converters.sources.keras.names import input_dtype, output_names
 from edgekit_converters.sources.keras.notes import notes_on
@@ -70,7 +70,7 @@ def _reason(kind: str) -> str:
             "which prepares data for the network and can't run on a device without TensorFlow. Do that in your own code and "
             "save the model behind it: keras.Model(layer.output, model.output)"
         )
-    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {WAY_OUT}"
+    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {way_out(kind)}"
 
 
 def _input(graph: GraphBuilder, layer: Layer, options: ReadOptions, count: int) -> Value:

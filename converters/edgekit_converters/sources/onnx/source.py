@@ -9,7 +9,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from edgekit.errors import SourceError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
 from edgekit_converters.hub.fold_constants import fold_constants, lift_constants
 from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.infer_shapes import infer_shapes
@@ -39,7 +39,7 @@ class OnnxSource:
         except PackageNotFoundError:
             return Availability(False, reason="onnx is not installed", remedy="pip install 'edgekit-ml[convert]'")
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the model. Raises SourceError and its kind."""
         model = load_model(path)
         try:

@@ -92,7 +92,7 @@ def _refuse_randomness(session: TorchSession) -> None:
         if not agree(second[name], array):
             raise SourceError(
                 f"output {name!r} differs from run to run: the network draws random numbers. Use the mean path of a "
-                "variational network, or make the noise an input."
+                "variational network, or make the noise an input (docs/architectures/generative.md)."
             )
 
 

@@ -56,10 +56,21 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     return model
 
 
+_RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+_NO_NOISE = (
+    "a file that draws random numbers can't be compared or calibrated. Convert the mean path of a variational network, or make "
+    "the noise an input (docs/architectures/generative.md)"
+)
+
+
 def _write_node(node: HubNode, out: FlatGraph) -> None:
     if out.is_absorbed(node):
         return
     lowering = lowering_of(node.op)
+    if node.op in _RANDOM:
+        raise UnsupportedOpError(node.op, node.name, "TFLite", _NO_NOISE)
     if lowering is None:
         raise UnsupportedOpError(node.op, node.name, "TFLite", supported=supported_ops())
     out.tape.name_after(node.name)
