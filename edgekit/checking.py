@@ -13,7 +13,7 @@ from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
-from edgekit.reading import Reference, find_source, open_reference
+from edgekit.reading import Reference, find_source, open_reference, read_hub
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
 
@@ -91,8 +91,7 @@ def _reference(request: CheckRequest) -> Reference:
     source = find_source(path, request.source)
 
     def float_session() -> Session:
-        hub = registry.stage("normalize")(source.read(path, request.read))
-        opened: Session = registry.stage("hub_session")(hub)
+        opened: Session = registry.stage("hub_session")(read_hub(source, path, request.read))
         return opened
 
     return open_reference(source, path, request.read, float_session)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekit import registry
+from edgekit.artifact import TensorSpec
 from edgekit.errors import MissingPackageError, RuntimeUnavailableError, SourceError
-from edgekit.protocols import ReadOptions, Session, Source
+from edgekit.protocols import Feeds, Placement, ReadOptions, Session, Source
 
 
 def find_source(path: Path, name: str | None = None) -> Source:
@@ -30,6 +35,15 @@ def find_source(path: Path, name: str | None = None) -> Source:
     )
 
 
+def read_hub(source: Source, path: Path, options: ReadOptions) -> Any:
+    """The model as a normalized hub, without the inputs that ``options`` make constants.
+
+    Raises SourceError and its kinds, UsageError for options that don't fit the model.
+    """
+    hub = registry.stage("fix_inputs")(source.read(path, options), options.input_values)
+    return registry.stage("normalize")(hub)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A session that gives the outputs to compare with. ``original`` says whether the source's own framework runs there."""
@@ -47,5 +61,30 @@ def open_reference(source: Source, path: Path, options: ReadOptions, fallback: C
     except (MissingPackageError, RuntimeUnavailableError):
         session = None
     if session is not None:
-        return Reference(session, True, f"the original model in {source.name}")
+        fixed = FixedInputs(session, options.input_values) if options.input_values else session
+        return Reference(fixed, True, f"the original model in {source.name}")
     return Reference(fallback(), False, "the float model as edgekit read it, in ONNX Runtime")
+
+
+@final
+class FixedInputs:
+    """A session whose inputs of these names are always fed one number, and that shows the others."""
+
+    def __init__(self, session: Session, values: Mapping[str, float]) -> None:
+        self._session = session
+        self._fixed = {spec.name: _filled(spec, values[spec.name]) for spec in session.inputs if spec.name in values}
+        self.inputs = tuple(spec for spec in session.inputs if spec.name not in values)
+        self.outputs = session.outputs
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        return self._session.run({**feeds, **self._fixed})
+
+    def placement(self) -> Placement:
+        return self._session.placement()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _filled(spec: TensorSpec, number: float) -> NDArray[Any]:
+    return np.full([dim if isinstance(dim, int) else 1 for dim in spec.shape], number).astype(spec.dtype)
