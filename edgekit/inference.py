@@ -107,18 +107,22 @@ class Model:
         ``states``: output by input name, for files whose manifest names none. ``initial``: other first values, by input name.
         Raises UsageError when the model has no states, or not those; FeedError for an initial value that does not fit.
         """
-        return Stream(self.run, self.inputs, self.outputs, self._states(states), initial)
-
-    def _states(self, given: Mapping[str, str] | None) -> tuple[State, ...]:
-        told = None if given is None else tuple(State(*pair) for pair in given.items())
-        recorded = self.manifest.states if self.manifest else None
-        found = decide_states(recorded if told is None else told, (), self.inputs, self.outputs).states
-        if not found:
+        carried = self.states if states is None else self._checked_states(states)
+        if not carried:
             raise UsageError(
                 f"{self.path.name} has no states to carry: neither its manifest nor the names of its inputs and outputs tell "
                 "any. Convert it with --state INPUT=OUTPUT, or name them: stream(states={'input': 'output'})."
             )
-        return found
+        return Stream(self.run, self.inputs, self.outputs, carried, initial)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """What is carried from call to call: as the manifest says, or, where there is none, as the names tell."""
+        recorded = self.manifest.states if self.manifest else None
+        return decide_states(recorded, (), self.inputs, self.outputs).states
+
+    def _checked_states(self, given: Mapping[str, str]) -> tuple[State, ...]:
+        return decide_states(tuple(State(*pair) for pair in given.items()), (), self.inputs, self.outputs).states
 
     def preprocess(self, picture: str | Path | NDArray[np.uint8]) -> NDArray[np.float32]:
         """A picture file, or its pixels (H, W, C) uint8, as the model's float input with a batch axis of 1.

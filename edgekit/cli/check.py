@@ -51,6 +51,7 @@ def check(
     threads: int,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
+    input_values: Sequence[tuple[str, float]],
     factory: str | None,
     trust_source: bool,
     recipe_file: Path | None,
@@ -74,7 +75,9 @@ def check(
         runtime=runtime,
         threads=threads,
         source=source,
-        read=ReadOptions(dict(input_shapes), factory, trust_source=trust_source),
+        read=ReadOptions(
+            dict(input_shapes), factory, trust_source=trust_source, input_values=dict(input_values)
+        ),
         preprocess=preprocess_from(load_recipe(recipe_file).preprocess if recipe_file else None, **preprocess),
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,

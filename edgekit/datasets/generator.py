@@ -88,7 +88,8 @@ class GeneratorStore:
 
 def first_names(reference: str) -> tuple[str, ...]:
     """Names of the arrays in the first batch that the function gives; none where it gives no dict."""
-    for entry in load_function(reference, "samples")():
+    returned = load_function(reference, "samples")()
+    for entry in returned if isinstance(returned, Iterable) else ():
         found = entry[0] if isinstance(entry, tuple) and entry else entry
         found = found.feeds if isinstance(found, Batch) else found
         return tuple(map(str, found)) if isinstance(found, Mapping) else ()
