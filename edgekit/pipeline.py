@@ -282,7 +282,7 @@ def _merged(report: Report, found: Verification) -> Report:
         twins=found.twins,
         failures=report.failures + found.failures,
         conditions=found.conditions,
-        notes=report.notes + found.notes,
+        notes=tuple(dict.fromkeys(report.notes + found.notes)),
     )
 
 

@@ -24,8 +24,8 @@ class Batch:
     """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any.
 
     ``whole``: one sample, whose arrays are all that the model takes at once. For models with an input whose first axis does
-    not count samples: the state of a recurrent layer (layers, batch, units), a number. ``starts``: with it a stream of consecutive
-    chunks begins, so that states take their initial values.
+    not count samples: the state of a recurrent layer (layers, batch, units), a number. ``starts``: with it a stream of
+    consecutive chunks begins, so that states take their initial values.
     """
 
     feeds: Feeds

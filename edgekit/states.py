@@ -43,16 +43,16 @@ def find_states(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> 
     A model with no other input, or no other output, has no states: it is called once.
     """
     states: list[State] = []
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     for stems in (_Stems(_exact_input, _exact_output), _Stems(_loose_input, _loose_output)):
         free = _without(inputs, {s.input for s in states}), _without(outputs, {s.output for s in states})
         made, doubts = _matched(*free, stems)
         states += made
-        notes += doubts
+        notes |= doubts
     if len(states) >= min(len(inputs), len(outputs)):
         return FoundStates(())
     settled = {state.input for state in states}
-    return FoundStates(tuple(states), tuple(note for name, note in dict(notes).items() if name not in settled))
+    return FoundStates(tuple(states), tuple(note for name, note in notes.items() if name not in settled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,11 @@ class _Stems:
 
 def _matched(
     inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], stems: _Stems
-) -> tuple[list[State], list[tuple[str, str]]]:
+) -> tuple[list[State], dict[str, str]]:
     """States without doubt, and for inputs with several fitting outputs a sentence."""
-    states, doubts = [], []
-    pairs = [pair for pair in _pairs(inputs, outputs, stems)]
+    states: list[State] = []
+    doubts: dict[str, str] = {}
+    pairs = list(_pairs(inputs, outputs, stems))
     for own in dict.fromkeys(spec.name for spec, _ in pairs):
         fitting = [output.name for spec, output in pairs if spec.name == own]
         rivals = [spec.name for spec, output in pairs if output.name in fitting]
@@ -76,7 +77,7 @@ def _matched(
             states.append(State(own, fitting[0]))
         else:
             listed = ", ".join(map(repr, fitting))
-            doubts.append((own, f"the input {own!r} may be a state that {listed} continues: tell with --state {own}=OUTPUT"))
+            doubts[own] = f"the input {own!r} may be a state that {listed} continues: tell with --state {own}=OUTPUT"
     return states, doubts
 
 
@@ -151,7 +152,9 @@ def _require_distinct(states: Sequence[State]) -> None:
     for names in ([s.input for s in states], [s.output for s in states]):
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise UsageError(f"{twice!r} is named in two states; each input takes one output, each output goes to one input")
+            raise UsageError(
+                f"{twice!r} is named in two states; each input takes one output, each output goes to one input"
+            )
 
 
 def _taken(state: State, others: Iterable[State]) -> bool:
@@ -170,6 +173,20 @@ _BEFORE = frozenset({"in", "input", "prev", "previous", "old", "past", "init", "
 _AFTER = frozenset({"out", "output", "next", "new", "n", "y", "present", "updated", "final"})
 _SHORT = frozenset({"hn", "cn", "hx", "cx", "hy", "cy"})
 _STATE_WORDS = frozenset(
-    {"state", "states", "hidden", "cell", "cache", "caches", "cached", "memory", "mem", "mems", "carry", "buffer", "buf"}
+    {
+        "state",
+        "states",
+        "hidden",
+        "cell",
+        "cache",
+        "caches",
+        "cached",
+        "memory",
+        "mem",
+        "mems",
+        "carry",
+        "buffer",
+        "buf",
+    }
     | {"context", "ctx", "recurrent", "rnn", "lstm", "gru", "h", "c"}
 )

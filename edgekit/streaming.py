@@ -75,6 +75,11 @@ class Stream:
         sizes = _sizes(self.inputs, feeds)
         return {state.input: self._initial_value(state, sizes) for state in self._states}
 
+    @property
+    def values(self) -> Outputs:
+        """The states after the last call, by input name; empty before the first. ``stream(initial=...)`` goes on from them."""
+        return dict(self._values)
+
     def __enter__(self) -> Stream:
         return self
 
@@ -106,11 +111,11 @@ class Stream:
 
 
 def _sizes(inputs: Sequence[TensorSpec], feeds: Feeds) -> dict[str, int]:
-    """How long each symbolic dimension is in the feeds."""
+    """How long each symbolic dimension is in the feeds; "?" is one without a name, which tells nothing of another."""
     return {
         dim: length
         for spec in inputs
         if spec.name in feeds
         for dim, length in zip(spec.shape, np.shape(feeds[spec.name]), strict=False)
-        if isinstance(dim, str)
+        if isinstance(dim, str) and dim != "?"
     }

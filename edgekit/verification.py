@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import registry
-from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.artifact import State
+from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.errors import EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default

@@ -75,9 +75,7 @@ def check(
         runtime=runtime,
         threads=threads,
         source=source,
-        read=ReadOptions(
-            dict(input_shapes), factory, trust_source=trust_source, input_values=dict(input_values)
-        ),
+        read=ReadOptions(dict(input_shapes), factory, trust_source=trust_source, input_values=dict(input_values)),
         preprocess=preprocess_from(load_recipe(recipe_file).preprocess if recipe_file else None, **preprocess),
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,

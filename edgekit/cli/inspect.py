@@ -36,7 +36,14 @@ class InspectResult:
         contents = self.contents
         figures = {"macs": contents.macs, "ops": contents.ops}
         return json_text(
-            {"schema": SCHEMA, "file": self.file, **plain(contents), **figures, "states": self.states, "placement": self.placement}
+            {
+                "schema": SCHEMA,
+                "file": self.file,
+                **plain(contents),
+                **figures,
+                "states": self.states,
+                "placement": self.placement,
+            }
         )
 
     def sections(self) -> Sequence[Table | str]:

@@ -87,7 +87,9 @@ def run(console: Console, file: Path, samples: str, output: Path, runtime: str |
         if chunks is None:
             outputs = _answers(model, dataset, raw, console.progress)
         elif raw:
-            raise UsageError(f"{samples} holds chunks of a stream, whose states go round as real numbers; leave --raw out")
+            raise UsageError(
+                f"{samples} holds chunks of a stream, whose states go round as real numbers; leave --raw out"
+            )
         else:
             outputs = _streamed(model, chunks, console.progress)
         name = model.runtime

@@ -30,7 +30,10 @@ class Chunks:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self._samples.notes, "the samples are fed as consecutive chunks: states are carried from each to the next")
+        return (
+            *self._samples.notes,
+            "the samples are fed as consecutive chunks: states are carried from each to the next",
+        )
 
     @property
     def where(self) -> str:

@@ -34,7 +34,8 @@ class Hub:
 
     ``framework`` is where it came from ("keras", "onnx", ...). ``notes`` are sentences for the report about what the
     reader decided for the user. ``companions``: files of the source that an artifact is of no use without, a tokenizer's say.
-    ``states``: what the model keeps from call to call, as far as the reader knows. ``fixed_inputs``: those that are constants now.
+    ``states``: what the model keeps from call to call, as far as the reader knows. ``fixed_inputs``: those that became
+    constants.
     """
 
     model: ir.Model

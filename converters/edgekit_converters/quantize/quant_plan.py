@@ -88,8 +88,8 @@ class QuantPlan:
     ``constants``: integers of weights, biases and constant operands by use.
     ``fusions``: by producer node name. Also given for float precisions: TFLite fuses there too.
     ``nodes``: by node name, for every node of the hub.
-    ``float_ends``: inputs and outputs of the model that stay float where integers are asked for at its ends: states, which would be
-    rounded once more at every call.
+    ``float_ends``: inputs and outputs of the model that stay float where integers are asked for at its ends: states, which would
+    be rounded once more at every call.
     """
 
     precision: Precision

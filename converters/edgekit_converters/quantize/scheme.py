@@ -14,6 +14,7 @@ import onnx_ir as ir
 from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.undecided import undecided_reason
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
@@ -110,6 +111,8 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     asked = recipe.precision_of(name_of(node))
     if node.op_type in RECURRENT and asked is not Precision.FLOAT32:
         return _recurrent_wish(node, asked, target)
+    if node.op_type == "If" and asked is not Precision.FLOAT32:
+        return NodePlan(Execution.FLOAT, undecided_reason(node))
     rule = RULES.get(node.op_type)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
