@@ -38,13 +38,14 @@ def decide_states(
 
 def find_states(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> FoundStates:
     """Pairs of one dtype and shape whose names say that they are one state: ``state`` and ``stateN``, ``h0`` and ``hn``,
-    ``cache_in`` and ``cache_out``, ``cached_key_1`` and ``new_cached_key_1``.
+    ``cache_in`` and ``cache_out``, ``cached_key_1`` and ``new_cached_key_1``; or ``cache`` and a numbered output, ``output_1``,
+    where only these two are of that shape.
 
     A model with no other input, or no other output, has no states: it is called once.
     """
     states: list[State] = []
     notes: dict[str, str] = {}
-    for stems in (_Stems(_exact_input, _exact_output), _Stems(_loose_input, _loose_output)):
+    for stems in (_Stems(_exact_input, _exact_output), _Stems(_loose_input, _loose_output), _Stems(_any, _nameless)):
         free = _without(inputs, {s.input for s in states}), _without(outputs, {s.output for s in states})
         made, doubts = _matched(*free, stems)
         states += made
@@ -117,6 +118,16 @@ def _loose_input(words: Sequence[str]) -> str:
 def _loose_output(words: Sequence[str]) -> str:
     """Without a 1 at the end too, as tracers number the second value of one name."""
     return _exact_output(words).removesuffix(" 1")
+
+
+def _any(words: Sequence[str]) -> str:
+    """Of an input whose name says that it is a state, whatever its output is called."""
+    return "any"
+
+
+def _nameless(words: Sequence[str]) -> str:
+    """The same of an output that PyTorch numbered."""
+    return "any" if len(words) == 2 and words[0] == "output" and words[1].isdigit() else ""
 
 
 def _fit(spec: TensorSpec, output: TensorSpec) -> bool:
