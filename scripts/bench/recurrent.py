@@ -1,4 +1,4 @@
-"""Recurrent networks: an LSTM and a GRU on spoken digits, and silero-vad (a streaming LSTM) on speech and silence.
+"""Recurrent networks: an LSTM and a GRU on spoken digits.
 
 EDGEKIT_DATA=<folder> python scripts/bench/recurrent.py
 """
@@ -9,11 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from commands import edgekit, entry
 from models import WORK
 from results import Figure, Result, load_average, publish
-from speech_stream import SILERO_SHAPE, decisions, silero, silero_samples, speech_chunks
 from spoken_digits import spoken_digits_model, spoken_digits_samples
 
 FORMATS = ("tflite", "onnx")
@@ -21,7 +19,7 @@ FORMATS = ("tflite", "onnx")
 
 def main() -> int:
     load = load_average()
-    return max(publish(_digits("lstm"), load), publish(_digits("gru"), load), publish(_silero(), load))
+    return max(publish(_digits("lstm"), load), publish(_digits("gru"), load))
 
 
 def _digits(kind: str) -> Result:
@@ -51,27 +49,6 @@ def _files(report: dict[str, Any], kind: str, beside: str) -> Iterator[Figure]:
         yield Figure(f"latency / float, {name}", ratio, limit=0.8 if faster and not beside else None)
         size = own["size_bytes"] / real["size_bytes"]
         yield Figure(f"size / float, {name}", size, limit=0.45 if beside else None)
-
-
-def _silero() -> Result:
-    calibrate, chunks = silero_samples(), speech_chunks(seed=1, recordings=100)
-    _, expected = decisions(silero(), chunks)
-    shape = ("--input-shape", SILERO_SHAPE)
-    figures = []
-    for precision in ("float32", "int8-dynamic", "int8"):
-        folder = WORK / "silero"
-        options = ("--precision", precision, "--calibrate", calibrate, *shape)
-        edgekit("convert", silero(), "-o", folder, *options, "--no-checks")
-        for file_format in FORMATS:
-            _, found = decisions(folder / f"{silero().stem}.{precision}.{file_format}", chunks)
-            same = float(np.mean(expected == found))
-            figures.append(Figure(f"equal decisions, {precision} {file_format}", same, limit=0.99, at_least=True))
-    return Result(
-        name="silero_vad",
-        title="silero-vad, 16 kHz, state carried from chunk to chunk",
-        figures=figures,
-        samples=f"{len(chunks):,} chunks of 32 ms, 100 recordings of spoken digits with pauses; 200 other chunks to calibrate",
-    )
 
 
 if __name__ == "__main__":
