@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,15 @@ def test_names_that_tell_nothing_are_told_by_the_caller(tmp_path: Path) -> None:
         outputs = [stream.run({"x": chunk[np.newaxis]}) for chunk in chunks]
     assert set(outputs[0]) == {"y", "new_cache"}
     np.testing.assert_allclose(outputs[-1]["y"], whole_answer(signal(STEPS * 3)), atol=1e-5)
+
+
+def test_the_example_streams(quantized: Converted, capsys: pytest.CaptureFixture[str]) -> None:
+    example = Path(__file__).parent.parent / "examples" / "streaming.py"
+    samples = str(quantized.out.parent / "evaluate.npz")
+    runpy.run_path(str(example))["main"](str(quantized.out / "m.int8.onnx"), samples)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "carried from call to call: new_cache -> cache, new_hidden -> hidden"
+    assert len(lines) == CHUNKS + 1
 
 
 def test_a_model_without_states_says_so(tmp_path: Path) -> None:
