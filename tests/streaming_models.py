@@ -49,6 +49,23 @@ def chunk_network(steps: int, *, carried: bool = True, second: str = "") -> Hub:
     return graph.build("test")
 
 
+def conv_network(steps: int, *, carried: bool = True) -> Hub:
+    """Two convolutions over time, the first with a ``cache``: ``x`` (1, channels, 1, steps) to ``y`` (1, units, 1, steps)."""
+    graph, random = GraphBuilder(), np.random.default_rng(4)
+    kernels = [
+        graph.constant((random.standard_normal(shape) / 3).astype(np.float32))
+        for shape in ((UNITS, CHANNELS, 1, KERNEL), (UNITS, UNITS, 1, 1))
+    ]
+    x = graph.input("x", "float32", (1, CHANNELS, 1, steps))
+    whole = graph.op("Concat", _start(graph, "cache", (1, CHANNELS, 1, KERNEL - 1), carried), x, axis=3)
+    features = graph.op("Relu", graph.op("Conv", whole, kernels[0], name="conv", kernel_shape=[1, KERNEL]))
+    graph.output(graph.op("Conv", features, kernels[1], name="head", kernel_shape=[1, 1]), "y")
+    if carried:
+        ends = [graph.constant(np.array([end])) for end in (1 - KERNEL, 2**31, 3)]
+        graph.output(graph.op("Slice", whole, *ends), "new_cache")
+    return graph.build("test")
+
+
 def write_onnx_file(hub: Hub, path: Path) -> Path:
     path.write_bytes(hub.to_bytes())
     return path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conversion import Converted, convert
 from numpy.typing import NDArray
-from streaming_models import CHANNELS, UNITS, chunk_network, chunks_of_signal, signal, write_onnx_file
+from streaming_models import CHANNELS, UNITS, chunk_network, chunks_of_signal, conv_network, signal, write_onnx_file
 
 import edgekit
 from edgekit.artifact import State
@@ -160,6 +160,20 @@ def test_names_that_tell_nothing_are_told_by_the_caller(tmp_path: Path) -> None:
         outputs = [stream.run({"x": chunk[np.newaxis]}) for chunk in chunks]
     assert set(outputs[0]) == {"y", "new_cache"}
     np.testing.assert_allclose(outputs[-1]["y"], whole_answer(signal(STEPS * 3)), atol=1e-5)
+
+
+def test_targets_without_float_units_carry_integers(tmp_path: Path) -> None:
+    model = write_onnx_file(conv_network(STEPS), tmp_path / "m.onnx")
+    sound = signal(STEPS * CHUNKS)[:, :, np.newaxis]
+    chunks = np.concatenate(np.split(sound, CHUNKS, axis=3))
+    np.savez(tmp_path / "x.npz", x=chunks)
+    made = convert(model, tmp_path, "--target", "ethos-u55", "--calibrate", str(tmp_path / "x.npz"), "--no-checks")
+    assert made.code == 0, made.err
+    with edgekit.load(tmp_path / "m.int8.tflite") as opened, opened.stream() as stream:
+        assert {spec.dtype for spec in (*opened.inputs, *opened.outputs)} == {"int8"}
+        found = np.concatenate([stream(chunk[np.newaxis]) for chunk in chunks], axis=3)
+    expected = hub_session(conv_network(sound.shape[3], carried=False)).run({"x": sound})["y"]
+    assert 10 * np.log10((expected**2).sum() / ((found - expected) ** 2).sum()) > 35
 
 
 def test_the_example_streams(quantized: Converted, capsys: pytest.CaptureFixture[str]) -> None:
