@@ -93,6 +93,12 @@ def _answers(stream: Stream, chunks: np.ndarray) -> list[np.ndarray]:
     return [stream.run({"x": chunk[np.newaxis]})["y"] for chunk in chunks]
 
 
+def test_bench_times_the_first_chunk(files: Path, samples: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--input", samples, "--min-seconds", "0.05", "--json")
+    assert run(["bench", str(files / "m.float32.onnx"), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["latency"]["min_ns"] > 0
+
+
 def test_check_streams_chunks(files: Path, model: Path, samples: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(files / "m.float32.onnx")
     assert run(["check", file, "--against", str(model), "--samples", samples, "--json"]) == 0
