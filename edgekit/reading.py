@@ -61,18 +61,19 @@ def open_reference(source: Source, path: Path, options: ReadOptions, fallback: C
     except (MissingPackageError, RuntimeUnavailableError):
         session = None
     if session is not None:
-        fixed = FixedInputs(session, options.input_values) if options.input_values else session
+        fixed = FixedInputs(session, options) if options.input_values else session
         return Reference(fixed, True, f"the original model in {source.name}")
     return Reference(fallback(), False, "the float model as edgekit read it, in ONNX Runtime")
 
 
 @final
 class FixedInputs:
-    """A session whose inputs of these names are always fed one number, and that shows the others."""
+    """A session whose inputs that ``options`` make constants are always fed, and that shows the others."""
 
-    def __init__(self, session: Session, values: Mapping[str, float]) -> None:
-        self._session = session
-        self._fixed = {spec.name: _filled(spec, values[spec.name]) for spec in session.inputs if spec.name in values}
+    def __init__(self, session: Session, options: ReadOptions) -> None:
+        self._session, values = session, options.input_values
+        fixed = [spec for spec in session.inputs if spec.name in values]
+        self._fixed = {spec.name: _filled(spec, values[spec.name], options.input_shapes) for spec in fixed}
         self.inputs = tuple(spec for spec in session.inputs if spec.name not in values)
         self.outputs = session.outputs
 
@@ -86,5 +87,6 @@ class FixedInputs:
         self._session.close()
 
 
-def _filled(spec: TensorSpec, number: float) -> NDArray[Any]:
-    return np.full([dim if isinstance(dim, int) else 1 for dim in spec.shape], number).astype(spec.dtype)
+def _filled(spec: TensorSpec, number: float, shapes: Mapping[str, tuple[int, ...]]) -> NDArray[Any]:
+    shape = shapes.get(spec.name, spec.shape)
+    return np.full([dim if isinstance(dim, int) else 1 for dim in shape], number).astype(spec.dtype)
