@@ -13,7 +13,7 @@ from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
-from edgekit.reading import Reference, find_source, open_reference, read_hub
+from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
 from edgekit.states import decide_states
@@ -98,7 +98,7 @@ def _reference(request: CheckRequest) -> Reference:
     if _is_artifact(request):
         artifact = Artifact.open(path)
         runtime = find_runtime(path)
-        session = runtime.open(path, SessionOptions(threads=request.threads))
+        session = with_fixed_inputs(runtime.open(path, SessionOptions(threads=request.threads)), request.read)
         return Reference(session, artifact.manifest is None, f"{path.name} in {runtime.name}")
     source = find_source(path, request.source)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit import registry
 from edgekit.artifact import TensorSpec
-from edgekit.errors import MissingPackageError, RuntimeUnavailableError, SourceError
+from edgekit.errors import MissingPackageError, RuntimeUnavailableError, SourceError, UsageError
 from edgekit.protocols import Feeds, Placement, ReadOptions, Session, Source
 
 
@@ -61,14 +61,24 @@ def open_reference(source: Source, path: Path, options: ReadOptions, fallback: C
     except (MissingPackageError, RuntimeUnavailableError):
         session = None
     if session is not None:
-        fixed = FixedInputs(session, options) if options.input_values else session
-        return Reference(fixed, True, f"the original model in {source.name}")
+        return Reference(with_fixed_inputs(session, options), True, f"the original model in {source.name}")
     return Reference(fallback(), False, "the float model as edgekit read it, in ONNX Runtime")
 
 
+def with_fixed_inputs(session: Session, options: ReadOptions) -> Session:
+    """The session without the inputs that ``options`` make constants. Raises UsageError for an input that it has not."""
+    names = [spec.name for spec in session.inputs]
+    for name in options.input_values:
+        if name not in names:
+            raise UsageError(
+                f"--input-value names the input {name!r}; the model's inputs are {', '.join(map(repr, names))}"
+            )
+    return _FixedInputs(session, options) if options.input_values else session
+
+
 @final
-class FixedInputs:
-    """A session whose inputs that ``options`` make constants are always fed, and that shows the others."""
+class _FixedInputs:
+    """Feeds the inputs that are constants, and shows the others."""
 
     def __init__(self, session: Session, options: ReadOptions) -> None:
         self._session, values = session, options.input_values

@@ -107,6 +107,17 @@ def test_check_streams_chunks(files: Path, model: Path, samples: str, capsys: py
     assert entry["agreement"]["sqnr_db"] > 110
 
 
+def test_check_fixes_inputs_of_the_model_compared_with(
+    model: Path, samples: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = ("--input-value", "hidden=0.25")
+    made = convert(model, tmp_path, *fixed, "--state", "cache=new_cache", *FLOAT)
+    options = ("--against", str(model), "--samples", samples, "--json")
+    assert run(["check", str(made.out / "m.float32.onnx"), *options, *fixed]) == 0
+    assert json.loads(capsys.readouterr().out)["entries"][1]["agreement"]["sqnr_db"] > 110
+    assert run(["check", str(made.out / "m.float32.onnx"), *options, "--input-value", "z=1"]) == 2
+
+
 def test_inspect_shows_the_states(files: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(files / "m.float32.onnx"), "--json"]) == 0
     states = json.loads(capsys.readouterr().out)["states"]
