@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from commands import edgekit, entry
+from commands import edgekit, entry, peer
 from domain_names import features, generated_names, real_names
 from models import WORK, packaged_file
 from results import Figure, Result, load_average, publish
@@ -31,6 +31,7 @@ def main() -> int:
     for beside, options in reports.items():
         report, _ = edgekit("convert", model, "-o", WORK / f"dgaintel{beside[-4:]}", *options)
         figures += _figures(report, beside)
+    figures += _peer_figures(model, evaluate)
     result = Result(
         name="dgaintel",
         title="dgaintel: generated domain names, Embedding, Conv1D and LSTM of Keras 2.2.4",
@@ -65,6 +66,20 @@ def _figures(report: dict[str, Any], beside: str) -> Iterator[Figure]:
         latency = f"float {1000 * real['latency']['p50_ms']:.0f} us"
         yield Figure(f"latency / float, {name}", ratio, limit=None if beside else 1.0, beside=latency)
         yield Figure(f"size / float, {name}", own["size_bytes"] / real["size_bytes"])
+
+
+def _peer_figures(model: Path, evaluate: Path) -> Iterator[Figure]:
+    """ONNX Runtime's own dynamic quantization, of edgekit's float file: it reads no Keras."""
+    folder = WORK / "dgaintel_peer"
+    edgekit("convert", model, "-o", folder, "--precision", "float32", "--to", "onnx", "--no-checks")
+    real, quantized = folder / f"{model.stem}.float32.onnx", folder / "peer.onnx"
+    peer("onnxruntime-dynamic", real, evaluate, quantized)
+    options = ("--against", real, "--samples", evaluate, "--metric", "binary-accuracy")
+    report, _ = edgekit("check", quantized, *options)
+    yield Figure("drop, ONNX Runtime dynamic", report["entries"][1]["drop_points"], "points")
+    timed, _ = edgekit("bench", real, quantized)
+    yield Figure("latency / float, ONNX Runtime dynamic", timed["results"][1]["ratio"]["value"])
+    yield Figure("size / float, ONNX Runtime dynamic", quantized.stat().st_size / real.stat().st_size)
 
 
 if __name__ == "__main__":

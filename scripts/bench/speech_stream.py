@@ -24,10 +24,11 @@ def silero(name: str) -> Path:
 
 
 def silero_samples(recordings: int = 40, chunks: int = 1000) -> Path:
-    """.npz to calibrate on: consecutive chunks of speech with pauses. No states: those come from the running model."""
+    """.npz to calibrate on: consecutive chunks of speech with pauses, and the rate, which files without it pass over. No states:
+    those come from the running model."""
     path = WORK / "silero_calibrate.npz"
     WORK.mkdir(parents=True, exist_ok=True)
-    np.savez(path, input=speech_chunks(seed=0, recordings=recordings)[:chunks])
+    np.savez(path, input=speech_chunks(seed=0, recordings=recordings)[:chunks], sr=np.full(chunks, RATE))
     return path
 
 
