@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import isolation, registry
-from edgekit.artifact import Artifact
-from edgekit.datasets import open_dataset
+from edgekit.artifact import Artifact, State
+from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
-from edgekit.reading import Reference, find_source, open_reference
+from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.relayout import relaid
 from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
+from edgekit.states import decide_states
 
 ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
 
@@ -59,16 +60,21 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
     reference = _reference(request)
     opened = runtime.open(artifact.path, SessionOptions(threads=request.threads))
     session, turned = relaid(opened, reference.session, request.file_layout)
-    samples = open_dataset(
+    states = _states(request, artifact, reference)
+    stored = open_dataset(
         request.samples,
         reference.session.inputs,
         preprocess=request.preprocess or _recorded_preprocess(artifact),
         labels=request.labels,
         limit=request.limit,
+        states=states,
     )
+    samples = chunks_of(stored, states) or stored
+    carried = states if isinstance(samples, Chunks) else ()
     names = _names(request)
     candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]
-    found = evaluate(candidates, samples, metric=metric_or_default(request.metric, samples), progress=progress)
+    metric = metric_or_default(request.metric, samples)
+    found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
         reference=reference.description,
@@ -84,19 +90,24 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
     return report.with_limits(*_limits(request, report.entries[1]))
 
 
+def _states(request: CheckRequest, artifact: Artifact, reference: Reference) -> tuple[State, ...]:
+    """What the models carry from call to call: as FILE's manifest says, or as the names of the reference tell."""
+    recorded = artifact.manifest.states if artifact.manifest else None
+    return decide_states(recorded, (), reference.session.inputs, reference.session.outputs).states
+
+
 def _reference(request: CheckRequest) -> Reference:
     """A .tflite or .onnx file in its runtime; any other model by its reader."""
     path = request.against
     if _is_artifact(request):
         artifact = Artifact.open(path)
         runtime = find_runtime(path)
-        session = runtime.open(path, SessionOptions(threads=request.threads))
+        session = with_fixed_inputs(runtime.open(path, SessionOptions(threads=request.threads)), request.read)
         return Reference(session, artifact.manifest is None, f"{path.name} in {runtime.name}")
     source = find_source(path, request.source)
 
     def float_session() -> Session:
-        hub = registry.stage("normalize")(source.read(path, request.read))
-        opened: Session = registry.stage("hub_session")(hub)
+        opened: Session = registry.stage("hub_session")(read_hub(source, path, request.read))
         return opened
 
     return open_reference(source, path, request.read, float_session)

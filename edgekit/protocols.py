@@ -24,13 +24,15 @@ class Batch:
     """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any.
 
     ``whole``: one sample, whose arrays are all that the model takes at once. For models with an input whose first axis does
-    not count samples: the state of a recurrent layer (layers, batch, units), a number.
+    not count samples: the state of a recurrent layer (layers, batch, units), a number. ``starts``: with it a stream of
+    consecutive chunks begins, so that states take their initial values.
     """
 
     feeds: Feeds
     labels: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
     whole: bool = False
+    starts: bool = False
 
     def __len__(self) -> int:
         return 1 if self.whole else len(next(iter(self.feeds.values())))
@@ -152,13 +154,15 @@ class ReadOptions:
     """What a user may tell a reader. ``input_shapes`` by input name; the key "" stands for the only input.
 
     ``factory``: "module:callable" that makes a PyTorch module whose state_dict the model file is. ``example``: .npz whose
-    arrays show the inputs. ``trust_source``: may execute code that the file contains.
+    arrays show the inputs. ``trust_source``: may execute code that the file contains. ``input_values``: inputs that become
+    constants, every element of them that number.
     """
 
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     factory: str | None = None
     example: Path | None = None
     trust_source: bool = False
+    input_values: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifact import State
 from edgekit.errors import RecipeError
 
 
@@ -133,6 +134,8 @@ class Recipe:
     prefer: Prefer = Prefer.SPEED
     unroll_steps: int = UNROLL_STEPS
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
+    states: tuple[State, ...] | None = None
+    """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
 
     def __post_init__(self) -> None:
         if self.unroll_steps < 1:
@@ -171,9 +174,23 @@ def recipe_from_dict(raw: Mapping[str, Any], where: str) -> Recipe:
     preprocess = parts.pop("preprocess", None)
     if preprocess is not None:
         preprocess = preprocess_from_dict(preprocess, f"{where}: [preprocess]")
+    states = _states(parts.pop("states", None), where)
     base = _build(Recipe, parts, where)
-    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess)
+    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess, states=states)
     return recipe
+
+
+def _states(raw: Any, where: str) -> tuple[State, ...] | None:
+    """``[[states]]`` tables; an empty list says that there are none."""
+    if raw is None:
+        return None
+    if not isinstance(raw, list):
+        raise RecipeError(f"{where}: states is {raw!r}; expected [[states]] tables with input and output")
+    states = tuple(_build(State, state, f"{where}: [[states]] {n + 1}") for n, state in enumerate(raw))
+    for state in states:
+        if not isinstance(state.initial, (int, float)) or isinstance(state.initial, bool):
+            raise RecipeError(f"{where}: [[states]] initial is {state.initial!r}; expected a number")
+    return states
 
 
 def preprocess_from_dict(raw: Mapping[str, Any], where: str) -> Preprocess:

@@ -39,6 +39,7 @@ METRICS = {
     "cosine": "edgekit.metrics:Cosine",
 }
 STAGES = {
+    "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "decide": "edgekit_converters.quantize.quantize:decide",
     "quantize": "edgekit_converters.quantize.quantize:quantize",

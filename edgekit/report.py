@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgekit.artifact import TensorSpec
+from edgekit.artifact import State, TensorSpec
 from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
@@ -102,6 +102,8 @@ class ModelFacts:
     parameters: int | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    states: tuple[State, ...] = ()
+    """What is carried from call to call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ def sections(report: Report) -> Sequence[Table | str]:
 def _head(report: Report) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
     lines = [f"{report.model.path} ({report.model.framework})" + (f": {settings}" if settings else "")]
+    if report.model.states:
+        lines.append(f"carried from call to call: {', '.join(map(str, report.model.states))}")
     if report.reference:
         lines.append(f"compared with {report.reference}")
     if report.calibration:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import registry
+from edgekit.artifact import State
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
-from edgekit.datasets import open_dataset
+from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.errors import EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
@@ -53,6 +54,7 @@ class Job:
     preprocess: Preprocess | None
     metric: str | None
     threads: int
+    states: tuple[State, ...] = ()
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
 
 
@@ -77,11 +79,13 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
     samples, facts, notes = _samples(job, reference)
     metric = metric_or_default(job.metric, samples)
-    noisy = draws_noise(reference.session, samples)
+    states = job.states if isinstance(samples, Chunks) else ()
+    noisy = draws_noise(reference.session, samples, states)
     pair = _twin_names(job, sessions)
     candidates = [Candidate(ORIGINAL, reference.session)]
     candidates += [Candidate(name, session) for name, session in sessions.items()]
-    found = evaluate(candidates, samples, metric=metric, pairs=[pair] if pair else [], progress=progress)
+    pairs = [pair] if pair else []
+    found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
     placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
     timed, untimed = _time(job, sessions, progress)
@@ -122,7 +126,8 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
             "Give --evaluate SAMPLES."
         )
         return RandomSamples(inputs, job.read.input_shapes), None, (note,)
-    samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
+    stored = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels, states=job.states)
+    samples = chunks_of(stored, job.states) or stored
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgekit.cli.parameters import SHAPE
+from edgekit.cli.parameters import NAMED_NUMBER, SHAPE
 
 if TYPE_CHECKING:
     from edgekit.recipe import Preprocess
@@ -36,6 +36,14 @@ reading_options = together(
         type=SHAPE,
         multiple=True,
         help="Shape of an input, as in input=1x3x224x224, or 1,3,224,224 for the only one. Repeatable.",
+    ),
+    click.option(
+        "--input-value",
+        "input_values",
+        metavar="NAME=NUMBER",
+        type=NAMED_NUMBER,
+        multiple=True,
+        help="Make an input a constant, as in sr=16000. Repeatable.",
     ),
     click.option("--factory", metavar="MODULE:CALLABLE", help="Makes the PyTorch module whose state_dict MODEL is."),
     click.option("--trust-source", is_flag=True, help="Allow code stored in MODEL to run (pickled modules)."),

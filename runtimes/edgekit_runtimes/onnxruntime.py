@@ -190,7 +190,9 @@ def _version() -> str:
 def _spec(entry: Any, encodings: dict[str, Quantization], path: Path) -> TensorSpec:
     if entry.type not in _DTYPES:
         raise ArtifactError(f"{path}: {entry.name!r} is a {entry.type}; edgekit runs tensors of numbers only")
-    shape = tuple(dim if isinstance(dim, int) else str(dim or f"dim{axis}") for axis, dim in enumerate(entry.shape))
+    shape = tuple(
+        dim if isinstance(dim, int) else str(dim or f"{entry.name}_dim_{axis}") for axis, dim in enumerate(entry.shape)
+    )
     return TensorSpec(entry.name, _DTYPES[entry.type], shape, encodings.get(entry.name))
 
 

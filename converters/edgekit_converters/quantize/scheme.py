@@ -5,7 +5,7 @@ Decided from the structure alone, before any sample is seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,9 @@ import onnx_ir as ir
 from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.undecided import undecided_reason
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.spectra import keep_spectra_float
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
@@ -50,7 +52,7 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     """Decide from the hub's structure what `plan` then fills with numbers."""
     nodes = list(hub.model.graph)
     planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
-    _keep_spectra_float(nodes, planned, target)
+    keep_spectra_float(nodes, planned, target)
     if not target.integer_only and works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
@@ -110,6 +112,8 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     asked = recipe.precision_of(name_of(node))
     if node.op_type in RECURRENT and asked is not Precision.FLOAT32:
         return _recurrent_wish(node, asked, target)
+    if node.op_type == "If" and asked is not Precision.FLOAT32:
+        return NodePlan(Execution.FLOAT, undecided_reason(node))
     rule = RULES.get(node.op_type)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
@@ -186,42 +190,6 @@ def _plain_gemm(node: ir.Node) -> bool:
         bias.const_value is not None and len([dim for dim in bias.const_value.numpy().shape if dim != 1]) <= 1
     )
     return vector and not scaled and node.attributes.get_int("transA", 0) == 0
-
-
-def _keep_spectra_float(nodes: list[ir.Node], planned: dict[str, NodePlan], target: Target) -> None:
-    """Keep float what leads to a logarithm that a network then works on: the front end of a sound model.
-
-    A logarithm makes the small values as important as the large ones, and 256 levels hold only the large ones. A logarithm at
-    the model's end, of a softmax say, has no layer behind it and keeps nothing float.
-    """
-    if target.integer_only:
-        return
-    for node in nodes:
-        if node.op_type == "Log" and any(_role(later) is Role.COMPUTE for later in _reached(node, _readers)):
-            for earlier in _reached(node, _makers):
-                if planned[name_of(earlier)].execution is Execution.INTEGER:
-                    reason = f"it leads to the logarithm {name_of(node)}, which magnifies errors of small values"
-                    planned[name_of(earlier)] = NodePlan(Execution.FLOAT, reason)
-
-
-def _reached(start: ir.Node, step: Callable[[ir.Node], Iterator[ir.Node]]) -> set[ir.Node]:
-    """All nodes that repeated steps from ``start`` lead to, without ``start``."""
-    found: set[ir.Node] = set()
-    pending = [start]
-    while pending:
-        for node in step(pending.pop()):
-            if node not in found:
-                found.add(node)
-                pending.append(node)
-    return found
-
-
-def _readers(node: ir.Node) -> Iterator[ir.Node]:
-    return (use.node for value in node.outputs for use in value.uses())
-
-
-def _makers(node: ir.Node) -> Iterator[ir.Node]:
-    return (maker for value in node.inputs if value is not None and (maker := value.producer()) is not None)
 
 
 def _fusions(nodes: list[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, Fusion]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
 import onnx
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from edgekit.artifact import State
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
 from edgekit.protocols import ReadOptions
 from edgekit_converters.hub.build import GraphBuilder
@@ -49,7 +50,8 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
     for name, state in reader.shared.carried.items():
         graph.output(state, name)
     hub = graph.build("keras", path, notes_on(model, provenance))
-    return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
+    states = tuple(State(name.removesuffix("_out") + "_in", name) for name in reader.shared.carried)
+    return replace(hub, model=RemoveUnusedNodesPass()(hub.model).model, states=states)
 
 
 def _refuse_unknown(model: Model) -> None:
