@@ -50,7 +50,9 @@ def _transformer(causal: bool) -> Any:
             block = torch.nn.TransformerEncoderLayer(
                 UNITS, HEADS, 4 * UNITS, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
             )
-            self.blocks = torch.nn.TransformerEncoder(block, BLOCKS, torch.nn.LayerNorm(UNITS), enable_nested_tensor=False)
+            self.blocks = torch.nn.TransformerEncoder(
+                block, BLOCKS, torch.nn.LayerNorm(UNITS), enable_nested_tensor=False
+            )
             self.head = torch.nn.Linear(UNITS, DIGITS)
             mask = torch.nn.Transformer.generate_square_subsequent_mask(STEPS) if causal else None
             self.register_buffer("mask", mask)

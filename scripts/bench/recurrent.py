@@ -133,7 +133,9 @@ def _measured(kind: str, name: str, files: dict[str, Path], latencies: dict[str,
     spread = f"{p50:.1f} us, {over.low:.3f} to {over.high:.3f}"
     yield Figure(f"{name}: latency over float", over.value, limit=wanted if own and not beside else None, beside=spread)
     smaller = size / files[baseline].stat().st_size
-    yield Figure(f"{name}: size over float", smaller, limit=0.45 if own and beside else None, beside=f"{size / 1e3:.0f} KB")
+    yield Figure(
+        f"{name}: size over float", smaller, limit=0.45 if own and beside else None, beside=f"{size / 1e3:.0f} KB"
+    )
 
 
 if __name__ == "__main__":
