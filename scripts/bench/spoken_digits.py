@@ -7,7 +7,6 @@ Usage: spoken_digits.py. Writes digits_lstm.onnx and its neighbours and the samp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sounds

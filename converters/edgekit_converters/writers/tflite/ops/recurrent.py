@@ -14,7 +14,6 @@ from edgekit_converters.writers.tflite.recurrent_layer import Layer, layer_of
 from edgekit_converters.writers.tflite.recurrent_loop import loop
 from edgekit_converters.writers.tflite.table import lowers
 
-
 UNROLLED_BYTES = 4 * 2**20
 """Of recurrent weights, up to which a layer is written step by step. XNNPACK packs the weights of every operator anew, so that
 each step reads its own copy. Once the copies fall out of a core's cache (1 MB where this was measured, 61 steps), a loop is
