@@ -29,8 +29,8 @@ from edgekit.protocols import Silent
 
 SMALL = ", prefer size"
 PEERS = {"ONNX Runtime's dynamic .onnx": "onnxruntime-dynamic", "litert-quantizer's dynamic .tflite": "litert-dynamic"}
-FASTER = 0.8
-"""Latency over float that int8 has to reach in TFLite, and in ONNX for the LSTM."""
+FASTER, AS_FAST = 0.8, 1.02
+"""Latency over float that int8 has to reach in TFLite, and in ONNX for the LSTM; elsewhere it may not be slower, noise aside."""
 
 
 def main() -> int:
@@ -129,7 +129,7 @@ def _measured(kind: str, name: str, files: dict[str, Path], latencies: dict[str,
         yield Figure(f"{name}: latency", p50, "us", beside=f"{size / 1e3:.0f} KB")
         return
     over, own = ratio(latencies[name], latencies[baseline]), name.startswith("int8 ")
-    wanted = FASTER if suffix == ".tflite" or kind == "lstm" else 1.0
+    wanted = FASTER if suffix == ".tflite" or kind == "lstm" else AS_FAST
     spread = f"{p50:.1f} us, {over.low:.3f} to {over.high:.3f}"
     yield Figure(f"{name}: latency over float", over.value, limit=wanted if own and not beside else None, beside=spread)
     smaller = size / files[baseline].stat().st_size

@@ -5,7 +5,7 @@ Decided from the structure alone, before any sample is seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.undecided import undecided_reason
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
 from edgekit_converters.quantize.spectra import keep_spectra_float
-from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
+from edgekit_converters.quantize.tokens import float_stream, is_small_layer, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
@@ -59,7 +59,10 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
-    _detach_lonely(nodes, planned, fusions)
+    unpaid = (
+        {name_of(node) for node in nodes if is_small_layer(node)} if _flows_in_float(nodes, recipe, target) else set()
+    )
+    _detach_lonely(nodes, planned, fusions, unpaid)
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
@@ -220,16 +223,27 @@ def _can_fuse(fusion: Fusion, producer: NodePlan, hub: Hub) -> bool:
     return clamp_bounds(activation) in FLOAT_CLAMPS
 
 
-def _detach_lonely(nodes: list[ir.Node], planned: dict[str, NodePlan], fusions: Mapping[str, Fusion]) -> None:
-    """Keep attached nodes float until every one that is left has an integer neighbour that pays by itself."""
-    compute = {name_of(node) for node in nodes if _role(node) is Role.COMPUTE}
+def _flows_in_float(nodes: list[ir.Node], recipe: Recipe, target: Target) -> bool:
+    """Whether float numbers flow between the layers, as those of Transformers and recurrent networks, and may leave as such."""
+    if target.integer_only or recipe.io is not IoType.FLOAT32:
+        return False
+    return works_on_tokens(nodes) or any(node.op_type in RECURRENT for node in nodes)
+
+
+def _detach_lonely(
+    nodes: list[ir.Node], planned: dict[str, NodePlan], fusions: Mapping[str, Fusion], unpaid: Set[str]
+) -> None:
+    """Keep nodes float until every one that is left has an integer neighbour that pays by itself, as ``unpaid`` do not."""
+    compute = {name_of(node) for node in nodes if _role(node) is Role.COMPUTE} - unpaid
     fused_into = {fusion.activation: producer for producer, fusion in fusions.items()}
     islands = _islands(nodes, planned, fused_into)
     for island in islands:
         if island & compute:
             continue
         for name in island:
-            planned[name] = NodePlan(Execution.FLOAT, "no convolution or dense layer beside it computes on integers")
+            small = "its few outputs cost little in float"
+            lonely = "no convolution or dense layer beside it computes on integers"
+            planned[name] = NodePlan(Execution.FLOAT, small if name in unpaid else lonely)
 
 
 def _role(node: ir.Node) -> Role | None:
