@@ -36,6 +36,22 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What a model keeps from call to call: its ``input`` takes what its ``output`` gave in the call before.
+
+    ``initial`` fills the input of the first call.
+    """
+
+    input: str
+    output: str
+    initial: float = 0.0
+
+    def __str__(self) -> str:
+        start = f", {self.initial:g} at first" if self.initial else ""
+        return f"{self.output} -> {self.input}{start}"
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What stands in ``<file>.json`` beside an artifact. JSON schema: docs/json.md."""
 
@@ -57,6 +73,8 @@ class Manifest:
     results: Mapping[str, Any] = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
     """sha256 of the files that turn text, pictures or sound into the inputs, by their path beside the artifact."""
+    states: tuple[State, ...] = ()
+    """What goes from an output to an input of the next call."""
     schema: str = MANIFEST_SCHEMA
 
     def to_json(self) -> str:
@@ -71,6 +89,7 @@ class Manifest:
                 raise ArtifactError(f"{where} has schema {raw['schema']!r}; this edgekit reads {MANIFEST_SCHEMA!r}")
             for side in ("inputs", "outputs"):
                 raw[side] = tuple(_spec_from_json(spec) for spec in raw[side])
+            raw["states"] = tuple(State(**state) for state in raw.get("states", ()))
             return Manifest(**raw)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{where} is not an edgekit manifest: {error!r}. Convert the model again.") from error

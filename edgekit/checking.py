@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import isolation, registry
-from edgekit.artifact import Artifact
-from edgekit.datasets import open_dataset
+from edgekit.artifact import Artifact, State
+from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
-from edgekit.reading import Reference, find_source, open_reference
+from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
+from edgekit.relayout import relaid
 from edgekit.report import Entry, Limit, ModelFacts, Report, Role, SampleFacts
+from edgekit.states import decide_states
 
 ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
 
@@ -24,6 +26,7 @@ ARTIFACT_SUFFIXES = frozenset({".tflite", ".onnx"})
 class CheckRequest:
     """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
 
+    ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
     ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
     """
 
@@ -38,6 +41,7 @@ class CheckRequest:
     source: str | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     preprocess: Preprocess | None = None
+    file_layout: str | None = None
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
 
@@ -53,18 +57,24 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
     progress.stage("open")
     artifact = Artifact.open(request.file)
     runtime = find_runtime(artifact.path, request.runtime)
-    session = runtime.open(artifact.path, SessionOptions(threads=request.threads))
     reference = _reference(request)
-    samples = open_dataset(
+    opened = runtime.open(artifact.path, SessionOptions(threads=request.threads))
+    session, turned = relaid(opened, reference.session, request.file_layout)
+    states = _states(request, artifact, reference)
+    stored = open_dataset(
         request.samples,
         reference.session.inputs,
         preprocess=request.preprocess or _recorded_preprocess(artifact),
         labels=request.labels,
         limit=request.limit,
+        states=states,
     )
+    samples = chunks_of(stored, states) or stored
+    carried = states if isinstance(samples, Chunks) else ()
     names = _names(request)
     candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]
-    found = evaluate(candidates, samples, metric=metric_or_default(request.metric, samples), progress=progress)
+    metric = metric_or_default(request.metric, samples)
+    found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
         reference=reference.description,
@@ -75,9 +85,15 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
             Entry(names[0], Role.ORIGINAL, size_bytes=_size(request.against), accuracy=found.accuracy.get(names[0])),
             _entry(artifact, runtime, session, found, names),
         ),
-        notes=samples.notes,
+        notes=(*samples.notes, *turned),
     )
     return report.with_limits(*_limits(request, report.entries[1]))
+
+
+def _states(request: CheckRequest, artifact: Artifact, reference: Reference) -> tuple[State, ...]:
+    """What the models carry from call to call: as FILE's manifest says, or as the names of the reference tell."""
+    recorded = artifact.manifest.states if artifact.manifest else None
+    return decide_states(recorded, (), reference.session.inputs, reference.session.outputs).states
 
 
 def _reference(request: CheckRequest) -> Reference:
@@ -86,13 +102,12 @@ def _reference(request: CheckRequest) -> Reference:
     if _is_artifact(request):
         artifact = Artifact.open(path)
         runtime = find_runtime(path)
-        session = runtime.open(path, SessionOptions(threads=request.threads))
+        session = with_fixed_inputs(runtime.open(path, SessionOptions(threads=request.threads)), request.read)
         return Reference(session, artifact.manifest is None, f"{path.name} in {runtime.name}")
     source = find_source(path, request.source)
 
     def float_session() -> Session:
-        hub = registry.stage("normalize")(source.read(path, request.read))
-        opened: Session = registry.stage("hub_session")(hub)
+        opened: Session = registry.stage("hub_session")(read_hub(source, path, request.read))
         return opened
 
     return open_reference(source, path, request.read, float_session)

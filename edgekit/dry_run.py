@@ -10,7 +10,7 @@ from edgekit import isolation, registry
 from edgekit.json_text import json_text
 from edgekit.pipeline import Request
 from edgekit.protocols import Progress
-from edgekit.reading import find_source
+from edgekit.reading import find_source, read_hub
 from edgekit.table import Table, table
 
 SCHEMA = "edgekit.plan/1"
@@ -63,7 +63,7 @@ def dry_run(request: Request, progress: Progress) -> DryRun:
 def plan_here(request: Request, progress: Progress) -> DryRun:
     progress.stage("read")
     source = find_source(request.model, request.source)
-    hub = registry.stage("normalize")(source.read(request.model, request.read))
+    hub = read_hub(source, request.model, request.read, progress)
     hub, decided = registry.stage("decide")(hub, request.recipe, request.target)
     nodes = tuple(
         PlannedNode(node.name, node.op_type, decided.nodes[node.name].execution.value, decided.nodes[node.name].reason)

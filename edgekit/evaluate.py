@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.accuracy import Metric, MetricChoice, Observed, choose_metric
 from edgekit.agreement import AgreementMeter
-from edgekit.artifact import TensorSpec
+from edgekit.artifact import State, TensorSpec
 from edgekit.batching import run_batch
 from edgekit.encoding import Codec
 from edgekit.errors import MeasurementError
 from edgekit.figures import Agreement, MetricKind
 from edgekit.protocols import Batch, Dataset, Feeds, Progress, Session, Silent
+from edgekit.streaming import Stream
 
 BATCH = 16
 
@@ -52,14 +53,17 @@ def evaluate(
     *,
     metric: MetricChoice | None = None,
     pairs: Sequence[tuple[str, str]] = (),
+    states: Sequence[State] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
     """Run every candidate over ``samples``, whose input names are those of the first one, the reference.
 
     Quantized inputs and outputs are compared as real numbers. ``pairs`` names candidates to compare with one another too.
+    ``states``: the samples are chunks of streams, and each candidate carries its own states, which are not compared.
     """
     progress = progress or Silent()
-    runners = {candidate.name: _Runner(candidate.session) for candidate in candidates}
+    original = candidates[0].session
+    runners = {candidate.name: _runner(candidate.session, original, states) for candidate in candidates}
     reference = candidates[0].name
     metrics: dict[str, Metric] = {name: metric.make() for name in runners} if metric else {}
     meters = {(reference, name): AgreementMeter() for name in runners if name != reference}
@@ -67,7 +71,7 @@ def evaluate(
     progress.stage("evaluate", len(samples))
     count = 0
     for batch in samples.batches(BATCH):
-        outputs = {name: _by_sample(runner.run(batch.feeds), batch) for name, runner in runners.items()}
+        outputs = {name: _by_sample(runner.run(batch), batch) for name, runner in runners.items()}
         _check_outputs(outputs, batch)
         for name, each in metrics.items():
             each.update(Observed(batch.feeds, outputs[name], outputs[reference], batch.labels, batch.groups))
@@ -84,6 +88,17 @@ def evaluate(
     )
 
 
+def draws_noise(session: Session, samples: Dataset, states: Sequence[State] = ()) -> bool:
+    """Whether the session answers the first sample differently when asked again: it draws random numbers."""
+    batch = next(iter(samples.batches(1)))
+    first, second = (_runner(session, session, states).run(batch) for _ in range(2))
+    return any(
+        first[name].dtype.kind == "f"
+        and not np.allclose(first[name], second[name], rtol=1e-3, atol=1e-6, equal_nan=True)
+        for name in first
+    )
+
+
 def metric_or_default(name: str | None, samples: Dataset) -> MetricChoice | None:
     """The metric of that name; without one, top1 where the labels are whole numbers, and none where they are not."""
     if name is not None:
@@ -93,6 +108,45 @@ def metric_or_default(name: str | None, samples: Dataset) -> MetricChoice | None
     return choose_metric("top1") if classes else None
 
 
+class _Runs(Protocol):
+    def run(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        """Real outputs for the batch."""
+
+
+def _runner(session: Session, original: Session, states: Sequence[State]) -> _Runs:
+    plain = _Runner(session)
+    return _StreamRunner(plain, session, _states_of(session, original, states)) if states else plain
+
+
+def _states_of(session: Session, original: Session, states: Sequence[State]) -> list[State]:
+    """The states under the session's own names: by name, or by their order where the names differ."""
+    inputs, outputs = _same_place(original.inputs, session.inputs), _same_place(original.outputs, session.outputs)
+    return [replace(state, input=inputs[state.input], output=outputs[state.output]) for state in states]
+
+
+def _same_place(specs: Sequence[TensorSpec], own: Sequence[TensorSpec]) -> dict[str, str]:
+    names, others = [spec.name for spec in specs], [spec.name for spec in own]
+    if set(names) == set(others):
+        return {name: name for name in names}
+    if len(names) != len(others):
+        raise MeasurementError(
+            f"the models compared have different inputs or outputs: {', '.join(names)} against {', '.join(others)}"
+        )
+    return dict(zip(names, others, strict=True))
+
+
+class _StreamRunner:
+    """A session that takes chunks of streams and carries its states from each to the next."""
+
+    def __init__(self, plain: _Runner, session: Session, states: Sequence[State]) -> None:
+        self._stream = Stream(plain.real, session.inputs, session.outputs, states)
+
+    def run(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        if batch.starts:
+            self._stream.reset()
+        return self._stream.run(_renamed(batch.feeds, self._stream.inputs))
+
+
 class _Runner:
     """A session that takes and gives real numbers, any number of samples at a time, under the reference's input names."""
 
@@ -100,9 +154,12 @@ class _Runner:
         self._session = session
         self._codec = Codec.of(session.inputs, session.outputs)
 
-    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        named = _renamed(feeds, self._session.inputs)
-        return self._codec.decode(run_batch(self._session, self._codec.encode(named)))
+    def run(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        return self.real(_renamed(batch.feeds, self._session.inputs))
+
+    def real(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """Real outputs for real feeds under the session's own names."""
+        return self._codec.decode(run_batch(self._session, self._codec.encode(feeds)))
 
 
 def _renamed(feeds: Feeds, inputs: Sequence[TensorSpec]) -> Feeds:

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit import registry
-from edgekit.artifact import Artifact, Manifest, TensorSpec
+from edgekit.artifact import Artifact, Manifest, State, TensorSpec
 from edgekit.batching import run_in_parts, splits
 from edgekit.encoding import Codec
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
 from edgekit.preprocess import apply, read_picture
 from edgekit.protocols import Feeds, Placement, Runtime, Session, SessionOptions
 from edgekit.recipe import Preprocess, preprocess_from_dict
+from edgekit.states import decide_states
+from edgekit.streaming import Stream
 
 Outputs = dict[str, NDArray[Any]]
 
@@ -98,6 +100,29 @@ class Model:
             )
         outputs = self.run(dict(zip((spec.name for spec in self.inputs), arrays, strict=True)), raw=raw)
         return outputs[self.outputs[0].name] if len(outputs) == 1 else outputs
+
+    def stream(self, *, states: Mapping[str, str] | None = None, initial: Feeds | None = None) -> Stream:
+        """Calls one after the other, the model's states carried from each to the next, from their initial values on.
+
+        ``states``: output by input name, for files whose manifest names none. ``initial``: other first values, by input name.
+        Raises UsageError when the model has no states, or not those; FeedError for an initial value that does not fit.
+        """
+        carried = self.states if states is None else self._checked_states(states)
+        if not carried:
+            raise UsageError(
+                f"{self.path.name} has no states to carry: neither its manifest nor the names of its inputs and outputs tell "
+                "any. Convert it with --state INPUT=OUTPUT, or name them: stream(states={'input': 'output'})."
+            )
+        return Stream(self.run, self.inputs, self.outputs, carried, initial)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """What is carried from call to call: as the manifest says, or, where there is none, as the names tell."""
+        recorded = self.manifest.states if self.manifest else None
+        return decide_states(recorded, (), self.inputs, self.outputs).states
+
+    def _checked_states(self, given: Mapping[str, str]) -> tuple[State, ...]:
+        return decide_states(tuple(State(*pair) for pair in given.items()), (), self.inputs, self.outputs).states
 
     def preprocess(self, picture: str | Path | NDArray[np.uint8]) -> NDArray[np.float32]:
         """A picture file, or its pixels (H, W, C) uint8, as the model's float input with a batch axis of 1.

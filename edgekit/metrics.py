@@ -123,55 +123,38 @@ class _Mean:
         return _ratio(self._sum, self._count)
 
 
-class SquaredError:
+class MeanError:
+    """Mean of ``errors`` over all their numbers, the lower the better."""
+
+    def __init__(self, name: str, errors: Callable[[Observed], NDArray[Any]]) -> None:
+        self.kind = MetricKind(name, higher_is_better=False, points_per_unit=None)
+        self._errors, self._mean = errors, _Mean()
+
+    def update(self, observed: Observed) -> None:
+        self._mean.add(self._errors(observed))
+
+    @property
+    def value(self) -> float:
+        return self._mean.value
+
+
+def squared_error(output: str = "") -> MeanError:
     """Mean squared difference between the output and the labels."""
-
-    kind = MetricKind("mse", higher_is_better=False, points_per_unit=None)
-
-    def __init__(self, output: str = "") -> None:
-        self._output, self._mean = output, _Mean()
-
-    def update(self, observed: Observed) -> None:
-        difference = _difference(_chosen(observed.outputs, self._output), _labels(observed, "mse"), "labels")
-        self._mean.add(np.square(difference))
-
-    @property
-    def value(self) -> float:
-        return self._mean.value
+    return MeanError("mse", lambda observed: np.square(_off_labels(observed, output, "mse")))
 
 
-class AbsoluteError:
+def absolute_error(output: str = "") -> MeanError:
     """Mean absolute difference between the output and the labels."""
-
-    kind = MetricKind("mae", higher_is_better=False, points_per_unit=None)
-
-    def __init__(self, output: str = "") -> None:
-        self._output, self._mean = output, _Mean()
-
-    def update(self, observed: Observed) -> None:
-        difference = _difference(_chosen(observed.outputs, self._output), _labels(observed, "mae"), "labels")
-        self._mean.add(np.abs(difference))
-
-    @property
-    def value(self) -> float:
-        return self._mean.value
+    return MeanError("mae", lambda observed: np.abs(_off_labels(observed, output, "mae")))
 
 
-class ReconstructionError:
+def reconstruction_error(output: str = "") -> MeanError:
     """Mean squared difference between an autoencoder's output and its input."""
+    return MeanError("reconstruction-mse", lambda observed: _reconstruction_errors(observed, output))
 
-    kind = MetricKind("reconstruction-mse", higher_is_better=False, points_per_unit=None)
 
-    def __init__(self, output: str = "") -> None:
-        self._output, self._mean = output, _Mean()
-
-    def update(self, observed: Observed) -> None:
-        errors = _reconstruction_errors(observed, self._output)
-        self._mean.add(errors)
-
-    @property
-    def value(self) -> float:
-        return self._mean.value
+def _off_labels(observed: Observed, output: str, metric: str) -> NDArray[Any]:
+    return _difference(_chosen(observed.outputs, output), _labels(observed, metric), "labels")
 
 
 class _Ranking:

@@ -14,14 +14,16 @@ from typing import Any
 
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
+from edgekit.alternatives import explained
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, open_dataset, require_varied
+from edgekit.datasets import FittedDataset, StreamedSamples, chunks_of, open_dataset, require_varied, too_few
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
-from edgekit.reading import find_source
+from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
 
@@ -69,7 +71,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
-        hub = registry.stage("normalize")(source.read(request.model, request.read))
+        hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
@@ -83,6 +85,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         source=_source_facts(request, hub),
         input_shapes=request.read.input_shapes,
         companions=hub.companions,
+        states=hub.states,
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
@@ -119,12 +122,24 @@ class _Clock:
         self.stages.append(Stage(name, time.perf_counter() - began))
 
 
-def _calibration(request: Request, hub: Any) -> FittedDataset | None:
+def _with_states(hub: Any, recipe: Recipe) -> Any:
+    """The hub with all that it carries from call to call, by the recipe, by the reader and by its names."""
+    found = decide_states(recipe.states, hub.states, hub.inputs, hub.outputs)
+    return dataclasses.replace(hub, states=found.states, notes=hub.notes + found.notes)
+
+
+def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
-    samples = open_dataset(request.calibrate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
+    samples = _samples(request.calibrate, request, hub)
     require_varied(samples)
-    return samples
+    chunks = chunks_of(samples, hub.states)
+    return StreamedSamples(chunks, registry.stage("hub_session")(hub), hub.states) if chunks else samples
+
+
+def _samples(location: str, request: Request, hub: Any) -> FittedDataset:
+    preprocess, labels = request.recipe.preprocess, request.labels
+    return open_dataset(location, hub.inputs, preprocess=preprocess, labels=labels, states=hub.states)
 
 
 def _refuse_unfit_checks(request: Request, hub: Any) -> None:
@@ -134,7 +149,7 @@ def _refuse_unfit_checks(request: Request, hub: Any) -> None:
     if request.metric is not None:
         choose_metric(request.metric)
     if request.evaluate is not None:
-        open_dataset(request.evaluate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
+        _samples(request.evaluate, request, hub)
 
 
 def _source_facts(request: Request, hub: Any) -> dict[str, str]:
@@ -152,7 +167,11 @@ def _digest(model: Path) -> str:
 
 
 def _report(
-    request: Request, hub: Any, quantized: Any, samples: FittedDataset | None, outcomes: tuple[Outcome, ...]
+    request: Request,
+    hub: Any,
+    quantized: Any,
+    samples: FittedDataset | StreamedSamples | None,
+    outcomes: tuple[Outcome, ...],
 ) -> Report:
     """What is known before anything is checked."""
     recipe = request.recipe
@@ -168,6 +187,7 @@ def _report(
             parameters=manifests[0].parameters if manifests and manifests[0] else None,
             inputs=hub.inputs,
             outputs=hub.outputs,
+            states=hub.states,
         ),
         settings=settings,
         calibration=SampleFacts(samples.where, len(samples)) if samples else None,
@@ -175,7 +195,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + (samples.notes if samples else ()),
+        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()),
     )
 
 
@@ -219,12 +239,13 @@ def _checked(
             preprocess=request.recipe.preprocess,
             metric=request.metric,
             threads=request.threads,
+            states=product.states,
         )
         try:
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
             return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
-    return _merged(report, found)
+        return explained(request, product, floats, Path(folder), _merged(report, found), progress)
 
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
@@ -262,7 +283,7 @@ def _merged(report: Report, found: Verification) -> Report:
         twins=found.twins,
         failures=report.failures + found.failures,
         conditions=found.conditions,
-        notes=report.notes + found.notes,
+        notes=tuple(dict.fromkeys(report.notes + found.notes)),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import registry
-from edgekit.artifact import Artifact, Manifest, sha256_of, written_whole
+from edgekit.artifact import Artifact, Manifest, State, sha256_of, written_whole
 from edgekit.errors import ConversionError, EdgekitError
 from edgekit.protocols import Progress
 from edgekit.recipe import Precision, Recipe
@@ -34,6 +34,7 @@ class Product:
     input_shapes: Mapping[str, tuple[int, ...]]
     companions: tuple[Path, ...] = ()
     """Files of the source (a tokenizer's, say) that are copied beside the artifacts."""
+    states: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def _write(product: Product, file_format: str, folder: Path, companions: Mapping
         target=product.target.name,
         versions=tool_versions(),
         companions=companions,
+        states=product.states,
     )
     write_manifest(path, manifest)
     return Artifact(path, manifest)

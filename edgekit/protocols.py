@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,15 @@ class Batch:
     """Some samples: arrays by input name, all with the same first axis; labels and groups with that length, if any.
 
     ``whole``: one sample, whose arrays are all that the model takes at once. For models with an input whose first axis does
-    not count samples: the state of a recurrent layer (layers, batch, units), a number.
+    not count samples: the state of a recurrent layer (layers, batch, units), a number. ``starts``: with it a stream of
+    consecutive chunks begins, so that states take their initial values.
     """
 
     feeds: Feeds
     labels: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
     whole: bool = False
+    starts: bool = False
 
     def __len__(self) -> int:
         return 1 if self.whole else len(next(iter(self.feeds.values())))
@@ -72,6 +74,14 @@ class PlacedOp:
     """Execution provider or delegate: "CPUExecutionProvider", "XNNPACK", "builtin"."""
     kernel: str
     integer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOp:
+    """An op of the runtime's own graph and the time it takes in one run."""
+
+    op: PlacedOp
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +144,28 @@ class Runtime(Protocol):
         """Raises RuntimeUnavailableError (engine, provider or delegate absent) or ArtifactError (file damaged)."""
 
 
+@runtime_checkable
+class Profiler(Protocol):
+    """A runtime that can tell where the time of a run goes. Apart from `Runtime`, since not every engine can."""
+
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        """Every op of the file with its time; nothing where the file has too many to be told apart. Raises as ``open``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What a user may tell a reader. ``input_shapes`` by input name; the key "" stands for the only input.
 
     ``factory``: "module:callable" that makes a PyTorch module whose state_dict the model file is. ``example``: .npz whose
-    arrays show the inputs. ``trust_source``: may execute code that the file contains.
+    arrays show the inputs. ``trust_source``: may execute code that the file contains. ``input_values``: inputs that become
+    constants, every element of them that number.
     """
 
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     factory: str | None = None
     example: Path | None = None
     trust_source: bool = False
+    input_values: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -160,8 +180,8 @@ class Source(Protocol):
 
     def probe(self) -> Availability: ...
 
-    def read(self, path: Path, options: ReadOptions) -> Any:
-        """The hub of the model. Raises SourceError and its kind."""
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Any:
+        """The hub of the model; ``progress`` hears of the stages of long reading. Raises SourceError and its kind."""
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """A session that answers with the ORIGINAL framework's outputs, or None where that framework is absent."""

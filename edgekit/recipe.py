@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifact import State
 from edgekit.errors import RecipeError
 
 
@@ -70,7 +71,8 @@ class Preprocess:
 
     ``resize``: (height, width) or None. ``crop``: "center" (resize the short side, cut the middle), "none" (stretch).
     ``layout``: "NHWC" or "NCHW". ``channels``: "RGB", "BGR" or "L". ``mean`` and ``scale``: one number or one a channel, in pixel
-    units (0..255) for pictures, in full-scale units (-1..1) for sound.
+    units (0..255) for pictures, in full-scale units (-1..1) for sound. ``sample_rate``: samples a second to which
+    recordings are resampled; None: they are taken as they are.
     """
 
     resize: tuple[int, int] | None = None
@@ -79,6 +81,7 @@ class Preprocess:
     channels: str = "RGB"
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
+    sample_rate: int | None = None
 
     def __post_init__(self) -> None:
         _choice("preprocess.crop", self.crop, ("none", "center"))
@@ -89,6 +92,8 @@ class Preprocess:
         for name in ("mean", "scale"):
             if len(getattr(self, name)) not in (1, 3):
                 raise RecipeError(f"preprocess.{name} has {len(getattr(self, name))} numbers; expected 1 or 3")
+        if self.sample_rate is not None and self.sample_rate < 1:
+            raise RecipeError(f"preprocess.sample_rate is {self.sample_rate}; expected samples a second, as in 16000")
         if 0.0 in self.scale:
             raise RecipeError("preprocess.scale holds 0, by which the pixels would be divided")
 
@@ -129,6 +134,8 @@ class Recipe:
     prefer: Prefer = Prefer.SPEED
     unroll_steps: int = UNROLL_STEPS
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
+    states: tuple[State, ...] | None = None
+    """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
 
     def __post_init__(self) -> None:
         if self.unroll_steps < 1:
@@ -167,9 +174,23 @@ def recipe_from_dict(raw: Mapping[str, Any], where: str) -> Recipe:
     preprocess = parts.pop("preprocess", None)
     if preprocess is not None:
         preprocess = preprocess_from_dict(preprocess, f"{where}: [preprocess]")
+    states = _states(parts.pop("states", None), where)
     base = _build(Recipe, parts, where)
-    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess)
+    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess, states=states)
     return recipe
+
+
+def _states(raw: Any, where: str) -> tuple[State, ...] | None:
+    """``[[states]]`` tables; an empty list says that there are none."""
+    if raw is None:
+        return None
+    if not isinstance(raw, list):
+        raise RecipeError(f"{where}: states is {raw!r}; expected [[states]] tables with input and output")
+    states = tuple(_build(State, state, f"{where}: [[states]] {n + 1}") for n, state in enumerate(raw))
+    for state in states:
+        if not isinstance(state.initial, (int, float)) or isinstance(state.initial, bool):
+            raise RecipeError(f"{where}: [[states]] initial is {state.initial!r}; expected a number")
+    return states
 
 
 def preprocess_from_dict(raw: Mapping[str, Any], where: str) -> Preprocess:

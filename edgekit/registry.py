@@ -31,9 +31,9 @@ METRICS = {
     "balanced-accuracy": "edgekit.metrics:BalancedAccuracy",
     "f1": "edgekit.metrics:F1",
     "binary-accuracy": "edgekit.metrics:BinaryAccuracy",
-    "mse": "edgekit.metrics:SquaredError",
-    "mae": "edgekit.metrics:AbsoluteError",
-    "reconstruction-mse": "edgekit.metrics:ReconstructionError",
+    "mse": "edgekit.metrics:squared_error",
+    "mae": "edgekit.metrics:absolute_error",
+    "reconstruction-mse": "edgekit.metrics:reconstruction_error",
     "auc": "edgekit.metrics:Auc",
     "anomaly-auc": "edgekit.metrics:AnomalyAuc",
     "cosine": "edgekit.metrics:Cosine",
@@ -43,6 +43,7 @@ TRANSPORTS = {
     "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
 }
 STAGES = {
+    "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "decide": "edgekit_converters.quantize.quantize:decide",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
@@ -71,7 +72,7 @@ def source(name: str) -> Source:
 
 
 def metric(name: str) -> Any:
-    """The class of that metric, made with the name of the output to judge ("" the first). Raises UnknownNameError."""
+    """What makes that metric from the name of the output to judge ("" the first). Raises UnknownNameError."""
     return _load("metric", name)
 
 

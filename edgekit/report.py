@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgekit.artifact import TensorSpec
+from edgekit.artifact import State, TensorSpec
 from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.json_text import json_text, plain
+from edgekit.slowdown import Slowdown
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -101,6 +102,8 @@ class ModelFacts:
     parameters: int | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    states: tuple[State, ...] = ()
+    """What is carried from call to call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
     limits: tuple[Limit, ...] = ()
     failures: tuple[Failure, ...] = ()

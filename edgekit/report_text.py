@@ -14,6 +14,7 @@ from edgekit.quantities import (
     size_text,
 )
 from edgekit.report import Entry, Limit, Report, Role
+from edgekit.slowdown_text import slowdown_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -24,6 +25,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += _twins(report)
     parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
+    parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
     parts += _float_nodes(report)
     parts += [_limit_line(limit) for limit in report.limits]
     parts += [f"failed: {failure.stage}: {failure.message}" for failure in report.failures]
@@ -35,6 +37,8 @@ def sections(report: Report) -> Sequence[Table | str]:
 def _head(report: Report) -> list[str]:
     settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
     lines = [f"{report.model.path} ({report.model.framework})" + (f": {settings}" if settings else "")]
+    if report.model.states:
+        lines.append(f"carried from call to call: {', '.join(map(str, report.model.states))}")
     if report.reference:
         lines.append(f"compared with {report.reference}")
     if report.calibration:

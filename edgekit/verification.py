@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit import registry
+from edgekit.artifact import State
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
-from edgekit.datasets import open_dataset
+from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.errors import EdgekitError, MeasurementError
-from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
+from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
@@ -19,11 +20,14 @@ from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
 from edgekit.recipe import Preprocess
 from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
+from edgekit.slowdown import POOR_SQNR_DB
 
 ORIGINAL = "original"
 
-POOR_SQNR_DB = 12.0
-"""Below this the error has more than a quarter of the outputs' amplitude."""
+NOISY = (
+    "the original answers one input differently every time: it draws random numbers, so its agreement with any file says little. "
+    "Convert the mean path of a variational network, or make the noise an input (docs/architectures/generative.md)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Job:
     preprocess: Preprocess | None
     metric: str | None
     threads: int
+    states: tuple[State, ...] = ()
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
 
 
@@ -74,10 +79,13 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
     samples, facts, notes = _samples(job, reference)
     metric = metric_or_default(job.metric, samples)
+    states = job.states if isinstance(samples, Chunks) else ()
+    noisy = draws_noise(reference.session, samples, states)
     pair = _twin_names(job, sessions)
     candidates = [Candidate(ORIGINAL, reference.session)]
     candidates += [Candidate(name, session) for name, session in sessions.items()]
-    found = evaluate(candidates, samples, metric=metric, pairs=[pair] if pair else [], progress=progress)
+    pairs = [pair] if pair else []
+    found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
     placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
     timed, untimed = _time(job, sessions, progress)
@@ -91,7 +99,7 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures,
         conditions=_conditions(timed),
-        notes=(*notes, *untimed, *_slower_than_float(entries), *_far_from_original(entries)),
+        notes=(*notes, *untimed, *((NOISY,) if noisy else _far_from_original(entries))),
     )
 
 
@@ -118,7 +126,8 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
             "Give --evaluate SAMPLES."
         )
         return RandomSamples(inputs, job.read.input_shapes), None, (note,)
-    samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
+    stored = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels, states=job.states)
+    samples = chunks_of(stored, job.states) or stored
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
 
 
@@ -191,19 +200,6 @@ def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:
                 "keep the nodes around it float (--keep-float 'NAME*'; --dry-run lists the names), or use "
                 "--precision int8-dynamic"
             )
-
-
-def _slower_than_float(entries: tuple[Entry, ...]) -> Iterator[str]:
-    """A sentence for each artifact whose time lies above that of its float file, intervals apart."""
-    floats = {entry.format: entry.latency for entry in entries if entry.role is Role.FLOAT}
-    for entry in entries:
-        own, baseline = entry.latency, floats.get(entry.format)
-        if entry.role is not Role.ARTIFACT or own is None or baseline is None or own.p50_low_ms <= baseline.p50_high_ms:
-            continue
-        yield (
-            f"{entry.name} is slower here than its float file ({own.p50_ms / baseline.p50_ms:.2f} times): its layers are "
-            "too small to make up for the conversions between float and integers, or lack integer kernels (see above)"
-        )
 
 
 def _figures(timed: Timed) -> LatencyFigures:

@@ -29,7 +29,7 @@ def test_every_path_that_the_architecture_page_names_exists() -> None:
 
 def test_every_file_name_that_the_architecture_page_names_exists() -> None:
     named = set(re.findall(r"`([a-z_]+\.py)`", (DOCS / "architecture.md").read_text("utf-8")))
-    known = {path.name for room in ("edgekit", "converters") for path in (ROOT / room).rglob("*.py")}
+    known = {path.name for room in ("edgekit", "converters", "runtimes") for path in (ROOT / room).rglob("*.py")}
     assert named <= known
 
 

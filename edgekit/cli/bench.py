@@ -100,14 +100,17 @@ def bench(
 
 
 def _with_sample(contender: Contender, samples: str) -> Contender:
-    """The contender with the first of ``samples`` as its feeds, encoded as the file wants it."""
-    from edgekit.datasets import open_dataset
+    """The contender with the first of ``samples`` as its feeds, encoded as the file wants it; states begin a stream."""
+    from edgekit.datasets import chunks_of, open_dataset
     from edgekit.encoding import Codec
     from edgekit.inference import load
 
     with load(contender.path, runtime=contender.runtime) as model:
-        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none")
-        feeds = next(dataset.batches(_batch(model.inputs))).feeds
+        states = model.states
+        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none", states=states)
+        feeds = next((chunks_of(dataset, states) or dataset).batches(_batch(model.inputs))).feeds
+        if len(feeds) < len(model.inputs):
+            feeds = {**feeds, **model.stream().next_values(feeds)}
         encoded: dict[str, NDArray[Any]] = Codec.of(model.inputs, ()).encode(feeds)
     return dataclasses.replace(contender, feeds=encoded)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,6 +35,11 @@ from edgekit.cli.shared_options import preprocess_from, preprocess_options, read
 @click.option("--limit-sqnr", type=DECIBELS, help="Smallest signal to noise ratio of the outputs (30dB).")
 @click.option("--runtime", metavar="NAME", help="Runtime for FILE. [default: the first installed one that opens it]")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the runtime.")
+@click.option(
+    "--file-layout",
+    type=click.Choice(["same", "NCHW", "NHWC"]),
+    help="Order in which FILE takes pictures where MODEL takes the other. [default: told by the shapes]",
+)
 @reading_options
 @recipe_option
 @preprocess_options
@@ -49,12 +55,14 @@ def check(
     limit_sqnr: float | None,
     runtime: str | None,
     threads: int,
+    file_layout: str | None,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
+    input_values: Sequence[tuple[str, float]],
     factory: str | None,
     trust_source: bool,
     recipe_file: Path | None,
-    **preprocess: str | None,
+    **preprocess: Any,
 ) -> int:
     """Measure a file's accuracy and its agreement with another model.
 
@@ -74,8 +82,9 @@ def check(
         runtime=runtime,
         threads=threads,
         source=source,
-        read=ReadOptions(dict(input_shapes), factory, trust_source=trust_source),
+        read=ReadOptions(dict(input_shapes), factory, trust_source=trust_source, input_values=dict(input_values)),
         preprocess=preprocess_from(load_recipe(recipe_file).preprocess if recipe_file else None, **preprocess),
+        file_layout=file_layout,
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
     )

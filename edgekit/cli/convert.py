@@ -11,10 +11,11 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE
+from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
 from edgekit.cli.shared_options import preprocess_from, preprocess_options, reading_options, recipe_option, together
 
 if TYPE_CHECKING:
+    from edgekit.artifact import State
     from edgekit.pipeline import Request
     from edgekit.recipe import Recipe
 
@@ -35,6 +36,14 @@ _quantizing = together(
     click.option("--io", metavar="TYPE", help="Type of inputs and outputs: float32, int8 or uint8. [default: float32]"),
     click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
+    ),
+    click.option(
+        "--state",
+        "states",
+        metavar="INPUT=OUTPUT",
+        type=STATE,
+        multiple=True,
+        help="INPUT takes what OUTPUT gave in the call before; none: no states. Repeatable. [default: told by the names]",
     ),
     recipe_option,
     click.option("--target", "target_name", metavar="NAME", default="cpu", show_default=True, help="Device profile."),
@@ -99,6 +108,7 @@ def _request(
     formats: Sequence[str],
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
+    input_values: Sequence[tuple[str, float]],
     factory: str | None,
     example: Path | None,
     trust_source: bool,
@@ -126,7 +136,7 @@ def _request(
         target=target,
         formats=tuple(dict.fromkeys(formats)) or target.formats,
         source=source,
-        read=ReadOptions(dict(input_shapes), factory, example, trust_source),
+        read=ReadOptions(dict(input_shapes), factory, example, trust_source, dict(input_values)),
         calibrate=calibrate,
         evaluate=evaluate,
         metric=metric,
@@ -145,11 +155,12 @@ def _recipe(
     prefer: str | None,
     io: str | None,
     keep_float: Sequence[str],
+    states: Sequence[tuple[str, str]],
     limit_drop: float | None,
     limit_latency: float | None,
     limit_size: int | None,
     limit_memory: int | None,
-    **preprocess: str | None,
+    **preprocess: Any,
 ) -> Recipe:
     """The recipe file's entries with the command line's options laid over them."""
     from edgekit.recipe import Budgets, Precision, Recipe, Rule, load_recipe, recipe_from_dict
@@ -163,6 +174,7 @@ def _recipe(
         base,
         **{name: getattr(parsed, name) for name in chosen},
         preprocess=preprocess_from(base.preprocess, **preprocess),
+        states=_states(states) if states else base.states,
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
         budgets=Budgets(
             drop_points=_first(limit_drop, budgets.drop_points),
@@ -171,6 +183,12 @@ def _recipe(
             memory_bytes=_first(limit_memory, budgets.memory_bytes),
         ),
     )
+
+
+def _states(given: Sequence[tuple[str, str]]) -> tuple[State, ...]:
+    from edgekit.artifact import State
+
+    return tuple(State(*pair) for pair in given if pair != ("", ""))
 
 
 def _first(option: Value | None, entry: Value | None) -> Value | None:

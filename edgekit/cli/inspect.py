@@ -16,7 +16,7 @@ from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
 
 if TYPE_CHECKING:
-    from edgekit.artifact import TensorSpec
+    from edgekit.artifact import State, TensorSpec
     from edgekit.protocols import Placement
 
 SCHEMA = "edgekit.inspect/1"
@@ -30,17 +30,27 @@ class InspectResult:
     contents: Any
     placement: Placement | None
     show_graph: bool
+    states: tuple[State, ...] = ()
 
     def to_json(self) -> str:
         contents = self.contents
         figures = {"macs": contents.macs, "ops": contents.ops}
         return json_text(
-            {"schema": SCHEMA, "file": self.file, **plain(contents), **figures, "placement": self.placement}
+            {
+                "schema": SCHEMA,
+                "file": self.file,
+                **plain(contents),
+                **figures,
+                "states": self.states,
+                "placement": self.placement,
+            }
         )
 
     def sections(self) -> Sequence[Table | str]:
         sections: list[Table | str] = [_facts(self.file, self.contents), ""]
-        sections += [_ends(self.contents.inputs, self.contents.outputs), "", _ops(self.contents)]
+        sections += [_ends(self.contents.inputs, self.contents.outputs)]
+        sections += [f"carried from call to call: {state}" for state in self.states]
+        sections += ["", _ops(self.contents)]
         if schemes := _schemes(self.contents):
             sections += ["", schemes]
         if self.show_graph:
@@ -63,7 +73,19 @@ def inspect(console: Console, file: Path, show_graph: bool, place: bool, runtime
     from edgekit import isolation, registry
 
     contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
-    console.show(InspectResult(file, contents, _placement(file, runtime) if place else None, show_graph))
+    placement = _placement(file, runtime) if place else None
+    console.show(InspectResult(file, contents, placement, show_graph, _states(file, contents)))
+
+
+def _states(file: Path, contents: Any) -> tuple[State, ...]:
+    """As the manifest says, or, where there is none, as the names tell."""
+    from edgekit.artifact import Artifact, Manifest
+    from edgekit.states import find_states
+
+    beside = Artifact.manifest_path(file)
+    if beside.is_file():
+        return Manifest.from_json(beside.read_text("utf-8"), str(beside)).states
+    return find_states(contents.inputs, contents.outputs).states
 
 
 def _placement(file: Path, runtime: str | None) -> Placement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     FloatType = click.ParamType[float]
     IntType = click.ParamType[int]
     NamedShapeType = click.ParamType[tuple[str, tuple[int, ...]]]
+    NamedNumberType = click.ParamType[tuple[str, float]]
+    PairType = click.ParamType[tuple[str, str]]
 else:  # click before 8.4 has no generic parameter types
-    FloatType = IntType = NamedShapeType = click.ParamType
+    FloatType = IntType = NamedShapeType = NamedNumberType = PairType = click.ParamType
 
 _QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
 
@@ -91,3 +94,43 @@ class ShapeType(NamedShapeType):
 
 
 SHAPE = ShapeType()
+
+
+class NamedNumber(NamedNumberType):
+    """A number for an input: "sr=16000"."""
+
+    name = "named number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        name, found, text = value.rpartition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not found or not name.strip() or not math.isfinite(number):
+            self.fail(f"{value!r} is not an input and its number; write sr=16000.", param, ctx)
+        return name.strip(), number
+
+
+NAMED_NUMBER = NamedNumber()
+
+
+class StateType(PairType):
+    """An input and the output that it takes in the next call: "state=stateN"; "none" (a pair of "") for no states at all."""
+
+    name = "state"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        if value == "none":
+            return "", ""
+        source, _, output = (part.strip() for part in value.partition("="))
+        if not source or not output:
+            self.fail(f"{value!r} is not a state; write INPUT=OUTPUT, as in state=stateN, or none.", param, ctx)
+        return source, output
+
+
+STATE = StateType()

@@ -19,7 +19,7 @@ from edgekit.table import Table, table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgekit.datasets import FittedDataset
+    from edgekit.datasets import Chunks, FittedDataset
     from edgekit.inference import Model
     from edgekit.protocols import Progress
 
@@ -69,9 +69,10 @@ class RunResult:
 def run(console: Console, file: Path, samples: str, output: Path, runtime: str | None, threads: int, raw: bool) -> None:
     """Run a model file on arrays and write its outputs.
 
-    FILE is an .onnx or .tflite file. Its batch may be 1: the samples are then run one after the other.
+    FILE is an .onnx or .tflite file. Its batch may be 1: the samples are then run one after the other. Samples without arrays for
+    FILE's states are consecutive chunks of streams: the states are carried from each to the next.
     """
-    from edgekit.datasets import open_dataset
+    from edgekit.datasets import chunks_of, open_dataset
     from edgekit.errors import UsageError
     from edgekit.inference import load
 
@@ -80,8 +81,17 @@ def run(console: Console, file: Path, samples: str, output: Path, runtime: str |
     began = time.perf_counter()
     with load(file, threads=threads, runtime=runtime) as model:
         specs = [dataclasses.replace(spec, quantization=None) for spec in model.inputs] if raw else model.inputs
-        dataset = open_dataset(samples, specs, preprocess=model.preprocessing, labels="none")
-        outputs = _answers(model, dataset, raw, console.progress)
+        states = model.states
+        dataset = open_dataset(samples, specs, preprocess=model.preprocessing, labels="none", states=states)
+        chunks = chunks_of(dataset, states)
+        if chunks is None:
+            outputs = _answers(model, dataset, raw, console.progress)
+        elif raw:
+            raise UsageError(
+                f"{samples} holds chunks of a stream, whose states go round as real numbers; leave --raw out"
+            )
+        else:
+            outputs = _streamed(model, chunks, console.progress)
         name = model.runtime
     _write(outputs, output)
     arrays = tuple(WrittenArray(key, str(array.dtype), array.shape) for key, array in outputs.items())
@@ -98,6 +108,21 @@ def _answers(model: Model, dataset: FittedDataset, raw: bool, progress: Progress
         for name, array in model.run(batch.feeds, raw=raw).items():
             parts[name].append(np.atleast_1d(array))
         progress.step(len(batch))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _streamed(model: Model, chunks: Chunks, progress: Progress) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    stream = model.stream()
+    parts: dict[str, list[NDArray[Any]]] = {spec.name: [] for spec in stream.outputs}
+    progress.stage("running", len(chunks))
+    for chunk in chunks.batches(1):
+        if chunk.starts:
+            stream.reset()
+        for name, array in stream.run(chunk.feeds).items():
+            parts[name].append(np.atleast_1d(array))
+        progress.step()
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgekit.cli.parameters import SHAPE
+from edgekit.cli.parameters import NAMED_NUMBER, SHAPE
 
 if TYPE_CHECKING:
     from edgekit.recipe import Preprocess
@@ -37,6 +37,14 @@ reading_options = together(
         multiple=True,
         help="Shape of an input, as in input=1x3x224x224, or 1,3,224,224 for the only one. Repeatable.",
     ),
+    click.option(
+        "--input-value",
+        "input_values",
+        metavar="NAME=NUMBER",
+        type=NAMED_NUMBER,
+        multiple=True,
+        help="Make an input a constant, as in sr=16000. Repeatable.",
+    ),
     click.option("--factory", metavar="MODULE:CALLABLE", help="Makes the PyTorch module whose state_dict MODEL is."),
     click.option("--trust-source", is_flag=True, help="Allow code stored in MODEL to run (pickled modules)."),
 )
@@ -52,6 +60,9 @@ preprocess_options = together(
     click.option("--channels", metavar="C", help="RGB, BGR or L (grey)."),
     click.option("--mean", metavar="M", help="Subtracted from pixels: 127, or 123.7,116.3,103.5."),
     click.option("--scale", metavar="S", help="Divides what is left: 128, or one number a channel."),
+    click.option(
+        "--sample-rate", type=click.IntRange(1), metavar="HZ", help="Resample recordings to this rate (16000)."
+    ),
 )
 
 
@@ -64,11 +75,12 @@ def preprocess_from(
     channels: str | None,
     mean: str | None,
     scale: str | None,
+    sample_rate: int | None,
 ) -> Preprocess | None:
     """The recipe's preprocessing with the options laid over it; None when neither says anything."""
     from edgekit.recipe import preprocess_from_dict
 
-    words = {"crop": crop, "layout": layout, "channels": channels}
+    words = {"crop": crop, "layout": layout, "channels": channels, "sample_rate": sample_rate}
     given: dict[str, Any] = {name: value for name, value in words.items() if value is not None}
     if resize is not None:
         given["resize"] = _numbers("--resize", resize, "x", int)

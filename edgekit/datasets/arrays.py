@@ -54,6 +54,14 @@ class ArrayStore:
         return {**self._arrays, **{name: array for name, array in extra.items() if array is not None}}
 
 
+def array_names(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in a file. Raises DatasetError."""
+    try:
+        return _names(path)
+    except _DAMAGED as error:
+        raise DatasetError(f"cannot read {path}: {_reason(error)}") from error
+
+
 def _names(path: Path) -> tuple[str, ...]:
     if path.suffix.lower() == ".npy":
         return (SINGLE,)

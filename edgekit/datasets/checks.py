@@ -9,6 +9,9 @@ from edgekit.protocols import Batch, Dataset
 
 BATCH = 16
 
+ENOUGH = 20
+"""Samples below which the ranges that calibration finds depend on the luck of the draw."""
+
 
 def require_varied(dataset: Dataset) -> None:
     """Raises DatasetError when all samples are equal, or all values of a single sample: no range can be learned there.
@@ -29,6 +32,18 @@ def require_varied(dataset: Dataset) -> None:
     what = "all samples are equal" if count > 1 else "the only sample holds one and the same value throughout"
     raise DatasetError(
         f"{what} ({count} samples): calibration would learn no range from them. Give samples as the model meets in use."
+    )
+
+
+def too_few(dataset: Dataset) -> tuple[str, ...]:
+    """A remark where the samples are too few to tell the ranges by."""
+    count = len(dataset)
+    if count >= ENOUGH:
+        return ()
+    samples = "1 sample is" if count == 1 else f"{count} samples are"
+    return (
+        f"{samples} little to calibrate on: values beyond those seen are cut off. About 100 typical ones are sensible, at "
+        f"least {ENOUGH}",
     )
 
 

@@ -32,6 +32,11 @@ class FittedDataset:
         """The location as the user wrote it."""
         return self._where
 
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs that it has samples for: all of the model's, or all but its states."""
+        return self._inputs
+
     def __len__(self) -> int:
         return self._stop - self._start
 

@@ -86,6 +86,16 @@ class GeneratorStore:
         return batch
 
 
+def first_names(reference: str) -> tuple[str, ...]:
+    """Names of the arrays in the first batch that the function gives; none where it gives no dict."""
+    returned = load_function(reference, "samples")()
+    for entry in returned if isinstance(returned, Iterable) else ():
+        found = entry[0] if isinstance(entry, tuple) and entry else entry
+        found = found.feeds if isinstance(found, Batch) else found
+        return tuple(map(str, found)) if isinstance(found, Mapping) else ()
+    return ()
+
+
 def _slice(batch: Batch, part: slice) -> Batch:
     feeds = {name: array[part] for name, array in batch.feeds.items()}
     labels = None if batch.labels is None else batch.labels[part]

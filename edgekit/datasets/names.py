@@ -20,9 +20,10 @@ def match_names(found: Collection[str], inputs: Sequence[TensorSpec], where: str
     if len(names) == 1 and SINGLE in found:
         return {names[0]: SINGLE}
     or_single = f" (or {SINGLE!r})" if len(names) == 1 else ""
+    carried = " Inputs that an output of the call before continues need none: convert with --state INPUT=OUTPUT."
     raise DatasetError(
         f"{where} holds the arrays {_quoted(found)}; the model's inputs are {_quoted(names)}{or_single}. "
-        f"Save one array an input under its name."
+        f"Save one array an input under its name.{carried if len(names) > 1 else ''}"
     )
 
 

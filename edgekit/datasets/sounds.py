@@ -30,14 +30,13 @@ class SoundStore:
         inputs: Sequence[TensorSpec],
         preprocess: Preprocess | None,
         labels: str | None,
-        sample_rate: int | None,
     ) -> None:
         self._spec = only_input(inputs, "a folder of recordings")
         self._shape = _recording_shape(self._spec)
         self._mean, self._scale = (preprocess.mean[0], preprocess.scale[0]) if preprocess else (0.0, 1.0)
         self._files = files_in(folder, SOUND_SUFFIXES)
         self._labels = label_files(folder, self._files, labels)
-        self._rate = sample_rate
+        self._rate = preprocess.sample_rate if preprocess else None
         self.notes = (f"recordings are padded or cut to {max(self._shape)} samples",)
 
     def __len__(self) -> int:
@@ -55,7 +54,10 @@ class SoundStore:
         if self._rate is not None and rate != self._rate:
             samples = _resampled(samples, rate, self._rate)
         elif self._rate is None and rate != (first := _rate(self._files[0])):
-            raise DatasetError(f"{file} has {rate} samples a second, {self._files[0].name} {first}: ask for one rate")
+            raise DatasetError(
+                f"{file} has {rate} samples a second, {self._files[0].name} {first}. Say which rate the model wants: "
+                f"--sample-rate {first}"
+            )
         length = max(self._shape)
         fitted = np.zeros(length, np.float32)
         fitted[: len(samples)] = samples[:length]

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgekit.protocols import Availability, SessionOptions
+from edgekit.protocols import Availability, SessionOptions, TimedOp
 from edgekit_runtimes.interpreter import InterpreterSession
-from edgekit_runtimes.interpreter_options import open_interpreter
+from edgekit_runtimes.interpreter_options import open_interpreter, time_ops
 
 
 class LiteRt:
@@ -31,4 +31,10 @@ class LiteRt:
         return Availability(False, reason="ai-edge-litert is not installed", remedy="pip install 'edgekit-ml[tflite]'")
 
     def open(self, path: Path, options: SessionOptions) -> InterpreterSession:
-        return open_interpreter(self.name, self.probe(), "ai_edge_litert.interpreter", path, options)
+        return open_interpreter(self.name, self.probe(), _MODULE, path, options)
+
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        return time_ops(self.name, self.probe(), _MODULE, path, options)
+
+
+_MODULE = "ai_edge_litert.interpreter"

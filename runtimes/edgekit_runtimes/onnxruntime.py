@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Artifact, Manifest, Quantization, TensorSpec
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
-from edgekit.protocols import Availability, Feeds, Placement, SessionOptions
+from edgekit.protocols import Availability, Feeds, Placement, SessionOptions, TimedOp
 from edgekit_runtimes.feeds import Expected, expectations, verify
 from edgekit_runtimes.onnxruntime_placement import place
+from edgekit_runtimes.onnxruntime_times import op_times
 
 CPU = "CPUExecutionProvider"
 
@@ -47,12 +48,16 @@ class OnnxRuntime:
             raise ArtifactError(f"there is no model file {str(path)!r}")
         return OnnxSession(path, options, _chosen(options.delegates, availability.accelerators))
 
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        session = self.open(path, options)
+        return op_times(path, options, session.providers, session.inputs)
+
 
 class OnnxSession:
     """An ONNX file, opened on ``providers`` in order of preference; `placement` tells what they left to the CPU."""
 
     def __init__(self, path: Path, options: SessionOptions, providers: Sequence[str]) -> None:
-        self._path, self._options, self._providers = path, options, tuple(providers)
+        self._path, self._options, self.providers = path, options, tuple(providers)
         self._session: Any = open_native(path, options, providers)
         encodings = _encodings(path)
         self.inputs = tuple(_spec(entry, encodings, path) for entry in self._session.get_inputs())
@@ -82,7 +87,7 @@ class OnnxSession:
 
     def placement(self) -> Placement:
         """Runs the model once more on zeros in a session of its own that records every kernel."""
-        return place(self._path, self._options, self._providers, self.inputs)
+        return place(self._path, self._options, self.providers, self.inputs)
 
     def close(self) -> None:
         """Free the session; a later run raises UsageError."""
@@ -185,7 +190,9 @@ def _version() -> str:
 def _spec(entry: Any, encodings: dict[str, Quantization], path: Path) -> TensorSpec:
     if entry.type not in _DTYPES:
         raise ArtifactError(f"{path}: {entry.name!r} is a {entry.type}; edgekit runs tensors of numbers only")
-    shape = tuple(dim if isinstance(dim, int) else str(dim or f"dim{axis}") for axis, dim in enumerate(entry.shape))
+    shape = tuple(
+        dim if isinstance(dim, int) else str(dim or f"{entry.name}_dim_{axis}") for axis, dim in enumerate(entry.shape)
+    )
     return TensorSpec(entry.name, _DTYPES[entry.type], shape, encodings.get(entry.name))
 
 

@@ -29,28 +29,31 @@ def place(path: Path, options: SessionOptions, providers: Sequence[str], inputs:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         session = open_native(path, options, providers, profile=str(Path(folder) / "run"))
         try:
-            session.run(None, {spec.name: _zeros(spec) for spec in inputs})
+            session.run(None, {spec.name: zeros(spec) for spec in inputs})
         except native_errors() as error:
             session.end_profiling()
             return _assigned(session, one_line(error))
         events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-    kernels = [event for event in events if event.get("cat") == "Node" and str(event["name"]).endswith(_SUFFIX)]
-    return _with_partitions(tuple(_placed(event) for event in kernels))
+    kernels = [event for event in events if event.get("cat") == "Node" and str(event["name"]).endswith(KERNEL)]
+    return _with_partitions(tuple(placed_op(event) for event in kernels))
 
 
-_SUFFIX = "_kernel_time"
+KERNEL = "_kernel_time"
+"""How the names of a kernel's events end."""
 
 
-def _zeros(spec: TensorSpec) -> Any:
+def zeros(spec: TensorSpec) -> Any:
+    """An input of zeros, open dimensions 1."""
     return np.zeros([dim if isinstance(dim, int) else 1 for dim in spec.shape], spec.dtype)
 
 
-def _placed(event: Mapping[str, Any]) -> PlacedOp:
+def placed_op(event: Mapping[str, Any]) -> PlacedOp:
+    """The op that a kernel's event is about."""
     facts = event["args"]
     op = str(facts["op_name"])
     operands, results = _types(facts["input_type_shape"]), _types(facts["output_type_shape"])
     return PlacedOp(
-        name=str(event["name"]).removesuffix(_SUFFIX),
+        name=str(event["name"]).removesuffix(KERNEL),
         op=op,
         device=str(facts["provider"]),
         kernel=f"{operands[0]} -> {results[0]}",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.protocols import Availability, SessionOptions
+from edgekit.protocols import Availability, SessionOptions, TimedOp
 from edgekit_runtimes.interpreter import InterpreterSession
-from edgekit_runtimes.interpreter_options import open_interpreter
+from edgekit_runtimes.interpreter_options import open_interpreter, time_ops
 
 
 class TfliteRuntime:
@@ -36,7 +36,13 @@ class TfliteRuntime:
         return Availability(True, found, accelerators=("XNNPACK",))
 
     def open(self, path: Path, options: SessionOptions) -> InterpreterSession:
-        return open_interpreter(self.name, self.probe(), "tflite_runtime.interpreter", path, options)
+        return open_interpreter(self.name, self.probe(), _MODULE, path, options)
+
+    def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
+        return time_ops(self.name, self.probe(), _MODULE, path, options)
+
+
+_MODULE = "tflite_runtime.interpreter"
 
 
 def _release(text: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ def data_file(name: str) -> Path:
     if not path.exists():
         sys.exit(f"{path} is missing: set EDGEKIT_DATA to the folder that holds it (docs/results.md)")
     return path
+
+
+def packaged_file(package: str, path: str) -> Path:
+    """A file that a package brings along. Exits with a message when the package is not installed."""
+    try:
+        return Path(str(distribution(package).locate_file(path)))
+    except PackageNotFoundError:
+        sys.exit(f"the package {package} is missing: run scripts/bench/prepare")
 
 
 def efficientnet_lite0_weights() -> Path:

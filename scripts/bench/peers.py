@@ -12,6 +12,21 @@ from pathlib import Path
 import numpy as np
 
 
+def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
+    """ONNX Runtime's `quantize_dynamic` with per-channel int8 weights; it needs no samples."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(model, out, per_channel=True, weight_type=QuantType.QInt8)
+
+
+def litert_dynamic(model: Path, samples: Path, out: Path) -> None:
+    """Google's LiteRT quantizer: int8 weights, activations quantized per call; it needs no samples."""
+    from litert_quantizer import quantizer, recipe
+
+    out.unlink(missing_ok=True)
+    quantizer.Quantizer(str(model), recipe.dynamic_wi8_afp32()).quantize().export_model(str(out))
+
+
 def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activation: str) -> None:
     """ONNX Runtime's pre-process and `quantize_static` (QDQ, per-channel int8 weights)."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -64,6 +79,8 @@ class _Reader:
 
 
 PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
+    "onnxruntime-dynamic": onnxruntime_dynamic,
+    "litert-dynamic": litert_dynamic,
     "onnxruntime-minmax": lambda model, samples, out: onnxruntime_static(model, samples, out, "MinMax", "QUInt8"),
     "onnxruntime-minmax-signed": lambda model, samples, out: onnxruntime_static(model, samples, out, "MinMax", "QInt8"),
     "onnxruntime-percentile": lambda model, samples, out: onnxruntime_static(

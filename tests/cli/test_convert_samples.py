@@ -113,7 +113,6 @@ def test_samples_that_do_not_fit_are_one_message(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES"),
         (("--calibrate", "none.npz"), "there are no samples at 'none.npz'"),
         (
             ("--calibrate", str(DIGITS / "calibrate.npz"), "--evaluate", "none.npz"),
@@ -123,7 +122,7 @@ def test_samples_that_do_not_fit_are_one_message(
         (("--calibrate", "{tmp}/damaged.npz"), "cannot read"),
         (("--calibrate", "{tmp}"), "{tmp}"),
     ],
-    ids=["absent", "missing", "evaluation", "slice", "damaged", "folder"],
+    ids=["missing", "evaluation", "slice", "damaged", "folder"],
 )
 def test_samples_that_are_not_there_are_one_message(
     digits: Path, tmp_path: Path, options: tuple[str, ...], says: str
@@ -134,3 +133,23 @@ def test_samples_that_are_not_there_are_one_message(
     assert says.format(tmp=tmp_path) in made.err
     assert made.err.count("\n") == 1
     assert not made.out.exists()
+
+
+def test_int8_without_samples_is_wrong_usage_and_the_message_says_what_to_give(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path / "out")
+    assert made.code == 2
+    assert "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES" in made.err
+    assert "--precision int8-dynamic" in made.err
+    assert not made.out.exists()
+
+
+@pytest.mark.parametrize(("count", "says"), [(1, "1 sample is little"), (19, "19 samples are little"), (20, None)])
+def test_few_samples_are_remarked_on_with_the_number_that_is_sensible(
+    digits: Path, tmp_path: Path, count: int, says: str | None
+) -> None:
+    made = convert(digits, tmp_path, "--calibrate", f"{DIGITS / 'calibrate.npz'}[0:{count}]", "--no-checks")
+    found = [note for note in made.document["notes"] if "little to calibrate on" in note]
+    assert len(found) == (says is not None)
+    if says is not None:
+        assert found[0].startswith(says)
+        assert "100 typical ones" in found[0]

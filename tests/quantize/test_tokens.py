@@ -9,15 +9,17 @@ import pytest
 from token_networks import NETWORKS, encoder, feeds, vision
 
 from edgekit.protocols import Batch, Silent
-from edgekit.recipe import Effort, Precision, Recipe
+from edgekit.recipe import Effort, IoType, Precision, Recipe
 from edgekit.target import load_target
 from edgekit_converters.hub.build import GraphBuilder
+from edgekit_converters.hub.normalize import normalize
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.quantize.calibrate_feeds import real_tokens
 from edgekit_converters.quantize.correct_products import correct_products
 from edgekit_converters.quantize.quant_plan import Execution, Use
 from edgekit_converters.quantize.quantize import quantize
 from edgekit_converters.quantize.scheme import scheme
+from edgekit_converters.quantize.tokens import FEWEST_OUTPUTS
 from edgekit_converters.writers.onnx import OnnxOptions, write_onnx
 from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
 
@@ -91,6 +93,22 @@ def test_a_clamp_in_front_of_the_tokens_stays_with_its_convolution():
     graph.output(graph.op("LayerNormalization", x, scale, axis=-1), "y")
     found = executions(graph.build("test"), Recipe())
     assert (found["conv"], found["relu"], found["flat"]) == (Execution.INTEGER, Execution.FUSED, Execution.FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("columns", "kept"), [(FEWEST_OUTPUTS - 1, Execution.FLOAT), (FEWEST_OUTPUTS, Execution.INTEGER)]
+)
+def test_a_head_of_few_outputs_behind_a_recurrent_layer_stays_float(columns, kept):
+    graph = GraphBuilder()
+    weights = [graph.constant(np.ones((1, 96, size), np.float32)) for size in (8, 32)]
+    x = graph.input("x", "float32", [7, "batch", 8])
+    state = graph.ops("GRU", x, *weights, outputs=2, hidden_size=32)[1]
+    rows = graph.op("Squeeze", state, graph.constant(np.array([0])))
+    head = graph.op("Gemm", rows, graph.constant(np.ones((32, columns), np.float32)), name="head")
+    graph.output(head, "y")
+    found = executions(normalize(graph.build("test")), Recipe())
+    assert found["head"] is kept
+    assert executions(normalize(graph.build("test")), Recipe(io=IoType.INT8))["head"] is Execution.INTEGER
 
 
 def test_dense_layers_of_other_networks_compute_on_integers():

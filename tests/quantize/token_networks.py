@@ -111,7 +111,7 @@ def vision(outlier=1.0):
     for name in ("a", "b"):
         x = net.pre_normalized(x, None, 16, name)
     pooled = net.graph.op("ReduceMean", net.normalized(x), net.graph.constant(np.array([1])), keepdims=0)
-    return net.build(net.graph.op("MatMul", pooled, net.weight(WIDTH, 10), name="head"))
+    return net.build(net.graph.op("MatMul", pooled, net.weight(WIDTH, 20), name="head"))
 
 
 NETWORKS = {"encoder": encoder, "decoder": decoder, "vision": vision}

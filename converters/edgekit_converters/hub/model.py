@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.artifact import TensorSpec
+from edgekit.artifact import State, TensorSpec
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -34,6 +34,8 @@ class Hub:
 
     ``framework`` is where it came from ("keras", "onnx", ...). ``notes`` are sentences for the report about what the
     reader decided for the user. ``companions``: files of the source that an artifact is of no use without, a tokenizer's say.
+    ``states``: what the model keeps from call to call, as far as the reader knows. ``fixed_inputs``: those that became
+    constants.
     """
 
     model: ir.Model
@@ -41,6 +43,8 @@ class Hub:
     source: Path | None = None
     notes: tuple[str, ...] = field(default=())
     companions: tuple[Path, ...] = field(default=())
+    states: tuple[State, ...] = field(default=())
+    fixed_inputs: tuple[str, ...] = field(default=())
 
     def with_model(self, model: ir.Model, *notes: str) -> Hub:
         return replace(self, model=model, notes=self.notes + notes)

@@ -8,11 +8,13 @@ from edgekit_converters.hub.fold_constants import fold_constants
 from edgekit_converters.hub.fold_pads import fold_pads
 from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.form_gemm import form_gemm, give_bias
+from edgekit_converters.hub.gather_early import gather_early
 from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.plain_recurrent import plain_recurrent
+from edgekit_converters.hub.read_first_step import read_first_step
 from edgekit_converters.hub.read_last_state import read_last_state
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
@@ -62,6 +64,8 @@ _REWRITE = (
     merge_transposes,
     remove_no_ops,
     drop_zero_states,
+    gather_early,
+    read_first_step,
     read_last_state,
     remove_dead_code,
     infer_shapes,

@@ -84,10 +84,10 @@ def _is_zeros(value: ir.Value | None) -> bool:
     array = constant(value)
     if array is not None:
         return not array.any()
-    made = producer(value, "Expand", "ConstantOfShape")
+    made = producer(value, "Expand", "ConstantOfShape", "Slice", "Split")
     if made is None:
         return False
-    if made.op_type == "Expand":
+    if made.op_type != "ConstantOfShape":
         return _is_zeros(made.inputs[0])
     filler = made.attributes.get("value")
     return filler is None or not filler.as_tensor().numpy().any()

@@ -17,6 +17,7 @@ from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.remove_no_ops import remove_dead_code
 from edgekit_converters.hub.tidy import give_names
+from edgekit_converters.hub.undecided import undecided_reason
 
 
 def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> Hub:
@@ -30,13 +31,36 @@ def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int,
     model = result.model
     bind_input_shapes(model, input_shapes or {})
     bind_batch(model, batch)
+    _bind_states(result, batch)
     planned = {node.name for node in model.graph}
     until_settled(
         model, (infer_shapes, fold_constants, fold_shapes, partial(_drop_identities, planned), remove_dead_code)
     )
     give_names(model)
     _require_static(result)
+    _require_states_of_one_size(result)
     return result
+
+
+def _bind_states(hub: Hub, batch: int) -> None:
+    """The one open axis of a state, (layers, batch, units) say, is its batch."""
+    states = {state.input for state in hub.states}
+    for value in hub.model.graph.inputs:
+        open_axes = [dim for dim in value.shape or () if not isinstance(dim, int)]
+        if value.name in states and value.shape is not None and len(open_axes) == 1:
+            value.shape = ir.Shape([dim if isinstance(dim, int) else batch for dim in value.shape])
+
+
+def _require_states_of_one_size(hub: Hub) -> None:
+    graph = hub.model.graph
+    shapes = {value.name: static_shape(value) for value in (*graph.inputs, *graph.outputs)}
+    for state in hub.states:
+        before, after = shapes[state.input], shapes[state.output]
+        if before != after:
+            raise ConversionError(
+                f"the state {state.input!r} has the shape {_text(before)} before a call and {_text(after)} after it, as "
+                f"{state.output!r}; a file of fixed shapes can't carry it. Fix its size with --input-shape, or write ONNX"
+            )
 
 
 def _drop_identities(planned: Set[str | None], model: ir.Model) -> int:
@@ -60,6 +84,8 @@ def _require_static(hub: Hub) -> None:
             )
     for node in graph:
         for value in node.outputs:
+            if static_shape(value) is None and node.op_type == "If":
+                raise ConversionError(f"node {node.name!r} (If) can't be written: {undecided_reason(node)}")
             if static_shape(value) is None and (value.uses() or value.is_graph_output()):
                 raise ConversionError(
                     f"the shape of {value.name!r}, made by node {node.name!r} ({node.op_type}), depends on the data: it is "

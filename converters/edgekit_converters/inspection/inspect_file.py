@@ -28,7 +28,10 @@ def inspect_file(path: Path) -> Contents:
             return inspect_tflite(path)
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "onnx", "convert", f"inspecting {path.name}") from error
-    raise ArtifactError(f"{path.name} is not a file that can be inspected; expected the suffix .onnx or .tflite")
+    raise ArtifactError(
+        f"{path.name} is not a file that can be inspected; expected the suffix .onnx or .tflite. What a conversion would make of "
+        "another model is shown by: edgekit convert MODEL -o out --dry-run"
+    )
 
 
 def inspect_here(path: Path, progress: Progress) -> Contents:

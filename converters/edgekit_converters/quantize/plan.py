@@ -47,7 +47,13 @@ def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mappi
         constants=dict(_constants(hub, scheme, replace(found, uses=uses), recipe.precision, symmetric)),
         fusions=fusions,
         nodes=scheme.nodes,
+        float_ends=frozenset() if target.integer_only else _states(hub),
     )
+
+
+def _states(hub: Hub) -> frozenset[str]:
+    """The inputs and outputs that are carried from call to call."""
+    return frozenset(name for state in hub.states for name in (state.input, state.output))
 
 
 def _constants(

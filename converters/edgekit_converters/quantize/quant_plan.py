@@ -88,6 +88,8 @@ class QuantPlan:
     ``constants``: integers of weights, biases and constant operands by use.
     ``fusions``: by producer node name. Also given for float precisions: TFLite fuses there too.
     ``nodes``: by node name, for every node of the hub.
+    ``float_ends``: inputs and outputs of the model that stay float where integers are asked for at its ends: states, which would
+    be rounded once more at every call.
     """
 
     precision: Precision
@@ -96,6 +98,7 @@ class QuantPlan:
     constants: Mapping[Use, QuantizedConstant] = field(default_factory=dict)
     fusions: Mapping[str, Fusion] = field(default_factory=dict)
     nodes: Mapping[str, NodePlan] = field(default_factory=dict)
+    float_ends: frozenset[str] = frozenset()
 
     def execution(self, node: str) -> Execution:
         plan = self.nodes.get(node)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgekit.errors import DatasetError
+from edgekit.errors import UsageError
 from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
@@ -41,7 +41,7 @@ class Quantized:
 def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, progress: Progress) -> Quantized:
     """Smooth, calibrate, plan, correct.
 
-    Raises DatasetError when int8 is asked for without samples, ConversionError when the target can't be served, RecipeError when
+    Raises UsageError when int8 is asked for without samples, ConversionError when the target can't be served, RecipeError when
     a rule matches no node.
     """
     given, (hub, decided) = hub, decide(hub, recipe, target)
@@ -50,7 +50,7 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     if not decided.observed:
         return Quantized(hub, plan(hub, recipe, target, decided, {}), kept_float(hub, decided))
     if samples is None:
-        raise DatasetError(
+        raise UsageError(
             "int8 needs sample inputs to calibrate on. Give --calibrate SAMPLES (100 typical ones are enough), "
             "or use --precision int8-dynamic, which needs none."
         )

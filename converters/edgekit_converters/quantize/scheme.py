@@ -5,7 +5,7 @@ Decided from the structure alone, before any sample is seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,10 @@ import onnx_ir as ir
 from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.undecided import undecided_reason
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
-from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
+from edgekit_converters.quantize.spectra import keep_spectra_float
+from edgekit_converters.quantize.tokens import float_stream, is_small_layer, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
@@ -50,14 +52,17 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     """Decide from the hub's structure what `plan` then fills with numbers."""
     nodes = list(hub.model.graph)
     planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
-    _keep_spectra_float(nodes, planned, target)
+    keep_spectra_float(nodes, planned, target)
     if not target.integer_only and works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
-    _detach_lonely(nodes, planned, fusions)
+    unpaid = (
+        {name_of(node) for node in nodes if is_small_layer(node)} if _flows_in_float(nodes, recipe, target) else set()
+    )
+    _detach_lonely(nodes, planned, fusions, unpaid)
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
@@ -110,6 +115,8 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     asked = recipe.precision_of(name_of(node))
     if node.op_type in RECURRENT and asked is not Precision.FLOAT32:
         return _recurrent_wish(node, asked, target)
+    if node.op_type == "If" and asked is not Precision.FLOAT32:
+        return NodePlan(Execution.FLOAT, undecided_reason(node))
     rule = RULES.get(node.op_type)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
@@ -188,42 +195,6 @@ def _plain_gemm(node: ir.Node) -> bool:
     return vector and not scaled and node.attributes.get_int("transA", 0) == 0
 
 
-def _keep_spectra_float(nodes: list[ir.Node], planned: dict[str, NodePlan], target: Target) -> None:
-    """Keep float what leads to a logarithm that a network then works on: the front end of a sound model.
-
-    A logarithm makes the small values as important as the large ones, and 256 levels hold only the large ones. A logarithm at
-    the model's end, of a softmax say, has no layer behind it and keeps nothing float.
-    """
-    if target.integer_only:
-        return
-    for node in nodes:
-        if node.op_type == "Log" and any(_role(later) is Role.COMPUTE for later in _reached(node, _readers)):
-            for earlier in _reached(node, _makers):
-                if planned[name_of(earlier)].execution is Execution.INTEGER:
-                    reason = f"it leads to the logarithm {name_of(node)}, which magnifies errors of small values"
-                    planned[name_of(earlier)] = NodePlan(Execution.FLOAT, reason)
-
-
-def _reached(start: ir.Node, step: Callable[[ir.Node], Iterator[ir.Node]]) -> set[ir.Node]:
-    """All nodes that repeated steps from ``start`` lead to, without ``start``."""
-    found: set[ir.Node] = set()
-    pending = [start]
-    while pending:
-        for node in step(pending.pop()):
-            if node not in found:
-                found.add(node)
-                pending.append(node)
-    return found
-
-
-def _readers(node: ir.Node) -> Iterator[ir.Node]:
-    return (use.node for value in node.outputs for use in value.uses())
-
-
-def _makers(node: ir.Node) -> Iterator[ir.Node]:
-    return (maker for value in node.inputs if value is not None and (maker := value.producer()) is not None)
-
-
 def _fusions(nodes: list[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, Fusion]]:
     """Producers whose only reader is a clamp of the same precision."""
     for node in nodes:
@@ -252,16 +223,27 @@ def _can_fuse(fusion: Fusion, producer: NodePlan, hub: Hub) -> bool:
     return clamp_bounds(activation) in FLOAT_CLAMPS
 
 
-def _detach_lonely(nodes: list[ir.Node], planned: dict[str, NodePlan], fusions: Mapping[str, Fusion]) -> None:
-    """Keep attached nodes float until every one that is left has an integer neighbour that pays by itself."""
-    compute = {name_of(node) for node in nodes if _role(node) is Role.COMPUTE}
+def _flows_in_float(nodes: list[ir.Node], recipe: Recipe, target: Target) -> bool:
+    """Whether float numbers flow between the layers, as those of Transformers and recurrent networks, and may leave as such."""
+    if target.integer_only or recipe.io is not IoType.FLOAT32:
+        return False
+    return works_on_tokens(nodes) or any(node.op_type in RECURRENT for node in nodes)
+
+
+def _detach_lonely(
+    nodes: list[ir.Node], planned: dict[str, NodePlan], fusions: Mapping[str, Fusion], unpaid: Set[str]
+) -> None:
+    """Keep nodes float until every one that is left has an integer neighbour that pays by itself, as ``unpaid`` do not."""
+    compute = {name_of(node) for node in nodes if _role(node) is Role.COMPUTE} - unpaid
     fused_into = {fusion.activation: producer for producer, fusion in fusions.items()}
     islands = _islands(nodes, planned, fused_into)
     for island in islands:
         if island & compute:
             continue
         for name in island:
-            planned[name] = NodePlan(Execution.FLOAT, "no convolution or dense layer beside it computes on integers")
+            small = "its few outputs cost little in float"
+            lonely = "no convolution or dense layer beside it computes on integers"
+            planned[name] = NodePlan(Execution.FLOAT, small if name in unpaid else lonely)
 
 
 def _role(node: ir.Node) -> Role | None:

@@ -23,6 +23,21 @@ FEWEST_INPUTS = 16
 """Of a product, from which integers save more than quantizing costs."""
 
 
+FEWEST_OUTPUTS = 16
+"""Of a dense layer between float numbers, likewise: a head of 10 classes is slower with conversions around it."""
+
+
+def is_small_layer(node: ir.Node) -> bool:
+    """Whether it is a dense layer that computes faster in float, unless integers come and go anyway."""
+    return node.op_type in ("Gemm", "MatMul") and _computes(node) and 0 < _outputs(node) < FEWEST_OUTPUTS
+
+
+def _outputs(node: ir.Node) -> int:
+    shape = node.outputs[0].shape
+    columns = shape[-1] if shape is not None and len(shape) else 0
+    return columns if isinstance(columns, int) else 0
+
+
 def works_on_tokens(nodes: Iterable[ir.Node]) -> bool:
     """Whether there is a layer normalization, or a product of two computed matrices."""
     return any(

@@ -15,7 +15,7 @@ def end_encoding(name: str, numpy_dtype: str, plan: QuantPlan, io: IoType) -> Qu
 
     Raises ConversionError when integers are asked for and the plan keeps the value in float.
     """
-    if io is IoType.FLOAT32 or numpy_dtype != "float32":
+    if io is IoType.FLOAT32 or numpy_dtype != "float32" or name in plan.float_ends:
         return None
     params = plan.values.get(name)
     if params is None:

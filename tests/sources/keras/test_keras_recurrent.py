@@ -151,6 +151,10 @@ def test_a_stateful_layer_takes_its_state_and_gives_it_back(tmp_path):
     hub = read(path)
     assert [spec.name for spec in hub.inputs] == ["it_input", "it_state_h_in", "it_state_c_in"]
     assert [spec.name for spec in hub.outputs] == ["it", "it_state_h_out", "it_state_c_out"]
+    assert [str(state) for state in hub.states] == [
+        "it_state_h_out -> it_state_h_in",
+        "it_state_c_out -> it_state_c_in",
+    ]
     assert {spec.shape[0] for spec in (*hub.inputs, *hub.outputs)} == {"batch"}
     assert any("_state_" in note for note in hub.notes)
     zeros = np.zeros((4, UNITS), np.float32)

@@ -39,6 +39,12 @@ def test_a_layer_without_a_rule_is_refused_by_name(tmp_path, kind):
         read(path)
 
 
+def test_a_sampling_layer_is_refused_with_both_ways_around_it(tmp_path):
+    path = write_h5(tmp_path / "m.h5", one_layer("Sampling"), {})
+    with pytest.raises(UnsupportedLayerError, match=r"'it' is of class Sampling.*z_mean.*noise as an Input.*ONNX"):
+        read(path)
+
+
 def test_a_layer_inside_a_wrapper_in_a_nested_model_is_named_with_its_path(tmp_path):
     wrapped = layer(
         "TimeDistributed", "wrap", ("z", 0, 0), layer={"class_name": "ConvLSTM3D", "config": {"name": "cell"}}

@@ -10,11 +10,13 @@ import pytest
 from int8_twin import IntegerModel, assert_within_steps
 from onnxruntime_twin import op_names
 
+from edgekit.protocols import SessionOptions
 from edgekit_converters.quantize.params import per_tensor
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.rules import RULES
 from edgekit_converters.writers.tflite import ops
 from edgekit_converters.writers.tflite.table import integer_ops
+from edgekit_runtimes.litert import LiteRt
 
 WIDE = per_tensor(0.21, -5)
 COARSE = 0.2
@@ -115,6 +117,15 @@ def test_a_max_pool(zero_point: int, pads: list[int], tmp_path: Path) -> None:
     x = model.input("x", (1, 4, 8, 8), zero_point=zero_point)
     model.output(model.op("MaxPool", x, output=model.values["x"], kernel_shape=[3, 3], strides=[2, 2], pads=pads))
     assert_within_steps(model, tmp_path, steps=0)
+
+
+def test_a_max_pool_of_single_elements_stays_with_the_delegate(tmp_path: Path) -> None:
+    model = IntegerModel()
+    x = model.input("x", (1, 4, 8, 8), zero_point=7)
+    model.output(model.op("MaxPool", x, output=model.values["x"], kernel_shape=[1, 1], strides=[2, 2]))
+    path = assert_within_steps(model, tmp_path, steps=0)
+    assert "DEPTHWISE_CONV_2D" in op_names(path)
+    assert {op.device for op in LiteRt().open(path, SessionOptions()).placement().ops} == {"XNNPACK"}
 
 
 @pytest.mark.parametrize("counted", [0, 1])

@@ -17,6 +17,7 @@ from edgekit_converters.hub.normalize import normalize
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.scheme import scheme
 from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
+from edgekit_converters.writers.tflite.ops.recurrent import UNROLLED_BYTES
 from edgekit_converters.writers.write import write
 
 CPU = Target("cpu", "this machine")
@@ -61,6 +62,16 @@ def test_a_second_run_begins_at_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("unroll_steps", "loops"), [(7, 0), (6, 1)])
 def test_the_limit_decides(unroll_steps: int, loops: int, tmp_path: Path) -> None:
     path = written(normalize(recurrent("GRU", steps=7)), tmp_path / "m.tflite", unroll_steps)
+    assert op_names(path).count("WHILE") == loops
+
+
+@pytest.mark.parametrize(("precision", "loops"), [(Precision.FLOAT32, 1), (Precision.INT8, 0)])
+def test_weights_of_which_no_cache_holds_a_copy_a_step_make_a_loop(
+    precision: Precision, loops: int, tmp_path: Path
+) -> None:
+    steps, units = 20, 128
+    assert steps * 4 * units**2 < UNROLLED_BYTES < 4 * steps * 4 * units**2
+    path = written(normalize(recurrent("LSTM", steps=steps, units=units)), tmp_path / "m.tflite", 128, precision)
     assert op_names(path).count("WHILE") == loops
 
 

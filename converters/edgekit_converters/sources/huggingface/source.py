@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit import isolation
 from edgekit.errors import MissingPackageError, UsageError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
 from edgekit_converters.hub.model import Hub
+from edgekit_converters.sources.exporting import read_exported
 from edgekit_converters.sources.huggingface.folder import inspect_folder, looks_like_huggingface
 from edgekit_converters.sources.huggingface.requests import FolderExport, FolderRequest
-from edgekit_converters.sources.onnx import OnnxSource
 
 
 class HuggingfaceSource:
@@ -33,24 +31,21 @@ class HuggingfaceSource:
             remedy = "pip install 'edgekit-ml[huggingface]'"
             return Availability(False, reason="transformers is not installed", remedy=remedy)
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the network, checked against its own outputs in PyTorch.
 
         Raises UntrustedSourceError for a folder with code of its own, UsageError for input shapes that don't fit, and SourceError
         for a folder that can't be read.
         """
         request = _checked_request(path, options)
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-            onnx_path = Path(folder, "model.onnx")
-            outcome = isolation.run(
-                "edgekit_converters.sources.huggingface.network:export",
-                FolderExport(request, onnx_path),
-                stage="reading the Hugging Face model",
-            )
-            hub = OnnxSource().read(onnx_path, ReadOptions())
-        notes = (*outcome.value, *hub.notes)
-        return dataclasses.replace(
-            hub, framework=self.name, source=path, notes=notes, companions=request.folder.companions
+        return read_exported(
+            "edgekit_converters.sources.huggingface.network:export",
+            lambda onnx_path: FolderExport(request, onnx_path),
+            "reading the Hugging Face model",
+            progress,
+            framework=self.name,
+            source=path,
+            companions=request.folder.companions,
         )
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:

@@ -15,7 +15,16 @@ from edgekit_converters.sources.keras.settings import Settings
 _FUNCTIONAL = ("Functional", "Model", "Container")
 _WRAPPERS = ("TimeDistributed", "SpectralNormalization")
 WAY_OUT = "Export the model as a SavedModel (model.export) or as ONNX and convert that."
+SAMPLING = (
+    "If it draws the noise of a variational network, save the mean path, keras.Model(inputs, decoder(z_mean)), or one with the "
+    "noise as an Input (docs/architectures/generative.md). Otherwise export"
+)
 _LARGEST_SIZE = 2**31 - 1
+
+
+def way_out(kind: str) -> str:
+    """What to do about a layer of the class ``kind``, which can't be read."""
+    return WAY_OUT.replace("Export", SAMPLING, 1) if "sampl" in kind.lower() else WAY_OUT
 
 
 def parse_model(raw: object) -> Model:
@@ -109,7 +118,7 @@ def _kind(entry: Mapping[str, object], config: Mapping[str, object], path: str) 
     module = str(entry.get("module") or "")
     if ">" in kind or not _is_keras(module, entry.get("registered_name"), kind):
         raise UnsupportedLayerError(
-            f"layer {path!r} is of the custom class {kind!r}, whose code the file does not hold. {WAY_OUT}"
+            f"layer {path!r} is of the custom class {kind!r}, whose code the file does not hold. {way_out(kind)}"
         )
     if ".ops" in module or module.startswith("keras.src.activations") or _is_bare_operation(entry, config):
         return f"ops.{kind}"

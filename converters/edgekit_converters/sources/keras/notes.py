@@ -35,7 +35,7 @@ def _half_precision_note() -> str:
 def _state_note() -> str:
     return (
         "layers that keep their state take it from the inputs named <layer>_state_..._in and give it as <layer>_state_..._out: "
-        "feed zeros first, then what came out"
+        "edgekit.load(...).stream() carries them from call to call"
     )
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
 import onnx
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from edgekit.artifact import State
 from edgekit.errors import EdgekitError, SourceError, UnsupportedLayerError
 from edgekit.protocols import ReadOptions
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.sources.keras.archive import Provenance, opened
 from edgekit_converters.sources.keras.call import LayerCall, Operand, Shared
-from edgekit_converters.sources.keras.config import WAY_OUT, parse_model
+from edgekit_converters.sources.keras.config import parse_model, way_out
 from edgekit_converters.sources.keras.graph import Argument, Call, Layer, Literal, Model, Ref
 from edgekit_converters.sources.keras.names import input_dtype, output_names
 from edgekit_converters.sources.keras.notes import notes_on
@@ -49,7 +50,8 @@ def read_keras(path: Path, options: ReadOptions) -> Hub:
     for name, state in reader.shared.carried.items():
         graph.output(state, name)
     hub = graph.build("keras", path, notes_on(model, provenance))
-    return hub.with_model(RemoveUnusedNodesPass()(hub.model).model)
+    states = tuple(State(name.removesuffix("_out") + "_in", name) for name in reader.shared.carried)
+    return replace(hub, model=RemoveUnusedNodesPass()(hub.model).model, states=states)
 
 
 def _refuse_unknown(model: Model) -> None:
@@ -70,7 +72,7 @@ def _reason(kind: str) -> str:
             "which prepares data for the network and can't run on a device without TensorFlow. Do that in your own code and "
             "save the model behind it: keras.Model(layer.output, model.output)"
         )
-    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {WAY_OUT}"
+    return f"for which the Keras reader has no rule. docs/sources/keras.md lists those it has. {way_out(kind)}"
 
 
 def _input(graph: GraphBuilder, layer: Layer, options: ReadOptions, count: int) -> Value:

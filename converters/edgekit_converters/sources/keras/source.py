@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from edgekit.errors import MissingPackageError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
 
 if TYPE_CHECKING:
     from edgekit_converters.hub.model import Hub
@@ -43,7 +43,7 @@ class KerasSource:
 
         return Availability(True, version=f"h5py {version('h5py')}")
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the model. Raises SourceError and its kinds, MissingPackageError."""
         for package in ("h5py", "onnx", "onnx_ir"):
             if find_spec(package) is None:

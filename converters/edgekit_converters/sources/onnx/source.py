@@ -9,7 +9,8 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from edgekit.errors import SourceError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
+from edgekit_converters.hub.fix_inputs import bind_input_values
 from edgekit_converters.hub.fold_constants import fold_constants, lift_constants
 from edgekit_converters.hub.fold_shapes import fold_shapes
 from edgekit_converters.hub.infer_shapes import infer_shapes
@@ -39,7 +40,7 @@ class OnnxSource:
         except PackageNotFoundError:
             return Availability(False, reason="onnx is not installed", remedy="pip install 'edgekit-ml[convert]'")
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the model. Raises SourceError and its kind."""
         model = load_model(path)
         try:
@@ -56,6 +57,7 @@ class OnnxSource:
         lift_constants(model)
         name_dimensions(model)
         bind_input_shapes(model, options.input_shapes)
+        bind_input_values(model, options.input_values)
         upgrade(model, path)
         expand_newer_operators(model)
         replace_contrib_operators(model, path)
@@ -64,7 +66,7 @@ class OnnxSource:
         model.graph.opset_imports[""] = OPSET
         infer_shapes(model)
         _require_ranks(model, path)
-        return Hub(model, "onnx", path, notes)
+        return Hub(model, "onnx", path, notes, fixed_inputs=tuple(options.input_values))
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """ONNX Runtime on the original file. Raises ConversionError when it can't open it."""

@@ -91,8 +91,9 @@ def _refuse_randomness(session: TorchSession) -> None:
     for name, array in first.items():
         if not agree(second[name], array):
             raise SourceError(
-                f"output {name!r} differs from run to run: the network draws random numbers. Use the mean path of a "
-                "variational network, or make the noise an input."
+                f"output {name!r} differs from run to run: the network draws random numbers or keeps a state in itself. Use the "
+                "mean path of a variational network, make the noise an input (docs/architectures/generative.md), or make the "
+                "state an input and an output."
             )
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from edgekit.errors import SourceError
 
-SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".bin", ".ckpt", ".safetensors")
+SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".jit", ".bin", ".ckpt", ".safetensors")
 
 _LEGACY_PICKLE = b"\x80\x02"
 _ZIP = b"PK\x03\x04"

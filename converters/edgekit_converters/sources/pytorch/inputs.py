@@ -105,7 +105,7 @@ def _from_file(path: Path, parameters: Parameters) -> dict[str, NDArray[Any]]:
 
 
 def _as_example(array: NDArray[Any]) -> NDArray[Any]:
-    rows = array[:_EXAMPLE_ROWS]
+    rows = array[:_EXAMPLE_ROWS] if array.ndim else array
     return np.ascontiguousarray(rows.astype(np.float32) if array.dtype.kind == "f" else rows)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit import isolation
 from edgekit.errors import MissingPackageError, SourceError, UntrustedSourceError, UsageError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
 from edgekit_converters.hub.model import Hub
-from edgekit_converters.sources.onnx import OnnxSource
+from edgekit_converters.sources.exporting import read_exported
 from edgekit_converters.sources.pytorch.archive import check_exported_program
 from edgekit_converters.sources.pytorch.files import Content, PytorchFile, inspect_file, looks_like_pytorch
 from edgekit_converters.sources.pytorch.requests import ExportRequest, NetworkRequest
@@ -31,22 +30,21 @@ class PytorchSource:
         except PackageNotFoundError:
             return Availability(False, reason="torch is not installed", remedy="pip install 'edgekit-ml[pytorch]'")
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the network, checked against PyTorch's own outputs.
 
         Raises UntrustedSourceError for a file that would execute code, UsageError for a factory or input shape that is
         missing or wrong, and SourceError for a file or network that can't be read.
         """
         request = _checked_request(path, options)
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-            onnx_path = Path(folder, "model.onnx")
-            outcome = isolation.run(
-                "edgekit_converters.sources.pytorch.export:export",
-                ExportRequest(request, onnx_path),
-                stage="reading the PyTorch model",
-            )
-            hub = OnnxSource().read(onnx_path, ReadOptions())
-        return Hub(hub.model, self.name, path, (*outcome.value, *hub.notes))
+        return read_exported(
+            "edgekit_converters.sources.pytorch.export:export",
+            lambda onnx_path: ExportRequest(request, onnx_path),
+            "reading the PyTorch model",
+            progress,
+            framework=self.name,
+            source=path,
+        )
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """The network in PyTorch, in float32 and evaluation mode. Raises as `read`."""

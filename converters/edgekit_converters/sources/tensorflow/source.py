@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit import isolation
 from edgekit.errors import MissingPackageError, SourceError
-from edgekit.protocols import Availability, ReadOptions, Session
+from edgekit.protocols import Availability, Progress, ReadOptions, Session
 from edgekit_converters.hub.model import Hub
-from edgekit_converters.sources.onnx import OnnxSource
+from edgekit_converters.sources.exporting import read_exported
 from edgekit_converters.sources.tensorflow.requests import ExportRequest, FunctionRequest
 
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
@@ -38,7 +37,7 @@ class TensorflowSource:
             return Availability(True, found)
         return Availability(False, reason="tensorflow is not installed", remedy=_REMEDY)
 
-    def read(self, path: Path, options: ReadOptions) -> Hub:
+    def read(self, path: Path, options: ReadOptions, progress: Progress | None = None) -> Hub:
         """The hub of the network, checked against TensorFlow's own outputs.
 
         Of a SavedModel's signatures "serving_default" is taken, else the only one. Raises SourceError and its kind.
@@ -47,15 +46,14 @@ class TensorflowSource:
         for package in ("tensorflow", "tf2onnx"):
             if find_spec(package) is None:
                 raise MissingPackageError(package, "tensorflow", f"reading {path.name}")
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-            onnx_path = Path(folder, "model.onnx")
-            outcome = isolation.run(
-                "edgekit_converters.sources.tensorflow.export:export",
-                ExportRequest(request, onnx_path),
-                stage="reading the TensorFlow model",
-            )
-            hub = OnnxSource().read(onnx_path, ReadOptions())
-        return Hub(hub.model, self.name, path, (*outcome.value, *hub.notes))
+        return read_exported(
+            "edgekit_converters.sources.tensorflow.export:export",
+            lambda onnx_path: ExportRequest(request, onnx_path),
+            "reading the TensorFlow model",
+            progress,
+            framework=self.name,
+            source=path,
+        )
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """The network in TensorFlow, its variables not yet frozen. Raises as `read`."""

@@ -21,6 +21,7 @@ class GraphEditor:
         values = [value for node in graph for value in node.outputs]
         named = (*graph.inputs, *graph.initializers.values(), *values, *graph)
         self._names = UniqueNames(each.name for each in named)
+        self._originals: dict[ir.Value, ir.Value] = {}
 
     def initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
         tensor = ir.Tensor(np.asarray(array), name=self._names.give(name))
@@ -54,6 +55,7 @@ class GraphEditor:
 
     def replace(self, old: ir.Value, new: ir.Value, *, except_by: ir.Node | None = None) -> None:
         """Let all readers of ``old`` read ``new``; a graph output keeps its name."""
+        self._originals.setdefault(new, old)
         for reader, index in list(old.uses()):
             if reader is not except_by:
                 reader.replace_input_with(index, new)
@@ -63,6 +65,12 @@ class GraphEditor:
             self.graph.outputs[place] = new
             new.name, new.shape = name, old.shape
             new.type = new.type or old.type
+
+    def original(self, value: ir.Value) -> ir.Value:
+        """The value in whose place this one was put, the first of them all; itself where there is none."""
+        while value in self._originals:
+            value = self._originals[value]
+        return value
 
     def sweep(self) -> None:
         """Sort the nodes, drop what nothing reads any more."""

@@ -39,7 +39,7 @@ class IntegerPart:
                 continue
             if (constant := self._plan.constants.get(use)) is not None:
                 node.replace_input_with(index, self._constant(constant, value))
-            elif not is_constant(value) and (params := self._plan.encoding(use, self._hub_names[value])) is not None:
+            elif not is_constant(value) and (params := self._plan.encoding(use, self._hub_name(value))) is not None:
                 node.replace_input_with(index, self._dequantized(value, params))
         for hub_name, value in outputs:
             self._give_integers(hub_name, value)
@@ -77,13 +77,17 @@ class IntegerPart:
 
     def _dequantized(self, value: ir.Value, wanted: QuantParams) -> ir.Value:
         """The form of ``value`` that a reader in encoding ``wanted`` takes."""
-        hub_name, params = self._hub_names[value], wanted.stored_as(self._type)
+        hub_name, params = self._hub_name(value), wanted.stored_as(self._type)
         key = (hub_name, _key(params))
         if key not in self._readable:
             integers = self._editor.quantize(value, params, hub_name)
             self._integers.setdefault(hub_name, integers)
             self._readable[key] = self._editor.dequantize(integers, params, hub_name)
         return self._readable[key]
+
+    def _hub_name(self, value: ir.Value) -> str:
+        """The hub's name of a value, or of the one in whose place another part of the writer put it."""
+        return self._hub_names[value if value in self._hub_names else self._editor.original(value)]
 
     def _constant(self, constant: QuantizedConstant, original: ir.Value) -> ir.Value:
         """Weights stay int8 and biases int32; constant operands are stored as the activations are."""

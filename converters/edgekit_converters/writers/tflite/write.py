@@ -12,6 +12,7 @@ from edgekit.errors import ConversionError, UnsupportedOpError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.static import with_fixed_batch
+from edgekit_converters.hub.undecided import undecided_reason
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.end_encoding import end_encoding
@@ -56,12 +57,24 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     return model
 
 
+_RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+_NO_NOISE = (
+    "a file that draws random numbers can't be compared or calibrated. Convert the mean path of a variational network, or make "
+    "the noise an input (docs/architectures/generative.md)"
+)
+
+
 def _write_node(node: HubNode, out: FlatGraph) -> None:
     if out.is_absorbed(node):
         return
     lowering = lowering_of(node.op)
+    if node.op in _RANDOM:
+        raise UnsupportedOpError(node.op, node.name, "TFLite", _NO_NOISE)
     if lowering is None:
-        raise UnsupportedOpError(node.op, node.name, "TFLite", supported=supported_ops())
+        reason = undecided_reason(node.node) if node.op == "If" else ""
+        raise UnsupportedOpError(node.op, node.name, "TFLite", reason, supported_ops())
     out.tape.name_after(node.name)
     lowering(node, out)
 

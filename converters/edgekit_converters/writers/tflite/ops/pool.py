@@ -23,7 +23,8 @@ Pooling = Callable[[FlatTensor, Window], FlatTensor]
 
 @lowers("MaxPool", int8=True)
 def max_pool(node: HubNode, out: FlatGraph) -> None:
-    """MAX_POOL_2D. Pads hold the lowest number there is; zeros do where the input is known not to be negative."""
+    """MAX_POOL_2D. Pads hold the lowest number there is; zeros do where the input is known not to be negative. A window of one
+    element, which only leaves others out, is in int8 a depthwise convolution: XNNPACK pools no such window."""
     _require_float(node)
     if node.output_count > 1 and node.is_used(1):
         raise node.unsupported("its second output, the indices, has no TFLite kernel")
@@ -31,6 +32,9 @@ def max_pool(node: HubNode, out: FlatGraph) -> None:
     if window.is_dilated:
         raise node.unsupported(f"its dilations are {window.dilations}; TFLite pools without dilation only")
     data = out.read(node, 0, layout)
+    if data.params is not None and math.prod(window.kernel) == 1:
+        _finish(node, out, _separably(out, data, window, _averaging_convolution(out)), layout)
+        return
     lowest = _lowest(data)
     zeros_do = lowest == 0.0 or (data.params is None and is_nonnegative(node.value(0)))
 
