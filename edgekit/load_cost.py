@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit import isolation, registry
+from edgekit import registry
 from edgekit.example_feeds import example_feeds
+from edgekit.place import Here, Place
 from edgekit.protocols import Progress, Session, SessionOptions
 
 
@@ -32,12 +33,13 @@ class LoadRequest:
     options: SessionOptions
 
 
-def measure_load(path: Path, runtime: str, options: SessionOptions) -> LoadCost:
+def measure_load(path: Path, runtime: str, options: SessionOptions, place: Place | None = None) -> LoadCost:
     """Open and run the file in fresh processes. Raises what opening raises, and StageCrashError when it crashes."""
-    request = LoadRequest(path, runtime, options)
+    place = place or Here()
+    request = LoadRequest(place.send(path), runtime, options)
     stage = f"opening {path.name} in {runtime}"
-    started = isolation.run("edgekit.load_cost:start_here", request, stage=stage)
-    loaded = isolation.run("edgekit.load_cost:load_here", request, stage=stage)
+    started = place.run("edgekit.load_cost:start_here", request, stage=stage)
+    loaded = place.run("edgekit.load_cost:load_here", request, stage=stage)
     return LoadCost(loaded.value, started.value, started.peak_memory_bytes)
 
 

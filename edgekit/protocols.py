@@ -211,6 +211,10 @@ class Transport(Protocol):
     def emulated(self) -> bool:
         """Whether its time says nothing about a real board's."""
 
+    @property
+    def python(self) -> str:
+        """The interpreter there, where the user names none. A command that begins with it is run as the device would."""
+
     def run(self, command: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Finished:
         """Run a command to its end; a code other than 0 is for the caller to judge."""
 

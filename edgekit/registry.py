@@ -41,6 +41,7 @@ METRICS = {
 TRANSPORTS = {
     "local": "edgekit_runtimes.devices.local:LocalTransport",
     "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
+    "emulated": "edgekit_runtimes.devices.emulated:EmulatedTransport",
 }
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",

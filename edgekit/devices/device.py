@@ -11,63 +11,75 @@ from types import TracebackType
 
 from edgekit import registry
 from edgekit.artifact import Artifact, sha256_of
+from edgekit.devices.address import Address
 from edgekit.devices.runner import runner
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.isolation.host import Started
 from edgekit.protocols import Finished, Transport
 
+VENV = "venv"
+"""The virtual environment of edgekit's own, in its folder on the device; `edgekit.devices.setup` makes it."""
+
 
 class Device:
     """Runs edgekit's light half on a device; give it to `edgekit.isolation` as ``host``.
 
-    Use it in a ``with`` block: what one opening has left on the device, models apart, is removed at its end, or when the
-    device is next opened.
+    Use it in a ``with`` block. Sent models stay on the device for a month after their last use; what a child wrote there goes
+    with the child, or, if the device lost power, when the next one starts.
     """
 
-    def __init__(self, transport: Transport, python: str, folder: PurePosixPath, runner_path: PurePosixPath) -> None:
-        self._transport, self._python = transport, python
-        self._folder, self._runner = folder, runner_path
+    def __init__(self, address: Address, transport: Transport, folder: PurePosixPath, python: str) -> None:
+        self.address, self.transport = address, transport
+        self.folder, self.python = folder, python
+        self._runner: PurePosixPath | None = None
 
     @staticmethod
-    def open(url: str, *, python: str = "python3") -> Device:
-        """Reach the device and see that the runner is there. Raises DeviceError and UnknownNameError.
-
-        ``url``: "ssh://pi@kitchen", "emulated://raspberry-pi-4", "local". ``python``: the interpreter there.
-        """
-        scheme, _, address = url.partition("://")
-        transport = registry.transport(scheme, address)
+    def open(address: Address) -> Device:
+        """Reach the device and make edgekit's folder there. Raises DeviceError and UnknownNameError."""
+        transport = registry.transport(address.scheme, address.place)
         try:
-            folder = _prepare(transport)
-            return Device(transport, python, folder, _send_runner(transport, folder))
+            folder, has_venv = _prepare(transport)
+            own = str(folder / VENV / "bin" / "python")
+            return Device(address, transport, folder, address.python or (own if has_venv else transport.python))
         except BaseException:
             transport.close()
             raise
 
     @property
     def name(self) -> str:
-        return self._transport.name
+        return self.address.name
 
     @property
     def emulated(self) -> bool:
         """Whether its time says nothing about a real board's."""
-        return self._transport.emulated
+        return self.transport.emulated
 
     def send(self, path: Path) -> Path:
         """The place there of a model file, sent with its manifest unless it is there already."""
         artifact = Artifact.open(path)
-        remote = self._folder / "models" / sha256_of(path)[:32] / path.name
-        if self._transport.run(["test", "-f", str(remote)]).code != 0:
-            _must(self._transport, ["mkdir", "-p", str(remote.parent)], "make a folder")
-            self._transport.put(path, str(remote))
+        sha256 = sha256_of(path)
+        remote = self.folder / "models" / sha256[:32] / path.name
+        self._send(path, remote, sha256)
         if artifact.manifest is not None:
             manifest = Artifact.manifest_path(path)
-            self._transport.put(manifest, str(remote.with_name(manifest.name)))
+            self._send(manifest, remote.with_name(manifest.name), sha256_of(manifest))
         return Path(str(remote))
 
     def start(self, channel: socket.socket) -> Started:
-        process = self._transport.start([self._python, str(self._runner)], channel)
+        process = self.transport.start([self.python, str(self.runner())], channel)
         assert process.stderr is not None
         return Started(process, process.stderr)
+
+    def runner(self) -> PurePosixPath:
+        """The runner there, sent if it is not there yet."""
+        if self._runner is None:
+            name, content = runner()
+            with tempfile.TemporaryDirectory(prefix="edgekit-") as here:
+                path = Path(here) / name
+                path.write_bytes(content)
+                self._send(path, self.folder / "runners" / name, sha256_of(path))
+            self._runner = self.folder / "runners" / name
+        return self._runner
 
     def broken(self, code: int | None, lines: Sequence[str]) -> EdgekitError | None:
         """What the runner itself or the connection complained of; a crash of the child is none of these."""
@@ -75,11 +87,17 @@ class Device:
             if line.startswith("edgekit-runner: "):
                 return DeviceError(f"{self.name} can't run models: {line.removeprefix('edgekit-runner: ')}")
         if code == 127:
-            return DeviceError(f"{self.name} has no {self._python!r}. Install Python there, or name another one")
-        return self._transport.lost(code, lines)
+            return DeviceError(
+                f"{self.name} has no {self.python!r}. Install Python there, or name another one (--python)"
+            )
+        return self.transport.lost(code, lines)
+
+    def run(self, command: Sequence[str], purpose: str, *, seconds: float = 60.0) -> Finished:
+        """A command that must succeed there. Raises DeviceError, "edgekit can't <purpose>", with what it complained of."""
+        return _must(self.transport, command, purpose, seconds)
 
     def close(self) -> None:
-        self._transport.close()
+        self.transport.close()
 
     def __enter__(self) -> Device:
         return self
@@ -89,27 +107,32 @@ class Device:
     ) -> None:
         self.close()
 
-
-def _prepare(transport: Transport) -> PurePosixPath:
-    """The folder for edgekit's files there, made."""
-    script = 'folder="${XDG_CACHE_HOME:-$HOME/.cache}/edgekit"; mkdir -p "$folder/models" && cd "$folder" && pwd'
-    finished = _must(transport, ["sh", "-c", script], "make a folder for its files")
-    return PurePosixPath(finished.output.decode().strip())
+    def _send(self, path: Path, remote: PurePosixPath, sha256: str) -> None:
+        if self.transport.run(["sh", "-c", _IS_THERE, "sh", str(remote), sha256]).code != 0:
+            self.run(["mkdir", "-p", str(remote.parent)], "make a folder")
+            self.transport.put(path, str(remote))
 
 
-def _send_runner(transport: Transport, folder: PurePosixPath) -> PurePosixPath:
-    name, content = runner()
-    remote = folder / name
-    if transport.run(["test", "-f", str(remote)]).code != 0:
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as here:
-            path = Path(here) / name
-            path.write_bytes(content)
-            transport.put(path, str(remote))
-    return remote
+_IS_THERE = '[ "$(sha256sum < "$1" | cut -c 1-64)" = "$2" ] && touch "$1"'
+
+_PREPARE = f"""\
+folder="${{XDG_CACHE_HOME:-$HOME/.cache}}/edgekit"
+mkdir -p "$folder/models" "$folder/runners" && cd "$folder" && pwd || exit 1
+find models runners -type f '(' -mtime +30 -o -name '*.part' -mmin +60 ')' -exec rm -f '{{}}' + 2>/dev/null
+[ ! -x {VENV}/bin/python ] || echo {VENV}
+"""
+"""Makes edgekit's folder, removes what nobody used for a month and what broken connections left, and tells of the venv."""
 
 
-def _must(transport: Transport, command: Sequence[str], purpose: str) -> Finished:
-    finished = transport.run(command)
+def _prepare(transport: Transport) -> tuple[PurePosixPath, bool]:
+    """edgekit's folder there, and whether it holds a virtual environment."""
+    finished = _must(transport, ["sh", "-c", _PREPARE], "make a folder for its files", 60.0)
+    folder, *venv = finished.output.decode().split("\n")
+    return PurePosixPath(folder), VENV in venv
+
+
+def _must(transport: Transport, command: Sequence[str], purpose: str, seconds: float) -> Finished:
+    finished = transport.run(command, seconds=seconds)
     if finished.code != 0:
         said = finished.errors.strip() or f"{shlex.join(command)} ended with {finished.code}"
         raise DeviceError(f"{transport.name}: edgekit can't {purpose} there: {said}")

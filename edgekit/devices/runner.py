@@ -23,9 +23,9 @@ if sys.version_info < {_OLDEST_PYTHON}:
 try:
     import numpy
 except ImportError as error:
-    sys.exit("edgekit-runner: numpy can't be used: %s" % error)
+    sys.exit("edgekit-runner: numpy can't be used: %s; edgekit devices setup installs it" % error)
 from edgekit.isolation.stdio import serve
-serve()
+serve(sys.argv[0])
 """
 
 

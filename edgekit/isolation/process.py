@@ -127,7 +127,7 @@ class ChildProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_SECONDS)
         self._listener.join(_GRACE_SECONDS)
-        lines = [line for line in self._last_lines if line.strip()]
+        lines = [*self._last_lines]
         if (broken := self._host.broken(self._process.poll(), lines)) is not None:
             raise broken
         said = "".join(f"\n  {line[:_LONGEST_LINE]}" for line in lines[-_LINES_SHOWN:])
@@ -146,7 +146,8 @@ class ChildProcess:
 
     def _listen(self, stream: IO[bytes]) -> None:
         for line in stream:
-            self._last_lines.append(line.decode(errors="replace").rstrip())
+            if words := line.decode(errors="replace").rstrip():
+                self._last_lines.append(words)
 
     def _end_group(self) -> None:
         """Ask first, so that half-written files are removed; native code that doesn't listen is killed."""

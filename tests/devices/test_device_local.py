@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
-from edgekit.devices import Device
+from edgekit.devices import Address, Device
 from edgekit.errors import ArtifactError, DeviceError, StageCrashError
 from edgekit.isolation import Limits
 from edgekit.latency import Timing
@@ -25,7 +24,7 @@ from edgekit.protocols import SessionOptions
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    with Device.open("local", python=sys.executable) as opened:
+    with Device.open(Address("local")) as opened:
         yield opened
 
 
@@ -78,7 +77,7 @@ def assert_soon(holds: Callable[[], bool], seconds: float = 10.0) -> None:
 def test_a_python_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with (
-        Device.open("local", python="python-of-tomorrow") as device,
+        Device.open(Address("local", "python-of-tomorrow")) as device,
         pytest.raises(DeviceError, match="python-of-tomorrow"),
     ):
         isolation.run("edgekit.load_cost:start_here", None, host=device)

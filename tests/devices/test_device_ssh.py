@@ -14,7 +14,7 @@ from ssh_server import SshServer, ssh_server
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
-from edgekit.devices import Device
+from edgekit.devices import Address, Device
 from edgekit.errors import DeviceError, UsageError
 from edgekit.isolation import Limits
 from edgekit.latency import Timing
@@ -61,7 +61,7 @@ def test_an_unknown_host_key_is_not_accepted(server: SshServer, monkeypatch: pyt
     strange.write_text(f"IdentityFile {server.folder / 'id'}\nUserKnownHostsFile {tmp_path / 'none'}\n")
     monkeypatch.setenv("EDGEKIT_SSH_COMMAND", f"ssh -F {strange}")
     with pytest.raises(DeviceError, match="Log in once by hand"):
-        Device.open(server.url)
+        Device.open(Address(server.url))
 
 
 def test_a_key_that_is_refused(server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -69,13 +69,13 @@ def test_a_key_that_is_refused(server: SshServer, monkeypatch: pytest.MonkeyPatc
     strange.write_text(f"IdentityFile none\nIdentitiesOnly yes\nUserKnownHostsFile {server.folder / 'known_hosts'}\n")
     monkeypatch.setenv("EDGEKIT_SSH_COMMAND", f"ssh -F {strange}")
     with pytest.raises(DeviceError, match="ssh-copy-id"):
-        Device.open(server.url)
+        Device.open(Address(server.url))
 
 
 def test_a_closed_port(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EDGEKIT_SSH_COMMAND", raising=False)
     with pytest.raises(DeviceError, match="Is its SSH server running"):
-        Device.open("ssh://127.0.0.1:9")
+        Device.open(Address("ssh://127.0.0.1:9"))
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=evil", "a b", "", "host:port"])
@@ -89,7 +89,7 @@ def test_a_connection_that_breaks_in_the_middle(
 ):
     monkeypatch.setenv("EDGEKIT_SSH_COMMAND", server.client_command)
     endless = Timing(min_seconds=600, max_seconds=600, max_runs=10**12)
-    with Device.open(server.url, python=sys.executable) as device:
+    with Device.open(Address(server.url, sys.executable)) as device:
         request = TimingRequest((Contender(device.send(model), "onnxruntime", SessionOptions(), {}),), endless, False)
         breaker = threading.Timer(3.0, lambda: [os.kill(number, signal.SIGKILL) for number in server.connections()])
         breaker.start()

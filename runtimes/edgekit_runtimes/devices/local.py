@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.artifact import written_whole
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, UsageError
 from edgekit.protocols import Finished
 
 
@@ -17,8 +18,11 @@ class LocalTransport:
     """Transport "local": commands and files of this machine. Takes no address."""
 
     emulated = False
+    python = sys.executable
 
     def __init__(self, address: str = "") -> None:
+        if address:
+            raise UsageError(f"the device 'local' takes no address; found {address!r}")
         self.name = "local"
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Finished:

@@ -8,6 +8,7 @@ error that says what to do. ``EDGEKIT_SSH_COMMAND`` replaces the command: "ssh -
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shlex
@@ -40,6 +41,7 @@ class SshTransport:
     """Transport "ssh". ``address``: ``[user@]host[:port]``; the host may be an alias of the user's ssh configuration."""
 
     emulated = False
+    python = "python3"
 
     def __init__(self, address: str) -> None:
         found = re.fullmatch(
@@ -53,9 +55,9 @@ class SshTransport:
                 f"the command {command[0]!r} is not installed here. Install it with: apt install openssh-client"
             )
         self.name = f"ssh://{address}"
-        self._folder = tempfile.mkdtemp(prefix="edgekit-ssh-")
+        self._folder = _private_folder()
         port = () if found[2] is None else ("-p", found[2])
-        options = (*_OPTIONS, f"ControlPath={self._folder}/%C")
+        options = (*_OPTIONS, f"ControlPath={self._folder}/c")
         self._base = (*command, *(part for option in options for part in ("-o", option)), *port)
         self._host = re.sub(r"[\[\]]", "", found[1])
 
@@ -78,23 +80,19 @@ class SshTransport:
         )
 
     def put(self, path: Path, remote: str) -> None:
-        expected, part = sha256_of(path), f"{remote}.{uuid.uuid4().hex[:8]}.part"
-        script = (
-            f"cat > {shlex.quote(part)} && sync {shlex.quote(part)} 2>/dev/null; "
-            f"sha256sum {shlex.quote(part)} && mv {shlex.quote(part)} {shlex.quote(remote)} || "
-            f"{{ code=$?; rm -f {shlex.quote(part)}; exit $code; }}"
-        )
+        part = f"{remote}.{uuid.uuid4().hex[:8]}.part"
+        command = ["sh", "-c", _RECEIVE, "sh", part, remote, sha256_of(path)]
         with path.open("rb") as stream:
-            finished = self._copy(["sh", "-c", script], stream.fileno(), None, path.stat().st_size)
-        self._verify(finished, expected, f"{path.name} can't be written to {remote}")
+            finished = self._copy(command, stream.fileno(), None, path.stat().st_size)
+        self._verify(finished, f"{path.name} can't be written to {remote}")
 
     def get(self, remote: str, path: Path) -> None:
         digest = self.run(["sha256sum", remote])
-        self._verify_code(digest, f"{remote} can't be read")
+        self._verify(digest, f"{remote} can't be read")
         with written_whole(path) as part:
             with part.open("wb") as stream:
                 finished = self._copy(["cat", remote], subprocess.DEVNULL, stream.fileno(), 0)
-            self._verify_code(finished, f"{remote} can't be read")
+            self._verify(finished, f"{remote} can't be read")
             if sha256_of(part) != digest.output.split()[0].decode():
                 raise DeviceError(f"{self.name}: {remote} arrived damaged; try again")
 
@@ -133,27 +131,42 @@ class SshTransport:
             raise lost
         return finished
 
-    def _verify(self, finished: Finished, sha256: str, failure: str) -> None:
-        self._verify_code(finished, failure)
-        if finished.output.split()[:1] != [sha256.encode()]:
-            raise DeviceError(f"{self.name}: {failure}: it arrived damaged there; try again")
-
-    def _verify_code(self, finished: Finished, failure: str) -> None:
+    def _verify(self, finished: Finished, failure: str) -> None:
         if finished.code != 0:
             said = " ".join(finished.errors.split()) or f"exit code {finished.code}"
-            full = os.strerror(28) in said
+            full = os.strerror(errno.ENOSPC) in said
             advice = "The device's disk is full: make room, or set XDG_CACHE_HOME there." if full else ""
             raise DeviceError(f"{self.name}: {failure}: {said}. {advice}".rstrip())
 
 
+_RECEIVE = """\
+export LC_ALL=C
+{ cat > "$1" && { sync "$1" 2>/dev/null || true; }
+  [ "$(sha256sum < "$1" | cut -c 1-64)" = "$3" ] || { echo 'it arrived damaged, try again' >&2; false; }
+} && mv -f "$1" "$2" || { code=$?; rm -f "$1"; exit $code; }
+"""
+"""Stdin to the file $1, then under the name $2, unless its sha256 is not $3: half a file, when the connection broke."""
+
 _ADVICE = (
-    (r"host key verification failed|authenticity of host", "Log in once by hand to see and accept its key: ssh {host}"),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "If the device was set up anew, remove the old key: ssh-keygen -R {host}",
     ),
+    (r"host key verification failed|authenticity of host", "Log in once by hand to see and accept its key: ssh {host}"),
     (r"permission denied", "Give it your public key: ssh-copy-id {host}"),
     (r"could not resolve|name or service not known", "Check the name, or give the address in numbers."),
     (r"connection refused", "Is its SSH server running, and on that port?"),
     (r"timed out|no route to host|network is unreachable", "Is it switched on and in this network?"),
 )
+
+
+def _private_folder() -> str:
+    """For the connection's socket, whose path the system limits to about 100 characters."""
+    folder = tempfile.mkdtemp(prefix="edgekit-ssh-")
+    if len(folder) < _LONGEST_FOLDER:
+        return folder
+    Path(folder).rmdir()
+    return tempfile.mkdtemp(prefix="edgekit-ssh-", dir="/tmp")
+
+
+_LONGEST_FOLDER = 70

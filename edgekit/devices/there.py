@@ -1,0 +1,118 @@
+"""A device as the place where files are opened, run and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+from edgekit import isolation
+from edgekit.artifact import Artifact, TensorSpec
+from edgekit.conditions import Conditions
+from edgekit.devices.address import Address
+from edgekit.devices.device import Device
+from edgekit.errors import RuntimeUnavailableError
+from edgekit.inference import Model
+from edgekit.journal import Journal
+from edgekit.load_cost import LoadRequest
+from edgekit.place import RuntimeChoice, RuntimeQuestion
+from edgekit.protocols import Feeds, Placement, Progress, Session, SessionOptions
+
+
+@final
+class There:
+    """A device; its answers are kept in ``journal``, if there is one, and are asked for once."""
+
+    def __init__(self, device: Device, journal: Journal | None) -> None:
+        self._device, self._journal = device, journal
+        self._runtimes: dict[tuple[str, str | None], RuntimeChoice] = {}
+        self.name, self.emulated = device.name, device.emulated
+
+    @staticmethod
+    @contextmanager
+    def reach(address: Address, journal: Path | None = None) -> Iterator[There]:
+        """Reach the device; left at the end of the block. Raises DeviceError, and UsageError for a file that is no journal."""
+        kept = Journal(journal) if journal else None
+        with Device.open(address) as device:
+            yield There(device, kept)
+
+    def runtime(self, path: Path, name: str | None = None) -> RuntimeChoice:
+        question = RuntimeQuestion(Path(path.name), name)
+        key = path.suffix, name
+        if key not in self._runtimes:
+            try:
+                found = isolation.run(
+                    "edgekit.place:runtime_here", question, stage=self._stage(path), host=self._device
+                )
+            except RuntimeUnavailableError as error:
+                raise RuntimeUnavailableError(
+                    f"on {self.name}: {error}. There: edgekit devices setup {self.name}"
+                ) from error
+            self._runtimes[key] = found.value
+        return self._runtimes[key]
+
+    def send(self, path: Path) -> Path:
+        return self._device.send(path)
+
+    def open_file(self, path: Path, runtime: str | None, options: SessionOptions) -> Session:
+        request = LoadRequest(self.send(path), self.runtime(path, runtime).name, options)
+        session = isolation.open_session(_OPEN, request, stage=self._stage(path), host=self._device)
+        return self._journal.session((self.name, _OPEN, request), session) if self._journal else session
+
+    def run(
+        self, function: str, request: object, progress: Progress | None = None, *, stage: str | None = None
+    ) -> isolation.Outcome:
+        def there() -> isolation.Outcome:
+            return isolation.run(function, request, progress, stage=stage, host=self._device)
+
+        return self._journal.ask((self.name, function, request), there) if self._journal else there()
+
+    def conditions(self) -> Conditions:
+        found: Conditions = isolation.run("edgekit.place:conditions_here", None, host=self._device).value
+        return found
+
+    def _stage(self, path: Path) -> str:
+        return f"opening {path.name} on {self.name}"
+
+
+def load(path: Path, address: Address, *, threads: int = 1, runtime: str | None = None) -> Model:
+    """The file opened on a device, as `edgekit.load` opens it here; closing the model leaves the device.
+
+    Raises as `edgekit.load`, and DeviceError.
+    """
+    artifact = Artifact.open(path)
+    device = Device.open(address)
+    try:
+        there = There(device, None)
+        choice = there.runtime(path, runtime)
+        session = there.open_file(path, runtime, SessionOptions(threads=threads))
+        return Model(artifact, _Leaving(session, device), f"{choice.name} on {device.name}")
+    except BaseException:
+        device.close()
+        raise
+
+
+@final
+class _Leaving:
+    """A session that leaves its device when it is closed."""
+
+    def __init__(self, session: Session, device: Device) -> None:
+        self._session, self._device = session, device
+        self.inputs: Sequence[TensorSpec] = session.inputs
+        self.outputs: Sequence[TensorSpec] = session.outputs
+
+    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        return self._session.run(feeds)
+
+    def placement(self) -> Placement:
+        return self._session.placement()
+
+    def close(self) -> None:
+        self._session.close()
+        self._device.close()
+
+
+_OPEN = "edgekit.load_cost:open_here"
