@@ -14,10 +14,12 @@ from typing import Any
 
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
-from edgekit.alternatives import explained
+from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
 from edgekit.datasets import FittedDataset, StreamedSamples, chunks_of, open_dataset, require_varied, too_few
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.devices.address import Address
+from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.place import reached
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
@@ -32,7 +34,8 @@ from edgekit.verification import Checked, Job, Verification
 class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
-    ``threads`` is for timing. ``checks`` False writes the files and measures nothing.
+    ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``device``: where the files are checked,
+    None here. ``resume``: what the device answered before it was lost is not asked again.
     """
 
     model: Path
@@ -48,6 +51,8 @@ class Request:
     labels: str | None = None
     threads: int = 1
     checks: bool = True
+    device: Address | None = None
+    resume: bool = False
 
 
 def convert(request: Request, progress: Progress) -> Report:
@@ -57,6 +62,7 @@ def convert(request: Request, progress: Progress) -> Report:
     """
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
+    _meet_device(request)
     with output_folder(request.out):
         made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
         report: Report = made.value
@@ -64,6 +70,25 @@ def convert(request: Request, progress: Progress) -> Report:
         with written_whole(request.out / "report.json") as part:
             part.write_text(report.to_json(), "utf-8")
     return report
+
+
+def _meet_device(request: Request) -> None:
+    """Raises before the work what checking on the device would raise after it."""
+    if request.device is None:
+        if request.resume:
+            raise UsageError("--resume goes on with checks on a device; give --device too")
+        return
+    if not request.checks:
+        raise UsageError("--device is where the files are checked; leave --no-checks out")
+    if not request.resume:
+        _journal(request).unlink(missing_ok=True)
+    with reached(request.device) as place:
+        for file_format in request.formats:
+            place.runtime(Path(f"any.{file_format}"))
+
+
+def _journal(request: Request) -> Path:
+    return request.out / "report.journal"
 
 
 def convert_here(request: Request, progress: Progress) -> Report:
@@ -176,6 +201,8 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if request.device is not None:
+        settings["device"] = request.device.name
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
     manifests = [outcome.artifact.manifest for outcome in outcomes if outcome.artifact]
@@ -240,12 +267,28 @@ def _checked(
             metric=request.metric,
             threads=request.threads,
             states=product.states,
+            device=request.device,
+            journal=_journal(request) if request.device else None,
         )
         try:
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
-            return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
+            hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
+            return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
+        if request.device is not None:
+            return _found_there(request, found, _merged(report, found))
         return explained(request, product, floats, Path(folder), _merged(report, found), progress)
+
+
+def _found_there(request: Request, found: Verification, report: Report) -> Report:
+    """The report of checks on a device; why a file is slower there than its float file can't be found out here."""
+    if not found.failures:
+        _journal(request).unlink(missing_ok=True)
+    slow = tuple(
+        f"{entry.name} is slower there than its float file; edgekit inspect --placement --device shows what its ops run on"
+        for entry in slower_than_float(report.entries)
+    )
+    return dataclasses.replace(report, notes=report.notes + slow)
 
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:

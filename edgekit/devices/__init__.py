@@ -9,6 +9,6 @@ board measures with the same code as this machine. `There` is a device as an `ed
 
 from edgekit.devices.address import Address
 from edgekit.devices.device import Device
-from edgekit.devices.there import There, load
+from edgekit.devices.there import There, opened_model
 
-__all__ = ["Address", "Device", "There", "load"]
+__all__ = ["Address", "Device", "There", "opened_model"]

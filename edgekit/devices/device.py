@@ -54,6 +54,10 @@ class Device:
         """Whether its time says nothing about a real board's."""
         return self.transport.emulated
 
+    def with_python(self, python: str) -> Device:
+        """The same device with another interpreter; only one of the two is to be closed."""
+        return Device(self.address, self.transport, self.folder, python)
+
     def send(self, path: Path) -> Path:
         """The place there of a model file, sent with its manifest unless it is there already."""
         artifact = Artifact.open(path)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 _PACKAGES = ("edgekit", "edgekit_runtimes")
 _LEFT_OUT = ("cli",)
-_OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 10)
 _SAME_DAY = (1980, 1, 1, 0, 0, 0)
 """Every entry's time, so that equal sources make an equal file."""
 
 _MAIN = f"""\
 import sys
-if sys.version_info < {_OLDEST_PYTHON}:
+if sys.version_info < {OLDEST_PYTHON}:
     found = "Python %d.%d" % sys.version_info[:2]
-    sys.exit("edgekit-runner: %s is too old; it needs {_OLDEST_PYTHON[0]}.{_OLDEST_PYTHON[1]} or newer" % found)
+    sys.exit("edgekit-runner: %s is too old; it needs {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer" % found)
 try:
     import numpy
 except ImportError as error:

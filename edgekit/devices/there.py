@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
-
-from numpy.typing import NDArray
+from typing import final
 
 from edgekit import isolation
-from edgekit.artifact import Artifact, TensorSpec
+from edgekit.artifact import Artifact
 from edgekit.conditions import Conditions
 from edgekit.devices.address import Address
 from edgekit.devices.device import Device
 from edgekit.errors import RuntimeUnavailableError
-from edgekit.inference import Model
+from edgekit.inference import Model, load
 from edgekit.journal import Journal
 from edgekit.load_cost import LoadRequest
 from edgekit.place import RuntimeChoice, RuntimeQuestion
-from edgekit.protocols import Feeds, Placement, Progress, Session, SessionOptions
+from edgekit.protocols import Progress, Session, SessionOptions
 
 
 @final
@@ -78,41 +76,24 @@ class There:
         return f"opening {path.name} on {self.name}"
 
 
-def load(path: Path, address: Address, *, threads: int = 1, runtime: str | None = None) -> Model:
-    """The file opened on a device, as `edgekit.load` opens it here; closing the model leaves the device.
+@contextmanager
+def opened_model(
+    path: Path, address: Address | None, *, threads: int = 1, runtime: str | None = None
+) -> Iterator[Model]:
+    """The file as `edgekit.load` opens it here, running on the device at that address; None is this machine.
 
     Raises as `edgekit.load`, and DeviceError.
     """
+    if address is None:
+        with load(path, threads=threads, runtime=runtime) as model:
+            yield model
+        return
     artifact = Artifact.open(path)
-    device = Device.open(address)
-    try:
-        there = There(device, None)
+    with There.reach(address) as there:
         choice = there.runtime(path, runtime)
         session = there.open_file(path, runtime, SessionOptions(threads=threads))
-        return Model(artifact, _Leaving(session, device), f"{choice.name} on {device.name}")
-    except BaseException:
-        device.close()
-        raise
-
-
-@final
-class _Leaving:
-    """A session that leaves its device when it is closed."""
-
-    def __init__(self, session: Session, device: Device) -> None:
-        self._session, self._device = session, device
-        self.inputs: Sequence[TensorSpec] = session.inputs
-        self.outputs: Sequence[TensorSpec] = session.outputs
-
-    def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
-        return self._session.run(feeds)
-
-    def placement(self) -> Placement:
-        return self._session.placement()
-
-    def close(self) -> None:
-        self._session.close()
-        self._device.close()
+        with Model(artifact, session, f"{choice.name} on {there.name}") as model:
+            yield model
 
 
 _OPEN = "edgekit.load_cost:open_here"
