@@ -26,16 +26,25 @@ class There:
 
     def __init__(self, device: Device, journal: Journal | None) -> None:
         self._device, self._journal = device, journal
+        self._opened: list[Session] = []
         self._runtimes: dict[tuple[str, str | None], RuntimeChoice] = {}
         self.name, self.emulated = device.name, device.emulated
 
     @staticmethod
     @contextmanager
     def reach(address: Address, journal: Path | None = None) -> Iterator[There]:
-        """Reach the device; left at the end of the block. Raises DeviceError, and UsageError for a file that is no journal."""
+        """Reach the device; left at the end of the block, its sessions closed.
+
+        Raises DeviceError, and UsageError for a file that is no journal.
+        """
         kept = Journal(journal) if journal else None
         with Device.open(address) as device:
-            yield There(device, kept)
+            there = There(device, kept)
+            try:
+                yield there
+            finally:
+                for session in there._opened:
+                    session.close()
 
     def runtime(self, path: Path, name: str | None = None) -> RuntimeChoice:
         question = RuntimeQuestion(Path(path.name), name)
@@ -58,6 +67,7 @@ class There:
     def open_file(self, path: Path, runtime: str | None, options: SessionOptions) -> Session:
         request = LoadRequest(self.send(path), self.runtime(path, runtime).name, options)
         session = isolation.open_session(_OPEN, request, stage=self._stage(path), host=self._device)
+        self._opened.append(session)
         return self._journal.session((self.name, _OPEN, request), session) if self._journal else session
 
     def run(

@@ -49,6 +49,7 @@ def main(channel_fd: int, lifeline_fd: int, folder: str, before_end: Callable[[]
     except (_TerminatedError, EOFError, OSError):
         code = 128 + signal.SIGTERM
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a parent that hangs up and asks to end must not disturb the end
         if orphaned.is_set():
             _end_group(folder)
         channel.close()
