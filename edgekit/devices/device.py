@@ -122,7 +122,10 @@ _IS_THERE = '[ "$(sha256sum < "$1" | cut -c 1-64)" = "$2" ] && touch "$1"'
 _PREPARE = f"""\
 folder="${{XDG_CACHE_HOME:-$HOME/.cache}}/edgekit"
 mkdir -p "$folder/models" "$folder/runners" && cd "$folder" && pwd || exit 1
-find models runners -type f '(' -mtime +30 -o -name '*.part' -mmin +60 ')' -exec rm -f '{{}}' + 2>/dev/null
+find models -type f -mtime +30 -exec rm -f '{{}}' + 2>/dev/null
+find runners -name '*.pyz' -mtime +30 -exec rm -f '{{}}' + 2>/dev/null
+find models runners -name '*.part' -mmin +60 -exec rm -f '{{}}' + 2>/dev/null
+for unpacked in runners/*/; do [ -f "${{unpacked%/}}.pyz" ] || rm -rf "$unpacked"; done
 [ ! -x {VENV}/bin/python ] || echo {VENV}
 """
 """Makes edgekit's folder, removes what nobody used for a month and what broken connections left, and tells of the venv."""

@@ -15,6 +15,7 @@ OLDEST_PYTHON = (3, 10)
 _SAME_DAY = (1980, 1, 1, 0, 0, 0)
 """Every entry's time, so that equal sources make an equal file."""
 
+# It unpacks itself beside itself, since Python keeps what it compiled of files, but not of what a zip holds.
 _MAIN = f"""\
 import sys
 if sys.version_info < {OLDEST_PYTHON}:
@@ -24,6 +25,18 @@ try:
     import numpy
 except ImportError as error:
     sys.exit("edgekit-runner: numpy can't be used: %s; edgekit devices setup installs it" % error)
+import os, shutil, zipfile
+folder = sys.argv[0][:-len(".pyz")]
+if not os.path.isdir(folder):
+    part = "%s.%d" % (folder, os.getpid())
+    try:
+        zipfile.ZipFile(sys.argv[0]).extractall(part)
+        os.rename(part, folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if not os.path.isdir(folder):
+            sys.exit("edgekit-runner: it can't unpack itself: %s; make room there" % error)
+sys.path[0] = folder
 from edgekit.isolation.stdio import serve
 serve(sys.argv[0])
 """
