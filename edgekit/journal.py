@@ -20,6 +20,9 @@ from edgekit.protocols import Feeds, Placement, Session
 
 Answer = TypeVar("Answer")
 
+_HEAD = b"edgekit journal 1\n"
+"""What the file begins with: no other file is ever cut."""
+
 
 class Journal:
     """Answers by question. ``path``: made with the first answer; what is there already is read.
@@ -44,6 +47,8 @@ class Journal:
             return kept
         answer = find_out()
         with self._path.open("ab") as stream:
+            if stream.tell() == 0:
+                stream.write(_HEAD)
             self._offsets[digest] = stream.tell()
             stream.write(pack((digest, answer)))
         return answer
@@ -59,7 +64,9 @@ class Journal:
 
     def _read(self) -> None:
         with self._path.open("r+b") as stream:
-            whole = 0
+            if stream.read(len(_HEAD)) not in (_HEAD, b""):
+                raise UsageError(f"{self._path} is no journal of an interrupted run; name another file")
+            whole = stream.tell()
             try:
                 while True:
                     digest, _ = unpack(stream)
@@ -67,8 +74,6 @@ class Journal:
                     whole = stream.tell()
             except EOFError:
                 stream.truncate(whole)
-            except (ValueError, TypeError, MemoryError, OverflowError) as error:
-                raise UsageError(f"{self._path} is no journal of an interrupted run; name another file") from error
 
     def _at(self, offset: int) -> Any:
         with self._path.open("rb") as stream:

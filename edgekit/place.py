@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from edgekit import isolation
 from edgekit.conditions import Conditions, read_conditions
+from edgekit.errors import RuntimeUnavailableError
 from edgekit.inference import find_runtime
 from edgekit.protocols import Progress, Session, SessionOptions
 
@@ -92,8 +93,12 @@ class RuntimeQuestion:
 
 
 def runtime_here(question: RuntimeQuestion, progress: Progress) -> RuntimeChoice:
-    """What a device is asked."""
-    return Here().runtime(question.file, question.runtime)
+    """What a device is asked. Raises RuntimeUnavailableError also for a runtime that was named and can't be used."""
+    found = find_runtime(question.file, question.runtime)
+    availability = found.probe()
+    if not availability.available:
+        raise RuntimeUnavailableError(f"{found.name} can't be used: {availability.reason}")
+    return RuntimeChoice(found.name, availability.version)
 
 
 def conditions_here(request: None, progress: Progress) -> Conditions:
