@@ -15,7 +15,15 @@ from onnx import TensorProto, helper
 
 from edgekit.devices import Address, Device
 
-RUNS_MODELS = ("numpy*", "onnxruntime", "ai_edge_litert", "flatbuffers", "google", "packaging", "typing_extensions*")
+RUNS_MODELS = (
+    "numpy*",
+    "onnxruntime*",
+    "ai_edge_litert*",
+    "flatbuffers*",
+    "google",
+    "packaging*",
+    "typing_extensions*",
+)
 """What a board has: packages of this interpreter, by their names in site-packages."""
 
 
@@ -42,7 +50,7 @@ def board_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     own = Path(sysconfig.get_path("purelib"))
     theirs = next(folder.glob("lib/python*/site-packages"))
     for pattern in RUNS_MODELS:
-        for package in (*own.glob(pattern), *own.glob(f"{pattern.lower()}-*.dist-info")):
+        for package in own.glob(pattern):
             (theirs / package.name).symlink_to(package)
     return python
 
