@@ -1,0 +1,116 @@
+"""Fourteen networks of seven architectures, from Keras and PyTorch, in every format and precision, beside the peers.
+
+EDGEKIT_DATA=<folder> python scripts/bench/architectures.py [--architecture lstm] [--framework keras] [--untrained] [--no-peers]
+
+Each is trained briefly on real data; a figure is the signal to noise ratio, in dB, between a file's outputs and those of the
+framework that the network was made in, on samples that it was neither trained nor calibrated on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from architecture_cells import FORMATS, PEERS, Cell, cells
+from architecture_data import CALIBRATE, EVALUATE
+from architecture_training import FRAMEWORKS, TASKS, trained
+from models import WORK
+from results import Figure, Result, load_average, publish
+
+FLOAT_LIMIT, INT8_LIMIT, TRANSFORMER_LIMIT = 110.0, 36.0, 34.0
+TRANSFORMERS = ("encoder", "decoder")
+OWN = ("float32", "float16", "int8-dynamic", "int8")
+EVEN = 0.05
+"""Decibels by which two figures may differ and count as equal: less than what another seed does to them."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architecture", action="append", choices=tuple(TASKS), help="Only this one. Repeatable.")
+    parser.add_argument("--framework", action="append", choices=tuple(FRAMEWORKS), help="Only this one. Repeatable.")
+    parser.add_argument("--untrained", action="store_true", help="Weights as a network begins with them.")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="Leave the other quantizers out.")
+    options = parser.parse_args()
+    load, found = load_average(), []
+    for architecture in options.architecture or TASKS:
+        for framework in options.framework or FRAMEWORKS:
+            model = trained(architecture, framework, options.untrained)
+            folder = WORK / "architectures" / "files" / framework
+            for cell in cells(architecture, framework, model, folder, options.peers):
+                found.append(cell)
+                print(_line(cell), file=sys.stderr, flush=True)
+    print(table(found))
+    whole = not (options.architecture or options.framework)
+    name = "architectures_untrained" if options.untrained else "architectures"
+    return publish(_result(found, name if whole else f"{name}_selected"), load)
+
+
+def table(found: Sequence[Cell]) -> str:
+    """One line a network and format; the peers' best in the last column."""
+    heads = ("network", "from", "to", *OWN, "best peer")
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for key in dict.fromkeys((cell.architecture, cell.framework, cell.file_format) for cell in found):
+        own = {cell.maker: cell for cell in _of(found, key)}
+        peer = best_peer(found, key)
+        shown = [_shown(own.get(maker)) for maker in OWN]
+        lines.append("| " + " | ".join((*key, *shown, "" if peer is None else f"{peer:.1f}")) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def best_peer(found: Iterable[Cell], key: tuple[str, str, str]) -> float | None:
+    """The highest of the peers' figures for a network and format; None without peers, or where all failed."""
+    figures = [cell.db for cell in _of(found, key) if cell.maker in PEERS[key[2]] and cell.db is not None]
+    return max(figures, default=None)
+
+
+def limit(cell: Cell) -> float | None:
+    """What a file has to reach, or None for precisions that are told alone."""
+    if cell.maker == "float32":
+        return FLOAT_LIMIT
+    if cell.maker == "int8":
+        return TRANSFORMER_LIMIT if cell.architecture in TRANSFORMERS else INT8_LIMIT
+    return None
+
+
+def _result(found: Sequence[Cell], name: str) -> Result:
+    own = [cell for cell in found if cell.maker in OWN]
+    failures = [f"{_name(cell)} failed: {cell.failure}" for cell in found if cell.db is None]
+    broken = Figure("cells without a file", sum(cell.db is None for cell in own), limit=0)
+    return Result(
+        name=name,
+        title="Architectures, frameworks, formats, precisions",
+        figures=[broken, *(figure for cell in own if cell.db is not None for figure in _figures(cell, found))],
+        samples=f"{CALIBRATE} to calibrate, {EVALUATE} others to evaluate",
+        notes=failures,
+    )
+
+
+def _figures(cell: Cell, found: Sequence[Cell]) -> Iterator[Figure]:
+    assert cell.db is not None
+    yield Figure(_name(cell), cell.db, "dB", limit=limit(cell), at_least=True)
+    peer = best_peer(found, (cell.architecture, cell.framework, cell.file_format)) if cell.maker == "int8" else None
+    if peer is not None:
+        yield Figure(f"{_name(cell)}, over the best peer", cell.db - peer, "dB", -EVEN, True, f"{peer:.1f} dB")
+
+
+def _of(found: Iterable[Cell], key: tuple[str, str, str]) -> list[Cell]:
+    return [cell for cell in found if (cell.architecture, cell.framework, cell.file_format) == key]
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return "**failed**" if cell.db is None else f"{cell.db:.1f}"
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.architecture}, {cell.framework}, {cell.maker} {cell.file_format}"
+
+
+def _line(cell: Cell) -> str:
+    return f"{_name(cell)}: {cell.failure if cell.db is None else f'{cell.db:.1f} dB'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
