@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from architecture_data import CHARACTERS, LETTERS, NOISE, TOKENS, VOCABULARY
 from numpy.typing import NDArray
 
@@ -113,7 +114,7 @@ def _transformer(causal: bool) -> Callable[[int], Any]:
         from keras import layers, ops
 
         x = _input(length, dtype="int32")
-        places = layers.Embedding(length, 64)(ops.arange(length))
+        places = layers.Embedding(length, 64)(ops.add(ops.multiply(x, 0), np.arange(length, dtype=np.int32)))
         stream = layers.Embedding(tokens, 64, mask_zero=not causal)(x) + places
         for _ in range(2):
             attention = layers.MultiHeadAttention(4, 16)
