@@ -25,7 +25,10 @@ from edgekit.recipe import Precision, Recipe
 from edgekit.target import load_target
 
 FORMATS = ("tflite", "onnx")
-PEERS = {"tflite": ("litert-quantizer", "litert-quantizer-minmax"), "onnx": ("onnxruntime-minmax", "onnxruntime-minmax-signed")}
+PEERS = {
+    "tflite": ("litert-quantizer", "litert-quantizer-minmax"),
+    "onnx": ("onnxruntime-minmax", "onnxruntime-minmax-signed"),
+}
 """Who makes an int8 file of a float one of that format; the best of them counts."""
 
 
@@ -99,5 +102,5 @@ def decibels(path: Path, samples: NDArray[Any], expected: Sequence[NDArray[np.fl
     meter = AgreementMeter()
     with edgekit.load(path) as model:
         found = model.run({model.inputs[0].name: samples})
-        meter.update({name: array for name, array in zip(found, expected, strict=True)}, found)
+        meter.update(dict(zip(found, expected, strict=True)), found)
     return meter.result().sqnr_db

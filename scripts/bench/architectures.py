@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from architecture_cells import FORMATS, PEERS, Cell, cells
+from architecture_cells import PEERS, Cell, cells
 from architecture_data import CALIBRATE, EVALUATE
 from architecture_training import FRAMEWORKS, TASKS, trained
 from models import WORK

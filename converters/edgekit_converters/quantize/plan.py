@@ -26,8 +26,6 @@ from edgekit_converters.quantize.weights import (
 )
 from edgekit_converters.rules import RECURRENT, RULES
 
-_INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
-
 
 def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mapping[str, Range]) -> QuantPlan:
     """Numbers for everything ``scheme`` decided: encodings from ``ranges``, integers by nearest rounding.
@@ -63,7 +61,9 @@ def _constants(
             yield from quantized_product(node, float(found.uses[Use(name_of(node), 0)].scale))
         elif execution is Execution.WEIGHT_ONLY and is_table(node):
             yield quantized_table(node)
-        elif execution in _INT8_WEIGHTS and precision is Precision.INT8_DYNAMIC:
+        elif execution is Execution.DYNAMIC or (
+            execution is Execution.WEIGHT_ONLY and precision is Precision.INT8_DYNAMIC
+        ):
             yield quantized_weight(node, None)
 
 

@@ -14,6 +14,7 @@ import onnx_ir as ir
 from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.lonely import lonely_products
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
@@ -58,6 +59,9 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
     _detach_lonely(nodes, planned, fusions)
+    if recipe.io is IoType.FLOAT32 and not target.integer_only:
+        islands = _islands(nodes, planned, {fusion.activation: producer for producer, fusion in fusions.items()})
+        planned |= dict(lonely_products(nodes, islands, fusions))
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
