@@ -96,9 +96,9 @@ def _discriminator(width: int) -> Any:
     return keras.Sequential(
         [
             _input(8, 8, 1),
-            layers.Conv2D(16, 3, 2, "same"),
-            layers.LeakyReLU(negative_slope=0.2),
             layers.Conv2D(32, 3, 2, "same"),
+            layers.LeakyReLU(negative_slope=0.2),
+            layers.Conv2D(64, 3, 2, "same"),
             layers.LeakyReLU(negative_slope=0.2),
             layers.Flatten(),
             layers.Dense(1),

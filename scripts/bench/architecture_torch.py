@@ -100,12 +100,12 @@ def _discriminator(width: int) -> Any:
     from torch import nn
 
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, 2, padding=1),
+        nn.Conv2d(1, 32, 3, 2, padding=1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(16, 32, 3, 2, padding=1),
+        nn.Conv2d(32, 64, 3, 2, padding=1),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Linear(128, 1),
+        nn.Linear(256, 1),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ FRAMEWORKS: Mapping[str, str] = {"keras": "architecture_keras", "pytorch": "arch
 """Name to the module that builds, applies and saves its networks."""
 
 BATCH = 64
-RATE = 3e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,15 @@ class Task:
     data: str
     goal: str
     steps: int
+    rate: float = 3e-3
 
 
 TASKS: Mapping[str, Task] = {
     "feed-forward": Task("connections", "class", 400),
     "cnn": Task("pictures", "class", 300),
-    **dict.fromkeys(("rnn", "lstm", "gru"), Task("spectrograms", "class", 250)),
-    **dict.fromkeys(("rnn-stacked", "lstm-stacked", "gru-stacked"), Task("spectrograms", "class", 200)),
+    **dict.fromkeys(("lstm", "gru"), Task("spectrograms", "class", 250)),
+    **dict.fromkeys(("lstm-stacked", "gru-stacked"), Task("spectrograms", "class", 200)),
+    **dict.fromkeys(("rnn", "rnn-stacked"), Task("spectrograms", "class", 300, 1e-3)),
     "generator": Task("noise", "play", 400),
     "discriminator": Task("digits", "play", 400),
     "encoder": Task("reviews", "class", 300),
@@ -78,7 +79,7 @@ def _make(architecture: str, framework: str, folder: Path, name: str, steps: int
     if task.goal == "play":
         _play(kind, architecture, network, steps)
     else:
-        _fit(kind, network, x, data.y, task.goal, steps)
+        _fit(kind, network, x, data.y, replace(task, steps=steps))
     _keep(kind, network, data, folder, name)
 
 
@@ -95,14 +96,14 @@ def _keep(kind: Any, network: Any, data: Samples, folder: Path, name: str) -> No
     np.savez(folder / f"{name}.evaluate.npz", evaluate=evaluate, **named)
 
 
-def _fit(kind: Any, network: Any, x: NDArray[Any], y: NDArray[np.int64], goal: str, steps: int) -> None:
+def _fit(kind: Any, network: Any, x: NDArray[Any], y: NDArray[np.int64], task: Task) -> None:
     import torch
 
-    optimizer = torch.optim.Adam(network.parameters(), RATE)
+    optimizer = torch.optim.Adam(network.parameters(), task.rate)
     inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
-    for _ in range(steps):
+    for _ in range(task.steps):
         chosen = torch.randint(len(x), (BATCH,))
-        loss = LOSSES[goal](kind, network, inputs[chosen], labels[chosen])
+        loss = LOSSES[task.goal](kind, network, inputs[chosen], labels[chosen])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
