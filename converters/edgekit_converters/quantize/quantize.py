@@ -92,7 +92,7 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC, Execution.WEIGHT_ONLY) and planned.reason
     )
 
 
