@@ -29,12 +29,13 @@ PEERS = {
     "tflite": ("litert-quantizer", "litert-quantizer-minmax"),
     "onnx": ("onnxruntime-minmax", "onnxruntime-minmax-signed"),
 }
-"""Who makes an int8 file of a float one of that format; the best of them counts."""
+"""Who makes a static int8 file of a float one of that format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One file. ``db``: signal to quantization noise over all outputs; None where ``failure`` says why there is no file."""
+    """One file. ``db``: signal to quantization noise over all outputs; None where ``failure`` says why there is no file.
+    ``size``: bytes, 0 without a file."""
 
     architecture: str
     framework: str
@@ -42,6 +43,7 @@ class Cell:
     maker: str
     db: float | None
     failure: str = ""
+    size: int = 0
 
 
 def cells(architecture: str, framework: str, model: Trained, folder: Path, peers: bool) -> Iterator[Cell]:
@@ -93,7 +95,7 @@ def _cell(
         except (EdgekitError, RuntimeError, ValueError) as error:
             failure = str(error)
         else:
-            return Cell(architecture, framework, file_format, maker, db)
+            return Cell(architecture, framework, file_format, maker, db, size=path.stat().st_size)
     return Cell(architecture, framework, file_format, maker, None, " ".join(failure.split())[:200])
 
 

@@ -1,6 +1,6 @@
 """Fourteen networks of seven architectures, from Keras and PyTorch, in every format and precision, beside the peers.
 
-EDGEKIT_DATA=<folder> python scripts/bench/architectures.py [--architecture lstm] [--framework keras] [--untrained] [--no-peers]
+EDGEKIT_DATA=<folder> python scripts/bench/architectures.py [--architecture lstm] [--framework keras] [--untrained] [--resume]
 
 Each is trained briefly on real data; a figure is the signal to noise ratio, in dB, between a file's outputs and those of the
 framework that the network was made in, on samples that it was neither trained nor calibrated on.
@@ -9,6 +9,8 @@ framework that the network was made in, on samples that it was neither trained n
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -31,19 +33,33 @@ def main() -> int:
     parser.add_argument("--framework", action="append", choices=tuple(FRAMEWORKS), help="Only this one. Repeatable.")
     parser.add_argument("--untrained", action="store_true", help="Weights as a network begins with them.")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="Leave the other quantizers out.")
+    parser.add_argument(
+        "--resume", action="store_true", help="Keep the figures of networks that a run before finished."
+    )
     options = parser.parse_args()
     load, found = load_average(), []
     for architecture in options.architecture or TASKS:
         for framework in options.framework or FRAMEWORKS:
-            model = trained(architecture, framework, options.untrained)
-            folder = WORK / "architectures" / "files" / framework
-            for cell in cells(architecture, framework, model, folder, options.peers):
-                found.append(cell)
-                print(_line(cell), file=sys.stderr, flush=True)
+            found += _measured(architecture, framework, options)
     print(table(found))
     whole = not (options.architecture or options.framework)
     name = "architectures_untrained" if options.untrained else "architectures"
     return publish(_result(found, name if whole else f"{name}_selected"), load)
+
+
+def _measured(architecture: str, framework: str, options: argparse.Namespace) -> list[Cell]:
+    """The cells of one network, which are also kept as JSON."""
+    model = trained(architecture, framework, options.untrained)
+    folder = WORK / "architectures" / "files" / framework
+    kept = folder / f"{model.path.stem}.cells.json"
+    if options.resume and kept.exists():
+        return [Cell(**known) for known in json.loads(kept.read_text("utf-8"))]
+    found = []
+    for cell in cells(architecture, framework, model, folder, options.peers):
+        found.append(cell)
+        print(_line(cell), file=sys.stderr, flush=True)
+    kept.write_text(json.dumps([dataclasses.asdict(cell) for cell in found]), "utf-8")
+    return found
 
 
 def table(found: Sequence[Cell]) -> str:
