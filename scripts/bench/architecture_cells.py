@@ -25,10 +25,7 @@ from edgekit.recipe import Precision, Recipe
 from edgekit.target import load_target
 
 FORMATS = ("tflite", "onnx")
-PEERS = {
-    "tflite": ("litert-quantizer", "litert-quantizer-minmax"),
-    "onnx": ("onnxruntime-minmax", "onnxruntime-minmax-signed"),
-}
+PEERS = {"tflite": "litert-quantizer-minmax", "onnx": "onnxruntime-minmax"}
 """Who makes a static int8 file of a float one of that format."""
 
 
@@ -46,8 +43,8 @@ class Cell:
     size: int = 0
 
 
-def cells(architecture: str, framework: str, model: Trained, folder: Path, peers: bool) -> Iterator[Cell]:
-    """Of every precision and format, as `edgekit convert` makes them; with ``peers`` theirs from the float files."""
+def own_cells(architecture: str, framework: str, model: Trained, folder: Path) -> Iterator[Cell]:
+    """Of every precision and format, written into ``folder`` as `edgekit convert` does it."""
     folder.mkdir(parents=True, exist_ok=True)
     source = find_source(model.path)
     try:
@@ -59,10 +56,13 @@ def cells(architecture: str, framework: str, model: Trained, folder: Path, peers
         for file_format, failure in _converted(hub, model, precision, folder).items():
             path = artifact_path(folder, model.path.stem, precision, file_format)
             yield _cell(architecture, framework, file_format, precision.value, path, model, failure)
-    for file_format, names in PEERS.items() if peers else ():
-        for name in names:
-            path, failure = _made_by_peer(name, file_format, model, folder)
-            yield _cell(architecture, framework, file_format, name, path, model, failure)
+
+
+def peer_cells(architecture: str, framework: str, model: Trained, folder: Path) -> Iterator[Cell]:
+    """What `PEERS` make of the float files that `own_cells` left in ``folder``."""
+    for file_format, name in PEERS.items():
+        path, failure = _made_by_peer(name, file_format, model, folder)
+        yield _cell(architecture, framework, file_format, name, path, model, failure)
 
 
 def _converted(hub: Any, model: Trained, precision: Precision, folder: Path) -> Mapping[str, str]:

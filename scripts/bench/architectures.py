@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from architecture_cells import PEERS, Cell, cells
+from architecture_cells import PEERS, Cell, own_cells, peer_cells
 from architecture_data import CALIBRATE, EVALUATE
 from architecture_training import FRAMEWORKS, TASKS, trained
 from models import WORK
@@ -23,6 +23,8 @@ from results import Figure, Result, load_average, publish
 FLOAT_LIMIT, INT8_LIMIT, TRANSFORMER_LIMIT = 110.0, 36.0, 34.0
 TRANSFORMERS = ("encoder", "decoder")
 OWN = ("float32", "float16", "int8-dynamic", "int8")
+FLOAT_SHARE = 0.7
+"""Of the float file's size, from which a peer's file counts as one that stayed float."""
 EVEN = 0.05
 """Decibels by which two figures may differ and count as equal: less than what another seed does to them."""
 
@@ -51,33 +53,43 @@ def _measured(architecture: str, framework: str, options: argparse.Namespace) ->
     """The cells of one network, which are also kept as JSON."""
     model = trained(architecture, framework, options.untrained)
     folder = WORK / "architectures" / "files" / framework
-    kept = folder / f"{model.path.stem}.cells.json"
-    if options.resume and kept.exists():
-        return [Cell(**known) for known in json.loads(kept.read_text("utf-8"))]
-    found = []
-    for cell in cells(architecture, framework, model, folder, options.peers):
-        found.append(cell)
-        print(_line(cell), file=sys.stderr, flush=True)
-    kept.write_text(json.dumps([dataclasses.asdict(cell) for cell in found]), "utf-8")
+    found: list[Cell] = []
+    for kind, measure in (("own", own_cells), ("peers", peer_cells)) if options.peers else (("own", own_cells),):
+        kept = folder / f"{model.path.stem}.{kind}.json"
+        if not (options.resume and kept.exists()):
+            made = [_told(cell) for cell in measure(architecture, framework, model, folder)]
+            kept.write_text(json.dumps([dataclasses.asdict(cell) for cell in made]), "utf-8")
+        found += [Cell(**known) for known in json.loads(kept.read_text("utf-8"))]
     return found
 
 
+def _told(cell: Cell) -> Cell:
+    print(f"{_name(cell)}: {cell.failure if cell.db is None else f'{cell.db:.1f} dB'}", file=sys.stderr, flush=True)
+    return cell
+
+
 def table(found: Sequence[Cell]) -> str:
-    """One line a network and format; the peers' best in the last column."""
-    heads = ("network", "from", "to", *OWN, "best peer")
+    """One line a network and format; the format's peer in the last column."""
+    heads = ("network", "from", "to", *OWN, "peer's int8")
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for key in dict.fromkeys((cell.architecture, cell.framework, cell.file_format) for cell in found):
         own = {cell.maker: cell for cell in _of(found, key)}
-        peer = best_peer(found, key)
+        peer = peer_of(found, key)
         shown = [_shown(own.get(maker)) for maker in OWN]
-        lines.append("| " + " | ".join((*key, *shown, "" if peer is None else f"{peer:.1f}")) + " |")
+        lines.append("| " + " | ".join((*key, *shown, _peer_shown(peer, found))) + " |")
     return "\n".join(lines) + "\n"
 
 
-def best_peer(found: Iterable[Cell], key: tuple[str, str, str]) -> float | None:
-    """The highest of the peers' figures for a network and format; None without peers, or where all failed."""
-    figures = [cell.db for cell in _of(found, key) if cell.maker in PEERS[key[2]] and cell.db is not None]
-    return max(figures, default=None)
+def peer_of(found: Iterable[Cell], key: tuple[str, str, str]) -> Cell | None:
+    """The peer's file of a network and format; None without peers, or where it made none."""
+    return next((cell for cell in _of(found, key) if cell.maker == PEERS[key[2]] and cell.db is not None), None)
+
+
+def stayed_float(peer: Cell, found: Iterable[Cell]) -> bool:
+    """Whether a peer's file is nearly as large as the float one: what it did not quantize lost nothing."""
+    key = (peer.architecture, peer.framework, peer.file_format)
+    whole = next((cell.size for cell in _of(found, key) if cell.maker == "float32"), 0)
+    return peer.size > FLOAT_SHARE * whole
 
 
 def limit(cell: Cell) -> float | None:
@@ -105,9 +117,12 @@ def _result(found: Sequence[Cell], name: str) -> Result:
 def _figures(cell: Cell, found: Sequence[Cell]) -> Iterator[Figure]:
     assert cell.db is not None
     yield Figure(_name(cell), cell.db, "dB", limit=limit(cell), at_least=True)
-    peer = best_peer(found, (cell.architecture, cell.framework, cell.file_format)) if cell.maker == "int8" else None
-    if peer is not None:
-        yield Figure(f"{_name(cell)}, over the best peer", cell.db - peer, "dB", -EVEN, True, f"{peer:.1f} dB")
+    peer = peer_of(found, (cell.architecture, cell.framework, cell.file_format)) if cell.maker == "int8" else None
+    if peer is not None and peer.db is not None:
+        wanted = None if stayed_float(peer, found) else -EVEN
+        yield Figure(
+            f"{_name(cell)}, over {peer.maker}", cell.db - peer.db, "dB", wanted, True, _peer_shown(peer, found)
+        )
 
 
 def _of(found: Iterable[Cell], key: tuple[str, str, str]) -> list[Cell]:
@@ -120,12 +135,14 @@ def _shown(cell: Cell | None) -> str:
     return "**failed**" if cell.db is None else f"{cell.db:.1f}"
 
 
+def _peer_shown(peer: Cell | None, found: Sequence[Cell]) -> str:
+    if peer is None:
+        return ""
+    return f"{_shown(peer)} (stayed float)" if stayed_float(peer, found) else _shown(peer)
+
+
 def _name(cell: Cell) -> str:
     return f"{cell.architecture}, {cell.framework}, {cell.maker} {cell.file_format}"
-
-
-def _line(cell: Cell) -> str:
-    return f"{_name(cell)}: {cell.failure if cell.db is None else f'{cell.db:.1f} dB'}"
 
 
 if __name__ == "__main__":
