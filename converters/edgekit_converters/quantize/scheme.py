@@ -16,6 +16,7 @@ from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.lonely import lonely_products
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.recurrences import unrolled_recurrences
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
 
@@ -55,6 +56,8 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     if not target.integer_only and works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
+    elif not target.integer_only:
+        planned |= dict(unrolled_recurrences(nodes, planned, _reached, _readers, _makers))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
