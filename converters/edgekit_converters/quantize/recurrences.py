@@ -16,7 +16,7 @@ _PRODUCTS = ("Gemm", "MatMul")
 _STOPS = ("Conv", "ConvTranspose")
 _FEWEST_STEPS = 3
 
-Step = Callable[[ir.Node], Iterable[ir.Node]]
+Step = Callable[[ir.Node], Iterator[ir.Node]]
 Reached = Callable[[ir.Node, Step], set[ir.Node]]
 
 
