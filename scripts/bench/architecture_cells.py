@@ -32,7 +32,7 @@ PEERS = {"tflite": "litert-quantizer-minmax", "onnx": "onnxruntime-minmax"}
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One file. ``db``: signal to quantization noise over all outputs; None where ``failure`` says why there is no file.
-    ``size``: bytes, 0 without a file."""
+    ``stays_float``: its recurrent layers are float ones."""
 
     architecture: str
     framework: str
@@ -40,7 +40,7 @@ class Cell:
     maker: str
     db: float | None
     failure: str = ""
-    size: int = 0
+    stays_float: bool = False
 
 
 def own_cells(architecture: str, framework: str, model: Trained, folder: Path) -> Iterator[Cell]:
@@ -95,8 +95,19 @@ def _cell(
         except (EdgekitError, RuntimeError, ValueError) as error:
             failure = str(error)
         else:
-            return Cell(architecture, framework, file_format, maker, db, size=path.stat().st_size)
+            return Cell(architecture, framework, file_format, maker, db, stays_float=_stays_float(path))
     return Cell(architecture, framework, file_format, maker, None, " ".join(failure.split())[:200])
+
+
+def _stays_float(path: Path) -> bool:
+    """Whether an ONNX file holds recurrent layers that read float weights: ONNX Runtime's static quantizer leaves them so."""
+    import onnx
+
+    if path.suffix != ".onnx":
+        return False
+    graph = onnx.load(path).graph
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    return any(node.op_type in ("RNN", "LSTM", "GRU") and node.input[1] in floats for node in graph.node)
 
 
 def decibels(path: Path, samples: NDArray[Any], expected: Sequence[NDArray[np.float32]]) -> float:

@@ -23,8 +23,6 @@ from results import Figure, Result, load_average, publish
 FLOAT_LIMIT, INT8_LIMIT, TRANSFORMER_LIMIT = 110.0, 36.0, 34.0
 TRANSFORMERS = ("encoder", "decoder")
 OWN = ("float32", "float16", "int8-dynamic", "int8")
-FLOAT_SHARE = 0.7
-"""Of the float file's size, from which a peer's file counts as one that stayed float."""
 EVEN = 0.05
 """Decibels by which two figures may differ and count as equal: less than what another seed does to them."""
 
@@ -76,20 +74,13 @@ def table(found: Sequence[Cell]) -> str:
         own = {cell.maker: cell for cell in _of(found, key)}
         peer = peer_of(found, key)
         shown = [_shown(own.get(maker)) for maker in OWN]
-        lines.append("| " + " | ".join((*key, *shown, _peer_shown(peer, found))) + " |")
+        lines.append("| " + " | ".join((*key, *shown, _peer_shown(peer))) + " |")
     return "\n".join(lines) + "\n"
 
 
 def peer_of(found: Iterable[Cell], key: tuple[str, str, str]) -> Cell | None:
     """The peer's file of a network and format; None without peers, or where it made none."""
     return next((cell for cell in _of(found, key) if cell.maker == PEERS[key[2]] and cell.db is not None), None)
-
-
-def stayed_float(peer: Cell, found: Iterable[Cell]) -> bool:
-    """Whether a peer's file is nearly as large as the float one: what it did not quantize lost nothing."""
-    key = (peer.architecture, peer.framework, peer.file_format)
-    whole = next((cell.size for cell in _of(found, key) if cell.maker == "float32"), 0)
-    return peer.size > FLOAT_SHARE * whole
 
 
 def limit(cell: Cell) -> float | None:
@@ -119,10 +110,8 @@ def _figures(cell: Cell, found: Sequence[Cell]) -> Iterator[Figure]:
     yield Figure(_name(cell), cell.db, "dB", limit=limit(cell), at_least=True)
     peer = peer_of(found, (cell.architecture, cell.framework, cell.file_format)) if cell.maker == "int8" else None
     if peer is not None and peer.db is not None:
-        wanted = None if stayed_float(peer, found) else -EVEN
-        yield Figure(
-            f"{_name(cell)}, over {peer.maker}", cell.db - peer.db, "dB", wanted, True, _peer_shown(peer, found)
-        )
+        wanted = None if peer.stays_float else -EVEN
+        yield Figure(f"{_name(cell)}, over {peer.maker}", cell.db - peer.db, "dB", wanted, True, _peer_shown(peer))
 
 
 def _of(found: Iterable[Cell], key: tuple[str, str, str]) -> list[Cell]:
@@ -135,10 +124,10 @@ def _shown(cell: Cell | None) -> str:
     return "**failed**" if cell.db is None else f"{cell.db:.1f}"
 
 
-def _peer_shown(peer: Cell | None, found: Sequence[Cell]) -> str:
+def _peer_shown(peer: Cell | None) -> str:
     if peer is None:
         return ""
-    return f"{_shown(peer)} (stayed float)" if stayed_float(peer, found) else _shown(peer)
+    return f"{_shown(peer)} (layer left float)" if peer.stays_float else _shown(peer)
 
 
 def _name(cell: Cell) -> str:
