@@ -27,6 +27,7 @@ from edgekit_converters.quantize.weights import (
 from edgekit_converters.rules import RECURRENT, RULES
 
 _INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
+_INT8 = (Precision.INT8, Precision.INT8_DYNAMIC)
 
 
 def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mapping[str, Range]) -> QuantPlan:
@@ -44,7 +45,7 @@ def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mappi
         precision=recipe.precision,
         values=found.values,
         uses=uses,
-        constants=dict(_constants(hub, scheme, replace(found, uses=uses), recipe.precision, symmetric)),
+        constants=dict(_constants(hub, scheme, replace(found, uses=uses), recipe, symmetric)),
         fusions=fusions,
         nodes=scheme.nodes,
         float_ends=frozenset() if target.integer_only else _states(hub),
@@ -57,19 +58,20 @@ def _states(hub: Hub) -> frozenset[str]:
 
 
 def _constants(
-    hub: Hub, scheme: Scheme, found: Encodings, precision: Precision, symmetric: bool
+    hub: Hub, scheme: Scheme, found: Encodings, recipe: Recipe, symmetric: bool
 ) -> Iterator[tuple[Use, QuantizedConstant]]:
     for node in hub.model.graph:
         execution = scheme.nodes[name_of(node)].execution
+        stores_int8 = execution in _INT8_WEIGHTS and recipe.precision_of(name_of(node)) in _INT8
         if execution is Execution.INTEGER:
             yield from _integer_constants(node, scheme, found, symmetric)
-        elif node.op_type in RECURRENT and execution is Execution.DYNAMIC:
+        elif node.op_type in RECURRENT and stores_int8:
             yield from recurrent_weights(node)
         elif execution is Execution.PRODUCT:
             yield from quantized_product(node, float(found.uses[Use(name_of(node), 0)].scale))
         elif execution is Execution.WEIGHT_ONLY and is_table(node):
             yield quantized_table(node)
-        elif execution in _INT8_WEIGHTS and precision is Precision.INT8_DYNAMIC:
+        elif stores_int8:
             yield quantized_weight(node, None)
 
 

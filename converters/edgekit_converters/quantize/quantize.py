@@ -12,6 +12,7 @@ from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.integer_forms import integer_forms
+from edgekit_converters.quantize.headroom import with_headroom
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
@@ -63,11 +64,13 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
         decided = scheme(hub, recipe, target)
     observers = observers_for(hub, decided, recipe)
     ranges = calibrate(hub, observers, samples, progress)
-    planned = plan(hub, recipe, target, decided, ranges)
-    if recipe.effort is not Effort.PLAIN:
+    if recipe.effort is Effort.PLAIN:
+        planned = plan(hub, recipe, target, decided, ranges)
+    else:
         from edgekit_converters.quantize.correct import correct_biases
         from edgekit_converters.quantize.correct_products import correct_products
 
+        planned = plan(hub, recipe, target, decided, with_headroom(hub, ranges))
         planned = correct_products(hub, correct_biases(hub, planned, samples, progress), samples, progress)
     return Quantized(hub, planned, kept_float(hub, decided), ranges.summary())
 
@@ -89,7 +92,7 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC, Execution.WEIGHT_ONLY) and planned.reason
     )
 
 

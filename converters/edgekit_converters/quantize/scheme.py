@@ -15,7 +15,9 @@ from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.undecided import undecided_reason
+from edgekit_converters.quantize.lonely import lonely_products
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.recurrences import unrolled_recurrences
 from edgekit_converters.quantize.spectra import keep_spectra_float
 from edgekit_converters.quantize.tokens import float_stream, is_small_layer, is_table, products, works_on_tokens
 from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
@@ -56,6 +58,8 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     if not target.integer_only and works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
+    elif not target.integer_only:
+        planned |= dict(unrolled_recurrences(nodes, planned, _reached, _readers, _makers))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
@@ -63,6 +67,9 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
         {name_of(node) for node in nodes if is_small_layer(node)} if _flows_in_float(nodes, recipe, target) else set()
     )
     _detach_lonely(nodes, planned, fusions, unpaid)
+    if recipe.io is IoType.FLOAT32 and not target.integer_only:
+        islands = _islands(nodes, planned, {fusion.activation: producer for producer, fusion in fusions.items()})
+        planned |= dict(lonely_products(nodes, islands, fusions))
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
@@ -139,7 +146,9 @@ def _recurrent_wish(node: ir.Node, asked: Precision, target: Target) -> NodePlan
         return NodePlan(Execution.WEIGHT_ONLY)
     if target.integer_only:
         return NodePlan(Execution.FLOAT, "its state needs more than 8 bits")
-    return NodePlan(Execution.DYNAMIC, RECURRENT_SCHEME if asked is Precision.INT8 else "")
+    # No gate of a plain RNN lets an error fade: with input and state quantized per call it loses 5 dB more.
+    execution = Execution.WEIGHT_ONLY if node.op_type == "RNN" else Execution.DYNAMIC
+    return NodePlan(execution, RECURRENT_SCHEME if asked is Precision.INT8 else "")
 
 
 def _without_samples(node: ir.Node) -> Execution:
