@@ -97,7 +97,7 @@ def test_a_clamp_in_front_of_the_tokens_stays_with_its_convolution():
 
 
 @pytest.mark.parametrize(
-    ("columns", "kept"), [(FEWEST_OUTPUTS - 1, Execution.FLOAT), (FEWEST_OUTPUTS, Execution.INTEGER)]
+    ("columns", "kept"), [(FEWEST_OUTPUTS - 1, Execution.FLOAT), (FEWEST_OUTPUTS, Execution.WEIGHT_ONLY)]
 )
 def test_a_head_of_few_outputs_behind_a_recurrent_layer_stays_float(columns, kept):
     graph = GraphBuilder()

@@ -5,24 +5,20 @@ PyTorch's exporter does this to ``torch.nn.RNN``. Its state in 8 bits costs such
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import onnx_ir as ir
 
 from edgekit_converters.quantize.quant_plan import Execution, NodePlan
+from edgekit_converters.quantize.walks import makers, reached, readers
 
 _REASON = "int8 weights; it is a step of a recurrent layer, whose state needs more than 8 bits"
 _PRODUCTS = ("Gemm", "MatMul")
 _STOPS = ("Conv", "ConvTranspose")
 _FEWEST_STEPS = 3
 
-Step = Callable[[ir.Node], Iterator[ir.Node]]
-Reached = Callable[[ir.Node, Step], set[ir.Node]]
 
-
-def unrolled_recurrences(
-    nodes: Sequence[ir.Node], planned: Mapping[str, NodePlan], reached: Reached, readers: Step, makers: Step
-) -> Iterator[tuple[str, NodePlan]]:
+def unrolled_recurrences(nodes: Sequence[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, NodePlan]]:
     """New plans for the steps, what stands between them, and what only leads there, up to the next convolution, or comes behind,
     up to the next layer."""
     floats: set[ir.Node] = set()

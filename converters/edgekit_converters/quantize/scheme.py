@@ -59,7 +59,7 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
     elif not target.integer_only:
-        planned |= dict(unrolled_recurrences(nodes, planned, _reached, _readers, _makers))
+        planned |= dict(unrolled_recurrences(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
