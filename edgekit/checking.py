@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit import isolation, registry
 from edgekit.artifact import Artifact
-from edgekit.datasets import open_dataset
+from edgekit.datasets import open_dataset, tokenizer_of
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
@@ -61,6 +61,7 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
         preprocess=request.preprocess or _recorded_preprocess(artifact),
         labels=request.labels,
         limit=request.limit,
+        tokenizer=tokenizer_of(request.file) or tokenizer_of(request.against),
     )
     names = _names(request)
     candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]

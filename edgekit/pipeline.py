@@ -15,7 +15,7 @@ from typing import Any
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, open_dataset, require_varied
+from edgekit.datasets import FittedDataset, open_dataset, require_varied, tokenizer_of
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
@@ -122,7 +122,7 @@ class _Clock:
 def _calibration(request: Request, hub: Any) -> FittedDataset | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
-    samples = open_dataset(request.calibrate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
+    samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
     return samples
 
@@ -134,7 +134,17 @@ def _refuse_unfit_checks(request: Request, hub: Any) -> None:
     if request.metric is not None:
         choose_metric(request.metric)
     if request.evaluate is not None:
-        open_dataset(request.evaluate, hub.inputs, preprocess=request.recipe.preprocess, labels=request.labels)
+        _opened(request, request.evaluate, hub)
+
+
+def _opened(request: Request, location: str, hub: Any) -> FittedDataset:
+    return open_dataset(
+        location,
+        hub.inputs,
+        preprocess=request.recipe.preprocess,
+        labels=request.labels,
+        tokenizer=tokenizer_of(request.model),
+    )
 
 
 def _source_facts(request: Request, hub: Any) -> dict[str, str]:

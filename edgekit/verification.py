@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit import registry
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
-from edgekit.datasets import open_dataset
+from edgekit.datasets import open_dataset, tokenizer_of
 from edgekit.errors import EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
@@ -118,7 +118,9 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
             "Give --evaluate SAMPLES."
         )
         return RandomSamples(inputs, job.read.input_shapes), None, (note,)
-    samples = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels)
+    samples = open_dataset(
+        job.samples, inputs, preprocess=job.preprocess, labels=job.labels, tokenizer=tokenizer_of(job.model)
+    )
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
 
 

@@ -101,12 +101,18 @@ def bench(
 
 def _with_sample(contender: Contender, samples: str) -> Contender:
     """The contender with the first of ``samples`` as its feeds, encoded as the file wants it."""
-    from edgekit.datasets import open_dataset
+    from edgekit.datasets import open_dataset, tokenizer_of
     from edgekit.encoding import Codec
     from edgekit.inference import load
 
     with load(contender.path, runtime=contender.runtime) as model:
-        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none")
+        dataset = open_dataset(
+            samples,
+            model.inputs,
+            preprocess=model.preprocessing,
+            labels="none",
+            tokenizer=tokenizer_of(contender.path),
+        )
         feeds = next(dataset.batches(_batch(model.inputs))).feeds
         encoded: dict[str, NDArray[Any]] = Codec.of(model.inputs, ()).encode(feeds)
     return dataclasses.replace(contender, feeds=encoded)

@@ -71,7 +71,7 @@ def run(console: Console, file: Path, samples: str, output: Path, runtime: str |
 
     FILE is an .onnx or .tflite file. Its batch may be 1: the samples are then run one after the other.
     """
-    from edgekit.datasets import open_dataset
+    from edgekit.datasets import open_dataset, tokenizer_of
     from edgekit.errors import UsageError
     from edgekit.inference import load
 
@@ -80,7 +80,9 @@ def run(console: Console, file: Path, samples: str, output: Path, runtime: str |
     began = time.perf_counter()
     with load(file, threads=threads, runtime=runtime) as model:
         specs = [dataclasses.replace(spec, quantization=None) for spec in model.inputs] if raw else model.inputs
-        dataset = open_dataset(samples, specs, preprocess=model.preprocessing, labels="none")
+        dataset = open_dataset(
+            samples, specs, preprocess=model.preprocessing, labels="none", tokenizer=tokenizer_of(file)
+        )
         outputs = _answers(model, dataset, raw, console.progress)
         name = model.runtime
     _write(outputs, output)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from edgekit.artifact import TensorSpec
 from edgekit.datasets.checks import require_varied
 from edgekit.datasets.fitted import FittedDataset, float_side
 from edgekit.datasets.location import Kind, Location, parse_location
 from edgekit.datasets.store import SampleStore
+from edgekit.datasets.texts import TextStore, holds_texts
+from edgekit.datasets.tokenizer import tokenizer_of
 from edgekit.recipe import Preprocess
 
-__all__ = ["FittedDataset", "open_dataset", "require_varied"]
+__all__ = ["FittedDataset", "open_dataset", "require_varied", "tokenizer_of"]
 
 
 def open_dataset(
@@ -23,19 +26,20 @@ def open_dataset(
     limit: int | None = None,
     offset: int = 0,
     sample_rate: int | None = None,
+    tokenizer: Path | None = None,
 ) -> FittedDataset:
     """The samples at ``location`` as batches that fit the model's ``inputs``; docs/samples.md lists the kinds.
 
     ``location`` may end with a slice, as in ``samples.npz[0:200]``; ``offset`` and ``limit`` count within it.
     ``labels``: "column:NAME" (CSV), "array:NAME" (.npz), "prefix" or "folder" (files), "file:PATH", "none", or None for
     the kind's own place. An input that has a quantization takes real values: its samples are float.
-    ``sample_rate`` resamples recordings to that many samples a second.
+    ``sample_rate`` resamples recordings to that many samples a second. ``tokenizer``: a tokenizer.json, for texts.
 
     Raises DatasetError, before anything is run, when the samples are missing, damaged, empty, or do not fit.
     """
     place = parse_location(location)
     expected = tuple(float_side(spec) for spec in inputs)
-    store = _open_store(place, expected, preprocess, labels, sample_rate, place.last_wanted(offset, limit))
+    store = _open_store(place, expected, preprocess, labels, sample_rate, tokenizer, place.last_wanted(offset, limit))
     start, stop = place.window(store, offset, limit)
     dataset = FittedDataset(store, expected, start, stop, place.text)
     dataset.probe()
@@ -48,12 +52,15 @@ def _open_store(
     preprocess: Preprocess | None,
     labels: str | None,
     sample_rate: int | None,
+    tokenizer: Path | None,
     at_most: int | None,
 ) -> SampleStore:
     if place.kind is Kind.GENERATOR:
         from edgekit.datasets.generator import GeneratorStore
 
         return GeneratorStore(place.base, inputs, at_most)
+    if place.kind is Kind.TEXTS or (place.kind is Kind.CSV and holds_texts(place.path, inputs, tokenizer)):
+        return TextStore(place.path, inputs, labels, tokenizer)
     if place.kind is Kind.CSV:
         from edgekit.datasets.csv_file import CsvStore
 

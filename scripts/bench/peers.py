@@ -31,6 +31,16 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     )
 
 
+def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
+    """ONNX Runtime's pre-process and `quantize_dynamic` (int8 weights per channel); it takes no samples."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = out.with_suffix(".prepared.onnx")
+    quant_pre_process(model, prepared)
+    quantize_dynamic(prepared, out, per_channel=True, weight_type=QuantType.QInt8)
+
+
 def litert_static(model: Path, samples: Path, out: Path) -> None:
     """Google's LiteRT quantizer, static int8, min-max calibration (its default moving average clips)."""
     from ai_edge_litert.interpreter import Interpreter
@@ -50,7 +60,8 @@ class _Reader:
     """Feeds ONNX Runtime's calibrator one sample at a time, and from the start again when it rewinds."""
 
     def __init__(self, samples: Path) -> None:
-        self._x = np.load(samples)["x"]
+        stored = np.load(samples)
+        self._arrays = {"input": stored["x"]} if "x" in stored else dict(stored)
         self._iterator = self._feeds()
 
     def get_next(self) -> dict[str, object] | None:
@@ -60,10 +71,12 @@ class _Reader:
         self._iterator = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, object]]:
-        return ({"input": sample[None]} for sample in self._x)
+        count = len(next(iter(self._arrays.values())))
+        return ({name: array[row : row + 1] for name, array in self._arrays.items()} for row in range(count))
 
 
 PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
+    "onnxruntime-dynamic": onnxruntime_dynamic,
     "onnxruntime-minmax": lambda model, samples, out: onnxruntime_static(model, samples, out, "MinMax", "QUInt8"),
     "onnxruntime-minmax-signed": lambda model, samples, out: onnxruntime_static(model, samples, out, "MinMax", "QInt8"),
     "onnxruntime-percentile": lambda model, samples, out: onnxruntime_static(
