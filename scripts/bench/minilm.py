@@ -143,7 +143,7 @@ def _cosines(files: Mapping[str, Path], wanted: NDArray[np.float32], samples: Ar
 
 def _embeddings(file: Path, samples: Arrays) -> NDArray[np.float32]:
     with load(file) as model:
-        rows = range(0, EVALUATED)
+        rows = range(EVALUATED)
         return np.concatenate([next(iter(model.run(_feeds(model, samples, row)).values())) for row in rows])
 
 
