@@ -17,6 +17,8 @@ from edgekit.accuracy import choose_metric
 from edgekit.artifact import Artifact, sha256_of, written_whole
 from edgekit.datasets import FittedDataset, open_dataset, require_varied, tokenizer_of
 from edgekit.errors import EdgekitError, UsageError
+from edgekit.preprocessor_config import FILE as PREPROCESSOR
+from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source
@@ -66,6 +68,7 @@ def convert(request: Request, progress: Progress) -> Report:
 
 def convert_here(request: Request, progress: Progress) -> Report:
     """The stages in order; runs in a child process, since loaders of model files may crash."""
+    request = _with_described_pictures(request)
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
@@ -117,6 +120,20 @@ class _Clock:
         began = time.perf_counter()
         yield
         self.stages.append(Stage(name, time.perf_counter() - began))
+
+
+def _with_described_pictures(request: Request) -> Request:
+    """Pictures are prepared as the model's folder says, unless the user says how."""
+    if request.recipe.preprocess is not None or not request.model.is_dir():
+        return request
+    recipe = dataclasses.replace(request.recipe, preprocess=described_preprocess(request.model))
+    return dataclasses.replace(request, recipe=recipe)
+
+
+def _picture_notes(request: Request) -> tuple[str, ...]:
+    steps = request.recipe.preprocess
+    described = steps is not None and request.model.is_dir() and steps == described_preprocess(request.model)
+    return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | None:
@@ -185,7 +202,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + (samples.notes if samples else ()),
+        notes=hub.notes + (samples.notes if samples else ()) + _picture_notes(request),
     )
 
 
