@@ -16,8 +16,18 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, StreamedSamples, chunks_of, open_dataset, require_varied, too_few
+from edgekit.datasets import (
+    FittedDataset,
+    StreamedSamples,
+    chunks_of,
+    open_dataset,
+    require_varied,
+    tokenizer_of,
+    too_few,
+)
 from edgekit.errors import EdgekitError, UsageError
+from edgekit.preprocessor_config import FILE as PREPROCESSOR
+from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
@@ -68,6 +78,7 @@ def convert(request: Request, progress: Progress) -> Report:
 
 def convert_here(request: Request, progress: Progress) -> Report:
     """The stages in order; runs in a child process, since loaders of model files may crash."""
+    request = _with_described_pictures(request)
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
@@ -128,18 +139,27 @@ def _with_states(hub: Any, recipe: Recipe) -> Any:
     return dataclasses.replace(hub, states=found.states, notes=hub.notes + found.notes)
 
 
+def _with_described_pictures(request: Request) -> Request:
+    """Pictures are prepared as the model's folder says, unless the user says how."""
+    if request.recipe.preprocess is not None or not request.model.is_dir():
+        return request
+    recipe = dataclasses.replace(request.recipe, preprocess=described_preprocess(request.model))
+    return dataclasses.replace(request, recipe=recipe)
+
+
+def _picture_notes(request: Request) -> tuple[str, ...]:
+    steps = request.recipe.preprocess
+    described = steps is not None and request.model.is_dir() and steps == described_preprocess(request.model)
+    return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
-    samples = _samples(request.calibrate, request, hub)
+    samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
     chunks = chunks_of(samples, hub.states)
     return StreamedSamples(chunks, registry.stage("hub_session")(hub), hub.states) if chunks else samples
-
-
-def _samples(location: str, request: Request, hub: Any) -> FittedDataset:
-    preprocess, labels = request.recipe.preprocess, request.labels
-    return open_dataset(location, hub.inputs, preprocess=preprocess, labels=labels, states=hub.states)
 
 
 def _refuse_unfit_checks(request: Request, hub: Any) -> None:
@@ -149,7 +169,18 @@ def _refuse_unfit_checks(request: Request, hub: Any) -> None:
     if request.metric is not None:
         choose_metric(request.metric)
     if request.evaluate is not None:
-        _samples(request.evaluate, request, hub)
+        _opened(request, request.evaluate, hub)
+
+
+def _opened(request: Request, location: str, hub: Any) -> FittedDataset:
+    return open_dataset(
+        location,
+        hub.inputs,
+        preprocess=request.recipe.preprocess,
+        labels=request.labels,
+        states=hub.states,
+        tokenizer=tokenizer_of(request.model),
+    )
 
 
 def _source_facts(request: Request, hub: Any) -> dict[str, str]:
@@ -195,7 +226,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()),
+        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()) + _picture_notes(request),
     )
 
 

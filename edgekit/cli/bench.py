@@ -101,13 +101,20 @@ def bench(
 
 def _with_sample(contender: Contender, samples: str) -> Contender:
     """The contender with the first of ``samples`` as its feeds, encoded as the file wants it; states begin a stream."""
-    from edgekit.datasets import chunks_of, open_dataset
+    from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
     from edgekit.encoding import Codec
     from edgekit.inference import load
 
     with load(contender.path, runtime=contender.runtime) as model:
         states = model.states
-        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none", states=states)
+        dataset = open_dataset(
+            samples,
+            model.inputs,
+            preprocess=model.preprocessing,
+            labels="none",
+            states=states,
+            tokenizer=tokenizer_of(contender.path),
+        )
         feeds = next((chunks_of(dataset, states) or dataset).batches(_batch(model.inputs))).feeds
         if len(feeds) < len(model.inputs):
             feeds = {**feeds, **model.stream().next_values(feeds)}

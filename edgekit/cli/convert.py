@@ -50,7 +50,9 @@ _quantizing = together(
 )
 
 _samples = together(
-    click.option("--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, folder, module:function)."),
+    click.option(
+        "--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, .txt, folder, module:function)."
+    ),
     click.option(
         "--evaluate", metavar="SAMPLES", help="Samples to check the files on. [default: those of --calibrate]"
     ),

@@ -12,13 +12,6 @@ from pathlib import Path
 import numpy as np
 
 
-def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
-    """ONNX Runtime's `quantize_dynamic` with per-channel int8 weights; it needs no samples."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(model, out, per_channel=True, weight_type=QuantType.QInt8)
-
-
 def litert_dynamic(model: Path, samples: Path, out: Path) -> None:
     """Google's LiteRT quantizer: int8 weights, activations quantized per call; it needs no samples."""
     from litert_quantizer import quantizer, recipe
@@ -33,7 +26,7 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared)
+    quant_pre_process(model, prepared, skip_symbolic_shape=True)  # which fails on the masks of Transformers
     quantize_static(
         prepared,
         out,
@@ -44,6 +37,16 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod[method],
     )
+
+
+def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
+    """ONNX Runtime's pre-process and `quantize_dynamic` (int8 weights per channel); it takes no samples."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = out.with_suffix(".prepared.onnx")
+    quant_pre_process(model, prepared, skip_symbolic_shape=True)  # which fails on the masks of Transformers
+    quantize_dynamic(prepared, out, per_channel=True, weight_type=QuantType.QInt8)
 
 
 def litert_static(model: Path, samples: Path, out: Path, minmax: bool) -> None:
@@ -72,8 +75,8 @@ class _Reader:
     def __init__(self, samples: Path, model: Path) -> None:
         import onnx
 
-        self._name = onnx.load(model).graph.input[0].name
-        self._x = np.load(samples)["x"]
+        stored = np.load(samples)
+        self._arrays = {onnx.load(model).graph.input[0].name: stored["x"]} if "x" in stored else dict(stored)
         self._iterator = self._feeds()
 
     def get_next(self) -> dict[str, object] | None:
@@ -83,7 +86,8 @@ class _Reader:
         self._iterator = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, object]]:
-        return ({self._name: sample[None]} for sample in self._x)
+        count = len(next(iter(self._arrays.values())))
+        return ({name: array[row : row + 1] for name, array in self._arrays.items()} for row in range(count))
 
 
 PEERS: dict[str, Callable[[Path, Path, Path], None]] = {

@@ -232,3 +232,24 @@ def test_products_of_open_length_keep_it(tmp_path):
     answer = run_onnx(tmp_path / "m.onnx", arrays)
     assert answer.shape == (2, 7, 8)
     assert decibels(answer, hub_session(hub).run(arrays)["y"]) > 25
+
+
+def test_channels_computed_apart_are_added_by_the_product_that_makes_them(tmp_path):
+    """In ONNX; an Add of its own would read and write every token again."""
+    graph, random = GraphBuilder(), np.random.default_rng(0)
+    scale = np.ones(32, np.float32)
+    scale[:4] = 50.0
+    x = graph.input("x", "float32", ["batch", 6, 32])
+    x = graph.op("LayerNormalization", x, graph.constant(scale), graph.constant(np.zeros(32, np.float32)), axis=-1)
+    weight, few = (random.standard_normal((rows, 24)).astype(np.float32) for rows in (32, 4))
+    product = graph.op("MatMul", x, graph.constant(weight), name="product")
+    product = graph.op("Add", product, graph.constant(random.standard_normal(24).astype(np.float32)))
+    picked = graph.op("Gather", x, graph.constant(np.arange(4)), axis=-1)
+    graph.output(graph.op("Add", product, graph.op("MatMul", picked, graph.constant(few), name="apart")), "y")
+    hub = normalize(graph.build("test"))
+    arrays = {"x": random.standard_normal((16, 6, 32)).astype(np.float32)}
+    found = quantize(hub, Recipe(effort=Effort.PLAIN), CPU, Samples(arrays), Silent())
+    write_onnx(found.hub, found.plan, tmp_path / "m.onnx", OnnxOptions())
+    ops = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert (ops.count("Gemm"), ops.count("MatMul"), ops.count("Add")) == (2, 0, 0)
+    assert decibels(run_onnx(tmp_path / "m.onnx", arrays), hub_session(hub).run(arrays)["y"]) > 35

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import onnx_ir as ir
+
 from edgekit.errors import UsageError
 from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Effort, Observer, Precision, Recipe
@@ -16,7 +18,7 @@ from edgekit_converters.quantize.headroom import with_headroom
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
-from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
+from edgekit_converters.quantize.scheme import Scheme, is_constant, name_of, scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,16 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC, Execution.WEIGHT_ONLY) and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC, Execution.WEIGHT_ONLY)
+        and planned.reason
+        and _computes_float(node)
     )
+
+
+def _computes_float(node: ir.Node) -> bool:
+    """Not so for shapes, indices and masks, nor for what the runtimes compute once, of constants."""
+    varies = not all(value is None or is_constant(value) for value in node.inputs)
+    return varies and any(value.dtype == ir.DataType.FLOAT for value in node.outputs)
 
 
 def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observer]:
