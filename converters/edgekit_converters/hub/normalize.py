@@ -13,6 +13,7 @@ from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transpos
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
 from edgekit_converters.hub.plain_recurrent import plain_recurrent
+from edgekit_converters.hub.plain_upsampling import plain_upsampling
 from edgekit_converters.hub.read_last_state import read_last_state
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
@@ -56,6 +57,7 @@ _REWRITE = (
     restore_activations,
     restore_layer_norm,
     fold_pads,
+    plain_upsampling,
     form_gemm,
     fold_affine,
     merge_reshapes,
