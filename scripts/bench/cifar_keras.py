@@ -103,15 +103,16 @@ def _efficient() -> Any:
 
 
 def _transformer() -> Any:
-    """A vision Transformer as in A. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with the mean of its tokens."""
+    """A vision Transformer as in A. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with the mean of its tokens; where a
+    token lies it learns from a depthwise convolution (X. Chu et al., "Conditional Positional Encodings", 2021)."""
     import keras
     from keras import layers
 
     picture = keras.Input((32, 32, 3))
     x = layers.Rescaling(1 / 63.75, -2.0)(picture)
-    x = layers.Reshape((-1, WIDTH))(layers.Conv2D(WIDTH, PATCH, PATCH)(x))
-    places = layers.Embedding((32 // PATCH) ** 2, WIDTH)(keras.ops.arange((32 // PATCH) ** 2)[None])
-    x = layers.Add()([x, places])
+    x = layers.Conv2D(WIDTH, PATCH, PATCH)(x)
+    x = layers.Add()([x, layers.DepthwiseConv2D(3, padding="same")(x)])
+    x = layers.Reshape((-1, WIDTH))(x)
     for _ in range(LAYERS):
         tokens = layers.LayerNormalization(epsilon=1e-6)(x)
         x = layers.Add()([x, layers.MultiHeadAttention(HEADS, WIDTH // HEADS)(tokens, tokens)])

@@ -58,7 +58,9 @@ def halved_middles(files: list[Path]) -> NDArray[np.float32]:
 
     low, high = 112 - SIDE, 112 + SIDE
     pictures = (Image.open(file).convert("RGB").crop((low, low, high, high)) for file in files)
-    return np.stack([np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32) for picture in pictures])
+    return np.stack(
+        [np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32) for picture in pictures]
+    )
 
 
 def _unpack(folder: Path) -> None:

@@ -22,7 +22,7 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     quantize_static(
         prepared,
         out,
-        _Reader(samples),
+        _Reader(samples, prepared),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType[activation],
@@ -31,25 +31,33 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     )
 
 
-def litert_static(model: Path, samples: Path, out: Path) -> None:
-    """Google's LiteRT quantizer, static int8, min-max calibration (its default moving average clips)."""
+def litert_static(model: Path, samples: Path, out: Path, minmax: bool) -> None:
+    """Google's LiteRT quantizer, static int8; by default its calibration is a moving average, which clips."""
     from ai_edge_litert.interpreter import Interpreter
-    from litert_quantizer import quantizer, recipe
+    from litert_quantizer import calibrator, quantizer, recipe, recipe_manager
+    from litert_quantizer.utils import qsv_utils
 
     runner = Interpreter(str(model)).get_signature_runner()
     (name, detail), *_ = runner.get_input_details().items()
-    pictures = np.load(samples)["x"]
-    worker = quantizer.Quantizer(str(model), recipe.static_wi8_ai8())
-    feeds = [{name: picture[None].reshape(detail["shape"]).astype(np.float32)} for picture in pictures]
-    ranges = worker.calibrate({"serving_default": feeds})
+    found = np.load(samples)["x"]
+    feeds = [{name: sample[None].reshape(detail["shape"]).astype(detail["dtype"])} for sample in found]
+    static = recipe.static_wi8_ai8()
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(static)
+    chosen = {"qsv_update_func": qsv_utils.min_max_update} if minmax else {}
+    worker = calibrator.Calibrator(str(model), **chosen)
+    worker.calibrate({"serving_default": feeds}, manager)
     out.unlink(missing_ok=True)
-    worker.quantize(ranges).export_model(str(out))
+    quantizer.Quantizer(str(model), static).quantize(worker.get_model_qsvs()).export_model(str(out))
 
 
 class _Reader:
     """Feeds ONNX Runtime's calibrator one sample at a time, and from the start again when it rewinds."""
 
-    def __init__(self, samples: Path) -> None:
+    def __init__(self, samples: Path, model: Path) -> None:
+        import onnx
+
+        self._name = onnx.load(model).graph.input[0].name
         self._x = np.load(samples)["x"]
         self._iterator = self._feeds()
 
@@ -60,7 +68,7 @@ class _Reader:
         self._iterator = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, object]]:
-        return ({"input": sample[None]} for sample in self._x)
+        return ({self._name: sample[None]} for sample in self._x)
 
 
 PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
@@ -69,7 +77,8 @@ PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
     "onnxruntime-percentile": lambda model, samples, out: onnxruntime_static(
         model, samples, out, "Percentile", "QUInt8"
     ),
-    "litert-quantizer": litert_static,
+    "litert-quantizer": lambda model, samples, out: litert_static(model, samples, out, minmax=False),
+    "litert-quantizer-minmax": lambda model, samples, out: litert_static(model, samples, out, minmax=True),
 }
 
 if __name__ == "__main__":

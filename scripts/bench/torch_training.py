@@ -20,7 +20,9 @@ def save(network: Any, examples: tuple[Any, ...], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     batch = torch.export.Dim("batch", min=1, max=1024)
     shapes = tuple({0: batch} for _ in examples)
-    network = network.eval().to(memory_format=torch.contiguous_format)  # else pooling is exported as a view with strides
+    network = network.eval().to(
+        memory_format=torch.contiguous_format
+    )  # else pooling is exported as a view with strides
     torch.export.save(torch.export.export(network, examples, dynamic_shapes=shapes), path)
     return path
 
@@ -58,4 +60,3 @@ def shifted_and_mirrored(pictures: Any) -> Any:
 
 def unchanged(batch: Any) -> Any:
     return batch
-

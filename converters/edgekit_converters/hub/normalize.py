@@ -12,6 +12,7 @@ from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
+from edgekit_converters.hub.plain_pixel_shuffle import plain_pixel_shuffle
 from edgekit_converters.hub.plain_recurrent import plain_recurrent
 from edgekit_converters.hub.plain_upsampling import plain_upsampling
 from edgekit_converters.hub.read_last_state import read_last_state
@@ -58,6 +59,7 @@ _REWRITE = (
     restore_layer_norm,
     fold_pads,
     plain_upsampling,
+    plain_pixel_shuffle,
     form_gemm,
     fold_affine,
     merge_reshapes,

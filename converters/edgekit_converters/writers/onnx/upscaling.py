@@ -198,7 +198,11 @@ def _same_encoding(dequantize: ir.Node, quantize: ir.Node) -> bool:
 def _dequantized(value: ir.Value | None) -> ir.Node | None:
     """The DequantizeLinear of a constant that makes ``value``."""
     node = value.producer() if value is not None else None
-    if node is None or node.op_type != "DequantizeLinear" or any(v is None or v.const_value is None for v in node.inputs):
+    if (
+        node is None
+        or node.op_type != "DequantizeLinear"
+        or any(v is None or v.const_value is None for v in node.inputs)
+    ):
         return None
     return node
 
