@@ -1,4 +1,4 @@
-"""A network in int8 beside the peers' int8 files and its float files: what the benchmarks of generative and vision networks share."""
+"""A network in int8 beside the int8 files of the peers and its float files, for the benchmarks of pictures."""
 
 from __future__ import annotations
 

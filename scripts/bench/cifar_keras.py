@@ -103,8 +103,8 @@ def _efficient() -> Any:
 
 
 def _transformer() -> Any:
-    """A vision Transformer as in A. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with the mean of its tokens; where a
-    token lies it learns from a depthwise convolution (X. Chu et al., "Conditional Positional Encodings", 2021)."""
+    """A vision Transformer as in A. Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with the mean of its tokens;
+    where a token lies it learns from a depthwise convolution (X. Chu et al., "Conditional Positional Encodings", 2021)."""
     import keras
     from keras import layers
 

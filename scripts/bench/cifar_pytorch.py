@@ -14,7 +14,7 @@ from models import WORK, data_file
 from numpy.typing import NDArray
 from torch_training import save, shifted_and_mirrored, train
 
-EPOCHS = {"mbconv": 16, "vit": 12}
+EPOCHS = {"mbconv": 16, "vit": 9}
 STAGES = ((1, 16, 2), (4, 24, 1), (4, 40, 2), (4, 40, 1), (4, 80, 2), (4, 80, 1))
 """Expansion, channels, stride of every block of the EfficientNet-like network."""
 WIDTH, HEADS, LAYERS, PATCH = 64, 4, 4, 4
@@ -122,7 +122,7 @@ def _transformer() -> Any:
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             tokens = self.patches(x).flatten(2).transpose(1, 2)
-            tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], 1) + self.places
+            tokens = torch.cat([self.token.expand(x.shape[0], -1, -1), tokens], 1) + self.places
             logits: torch.Tensor = self.head(self.layers(tokens)[:, 0])
             return logits
 

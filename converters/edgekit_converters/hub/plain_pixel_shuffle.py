@@ -13,8 +13,8 @@ _BETWEEN = ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip")
 
 
 def plain_pixel_shuffle(model: ir.Model) -> int:
-    """DepthToSpace in the order CRD (PyTorch's PixelShuffle) behind a convolution that nothing else reads becomes DCR: the filters
-    take the order in which their channels are needed.
+    """DepthToSpace in the order CRD (PyTorch's PixelShuffle) behind a convolution that nothing else reads becomes DCR: the
+    filters take the order in which their channels are needed.
 
     TFLite has DCR alone, and in DCR whole rows of channels move together. Returns the changes.
     """
