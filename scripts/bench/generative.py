@@ -36,7 +36,7 @@ def _published(network: Network) -> int:
             name=f"generative_{network.name}",
             title=network.title,
             figures=[*_own(network, report), *_peers(network), *latencies(report)],
-            samples=f"{report['calibration']['samples']} to calibrate, {report['evaluation']['samples']} others to evaluate",
+            samples=f"{report['calibration']['count']} to calibrate, {report['evaluation']['count']} others to evaluate",
             notes=(f"reference: {report['reference']}", "PSNR and SQNR are against the float network"),
             timed=True,
         ),
