@@ -18,6 +18,7 @@ from edgekit_converters.hub.plain_upsampling import plain_upsampling
 from edgekit_converters.hub.read_last_state import read_last_state
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
+from edgekit_converters.hub.restore_depth_to_space import restore_depth_to_space
 from edgekit_converters.hub.restore_global_pool import restore_global_pool
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
@@ -57,6 +58,7 @@ _SIMPLIFY = (
 _REWRITE = (
     restore_activations,
     restore_layer_norm,
+    restore_depth_to_space,
     fold_pads,
     plain_upsampling,
     plain_pixel_shuffle,
