@@ -45,6 +45,17 @@ def cifar_keras(kind: str) -> Path:
     return path
 
 
+def cifar_pictures() -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz: ``x`` (N, 32, 32, 3) in 0..255, ``y``; 200 training pictures, 2,000 of the others."""
+    paths = WORK / "cifar_pictures_calibrate.npz", WORK / "cifar_pictures_evaluate.npz"
+    if not all(path.exists() for path in paths):
+        WORK.mkdir(parents=True, exist_ok=True)
+        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, 2000), strict=True):
+            data = np.load(data_file(name))
+            np.savez(path, x=data["x"][:count].astype(np.float32), y=data["y"][:count])
+    return paths
+
+
 def noisy_samples() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz of pictures with noise: 200 for training, 500 of the others."""
     paths = WORK / "noisy_calibrate.npz", WORK / "noisy_evaluate.npz"

@@ -43,11 +43,11 @@ def cifar_pytorch(kind: str) -> Path:
 
 
 def cifar_planes() -> tuple[Path, Path]:
-    """(calibration, evaluation) .npz: ``x`` (N, 3, 32, 32) in -2..2, ``y``; 200 training pictures, all of the others."""
+    """(calibration, evaluation) .npz: ``x`` (N, 3, 32, 32) in -2..2, ``y``; 200 training pictures, 2,000 of the others."""
     paths = WORK / "cifar_planes_calibrate.npz", WORK / "cifar_planes_evaluate.npz"
     if not all(path.exists() for path in paths):
         WORK.mkdir(parents=True, exist_ok=True)
-        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, None), strict=True):
+        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, 2000), strict=True):
             data = np.load(data_file(name))
             np.savez(path, x=_planes(data["x"][:count]), y=data["y"][:count])
     return paths
