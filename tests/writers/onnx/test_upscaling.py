@@ -185,3 +185,16 @@ def test_phases_add_up_to_the_transposed_convolution(kernel, stride, pads, extra
         padded = np.pad(x, (phase.before, phase.after))
         made = np.correlate(padded, taps[list(phase.taps)], "valid")
         np.testing.assert_allclose(made, expected[:, position])
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_one_channel_has_one_scale(tmp_path, kernel):
+    builder = GraphBuilder()
+    x = builder.input("x", "float32", ["N", 3, 7, 6])
+    operands = builder.constant(weights(3, 1, kernel, kernel)), builder.constant(weights(1))
+    builder.output(builder.op("ConvTranspose", x, *operands, strides=[2, 2], pads=[kernel // 2 - 1] * 4), "y")
+    hub = normalize(builder.build("test"))
+    path = written(hub, tmp_path)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    assert optimized_ops(path)["ConvTranspose"] == 0
+    assert sqnr_db(hub_session(hub).run({"x": X})["y"], run(path, X)[0]) > 30

@@ -135,6 +135,8 @@ def _stored(
     """A constant as DequantizeLinear along its first axis; ``count`` groups of channels have the same scales."""
     if scale.size != 1:
         scale, zero_point = np.tile(scale, count), np.tile(zero_point, count)
+    else:
+        scale, zero_point = scale.reshape(()), zero_point.reshape(())
     operands = [editor.initializer(name, integers)]
     operands += [editor.initializer(f"{name}_{part}", a) for part, a in (("scale", scale), ("zero_point", zero_point))]
     axis: dict[str, Any] = {"axis": 0} if scale.size != 1 else {}
