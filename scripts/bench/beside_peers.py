@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ class Network:
 
     def file(self, precision: str, file_format: str) -> Path:
         return self.folder / f"{self.model.stem}.{precision}.{file_format}"
+
+
+def chosen(networks: Mapping[str, Callable[[], Network]], names: Sequence[str]) -> Iterator[Network]:
+    """The networks of these names, all without any. Exits with the known names at an unknown one."""
+    unknown = set(names) - set(networks)
+    if unknown:
+        sys.exit(f"there is no network {', '.join(sorted(unknown))}; the names are {', '.join(networks)}")
+    return (networks[name]() for name in names or networks)
 
 
 def converted(network: Network, *options: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from models import WORK, data_file
 from numpy.typing import NDArray
+from sample_files import Arrays, cifar_parts, sample_files
 
 EPOCHS = {"mbconv": 16, "vit": 12, "unet": 6}
 STAGES = ((1, 16, 2), (4, 24, 1), (4, 40, 2), (4, 40, 1), (4, 80, 2), (4, 80, 1))
@@ -47,23 +48,25 @@ def cifar_keras(kind: str) -> Path:
 
 def cifar_pictures() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: ``x`` (N, 32, 32, 3) in 0..255, ``y``; 200 training pictures, 2,000 of the others."""
-    paths = WORK / "cifar_pictures_calibrate.npz", WORK / "cifar_pictures_evaluate.npz"
-    if not all(path.exists() for path in paths):
-        WORK.mkdir(parents=True, exist_ok=True)
-        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, 2000), strict=True):
-            data = np.load(data_file(name))
-            np.savez(path, x=data["x"][:count].astype(np.float32), y=data["y"][:count])
-    return paths
+
+    def made() -> tuple[Arrays, Arrays]:
+        calibrate, evaluate = cifar_parts(2000)
+        return {**calibrate, "x": calibrate["x"].astype(np.float32)}, {
+            **evaluate,
+            "x": evaluate["x"].astype(np.float32),
+        }
+
+    return sample_files("cifar_pictures", made)
 
 
 def noisy_samples() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz of pictures with noise: 200 for training, 500 of the others."""
-    paths = WORK / "noisy_calibrate.npz", WORK / "noisy_evaluate.npz"
-    if not all(path.exists() for path in paths):
-        WORK.mkdir(parents=True, exist_ok=True)
-        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, 500), strict=True):
-            np.savez(path, x=noisy(np.load(data_file(name))["x"][:count].astype(np.float32)))
-    return paths
+
+    def made() -> tuple[Arrays, Arrays]:
+        calibrate, evaluate = cifar_parts(500)
+        return {"x": noisy(calibrate["x"].astype(np.float32))}, {"x": noisy(evaluate["x"].astype(np.float32))}
+
+    return sample_files("noisy", made)
 
 
 def noisy(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from models import WORK, data_file
 from numpy.typing import NDArray
+from sample_files import Arrays, cifar_parts, sample_files
 from torch_training import save, shifted_and_mirrored, train
 
 EPOCHS = {"mbconv": 16, "vit": 9}
@@ -44,13 +45,12 @@ def cifar_pytorch(kind: str) -> Path:
 
 def cifar_planes() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: ``x`` (N, 3, 32, 32) in -2..2, ``y``; 200 training pictures, 2,000 of the others."""
-    paths = WORK / "cifar_planes_calibrate.npz", WORK / "cifar_planes_evaluate.npz"
-    if not all(path.exists() for path in paths):
-        WORK.mkdir(parents=True, exist_ok=True)
-        for path, name, count in zip(paths, ("cifar10_train.npz", "cifar10_eval.npz"), (200, 2000), strict=True):
-            data = np.load(data_file(name))
-            np.savez(path, x=_planes(data["x"][:count]), y=data["y"][:count])
-    return paths
+
+    def made() -> tuple[Arrays, Arrays]:
+        calibrate, evaluate = cifar_parts(2000)
+        return {**calibrate, "x": _planes(calibrate["x"])}, {**evaluate, "x": _planes(evaluate["x"])}
+
+    return sample_files("cifar_planes", made)
 
 
 def _planes(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

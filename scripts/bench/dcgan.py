@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from digit_pictures import digit_pictures
 from models import WORK
+from sample_files import Arrays, sample_files
 from torch_training import save
 
 NOISE = 64
@@ -36,20 +37,16 @@ def discriminator() -> Path:
 
 def noise_samples() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: 200 and 500 normal vectors ``x``."""
-    return _samples("dcgan_noise", np.random.default_rng(1).standard_normal((700, NOISE)).astype(np.float32))
+    return sample_files("dcgan_noise", lambda: _parts(np.random.default_rng(1).standard_normal((700, NOISE))))
 
 
 def picture_samples() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: 200 and 500 digits ``x`` in -1..1."""
-    return _samples("dcgan_pictures", 2 * digit_pictures()[:700] - 1)
+    return sample_files("dcgan_pictures", lambda: _parts(2 * digit_pictures()[:700] - 1))
 
 
-def _samples(name: str, x: Any) -> tuple[Path, Path]:
-    paths = WORK / f"{name}_calibrate.npz", WORK / f"{name}_evaluate.npz"
-    WORK.mkdir(parents=True, exist_ok=True)
-    for path, part in zip(paths, (x[:200], x[200:]), strict=True):
-        np.savez(path, x=part)
-    return paths
+def _parts(x: Any) -> tuple[Arrays, Arrays]:
+    return {"x": x[:200].astype(np.float32)}, {"x": x[200:].astype(np.float32)}
 
 
 def _trained() -> tuple[Path, Path]:

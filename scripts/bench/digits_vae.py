@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from digit_pictures import digit_pictures
 from models import WORK
-from numpy.typing import NDArray
+from sample_files import Arrays, sample_files
 from torch_training import save
 
 LATENT = 16
@@ -38,17 +38,18 @@ def vae(part: str) -> Path:
 
 def vae_samples(part: str) -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: 200 and 500 samples."""
-    pictures, noise = digit_pictures()[:700], np.random.default_rng(2).standard_normal((700, LATENT))
-    arrays: dict[str, dict[str, NDArray[np.float32]]] = {
-        "vae": {"picture": pictures, "noise": noise.astype(np.float32)},
-        "vae_mean": {"picture": pictures},
-        "vae_decoder": {"latent": noise.astype(np.float32)},
-    }
-    paths = WORK / f"{part}_calibrate.npz", WORK / f"{part}_evaluate.npz"
-    WORK.mkdir(parents=True, exist_ok=True)
-    for path, chosen in zip(paths, (slice(0, 200), slice(200, None)), strict=True):
-        np.savez(path, **{name: array[chosen] for name, array in arrays[part].items()})
-    return paths
+
+    def made() -> tuple[Arrays, Arrays]:
+        pictures = digit_pictures()[:700]
+        noise = np.random.default_rng(2).standard_normal((700, LATENT)).astype(np.float32)
+        arrays: Arrays = {
+            "vae": {"picture": pictures, "noise": noise},
+            "vae_mean": {"picture": pictures},
+            "vae_decoder": {"latent": noise},
+        }[part]
+        return {name: array[:200] for name, array in arrays.items()}, {name: a[200:] for name, a in arrays.items()}
+
+    return sample_files(part, made)
 
 
 def _train_all() -> None:

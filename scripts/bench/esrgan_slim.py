@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from models import WORK, data_file
 from numpy.typing import NDArray
+from sample_files import Arrays, sample_files
 
 PACKAGE = "@upscalerjs/esrgan-slim@1.0.0"
 SCALE = 2
@@ -42,17 +43,17 @@ def esrgan_slim() -> Path:
 
 
 def upscaling_samples() -> tuple[Path, Path]:
-    """(calibration, evaluation) .npz of small pictures (N, 64, 64, 3) in 0..255: the halved middles of 50 and of 50 other
-    ImageNet pictures."""
-    paths = WORK / "upscaling_calibrate.npz", WORK / "upscaling_evaluate.npz"
-    if not all(path.exists() for path in paths):
-        WORK.mkdir(parents=True, exist_ok=True)
-        for path, chosen in zip(paths, (slice(0, 100, 2), slice(100, 500, 8)), strict=True):
-            np.savez(path, x=halved_middles(sorted(data_file("imagenet").glob("*.jpg"))[chosen]))
-    return paths
+    """(calibration, evaluation) .npz of small pictures (N, 64, 64, 3) in 0..255."""
+    return sample_files("upscaling", upscaling_pictures)
 
 
-def halved_middles(files: list[Path]) -> NDArray[np.float32]:
+def upscaling_pictures() -> tuple[Arrays, Arrays]:
+    """``x``: the halved middles (64 x 64, 0..255) of 50 and of 50 other ImageNet pictures."""
+    files = sorted(data_file("imagenet").glob("*.jpg"))
+    return {"x": _halved_middles(files[0:100:2])}, {"x": _halved_middles(files[100:500:8])}
+
+
+def _halved_middles(files: list[Path]) -> NDArray[np.float32]:
     """The middle 128 x 128 of every picture at half its size."""
     from PIL import Image
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import dcgan
 import digits_vae
-from beside_peers import Network, converted, latencies, peer_entries, psnr_db
+from beside_peers import Network, chosen, converted, latencies, peer_entries, psnr_db
 from cifar_keras import cifar_keras, noisy_samples
 from commands import entry
 from esrgan_slim import esrgan_slim, upscaling_samples
@@ -21,11 +21,7 @@ LEAST_PSNR_DB = 35.0
 
 
 def main() -> int:
-    names = sys.argv[1:] or list(NETWORKS)
-    unknown = set(names) - set(NETWORKS)
-    if unknown:
-        sys.exit(f"there is no network {', '.join(sorted(unknown))}; the names are {', '.join(NETWORKS)}")
-    return max(_published(NETWORKS[name]()) for name in names)
+    return max(_published(network) for network in chosen(NETWORKS, sys.argv[1:]))
 
 
 def _published(network: Network) -> int:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from esrgan_slim import halved_middles
+from esrgan_slim import upscaling_pictures
 from models import WORK, data_file
 from numpy.typing import NDArray
+from sample_files import Arrays, sample_files
 from torch_training import save
 
 CHANNELS, GROWTH, BLOCKS = 32, 16, 3
@@ -42,13 +43,16 @@ def super_resolution() -> Path:
 
 def upscaling_planes() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz of small pictures (N, 3, 64, 64) in 0..1."""
-    paths = WORK / "upscaling_planes_calibrate.npz", WORK / "upscaling_planes_evaluate.npz"
-    if not all(path.exists() for path in paths):
-        WORK.mkdir(parents=True, exist_ok=True)
-        for path, chosen in zip(paths, (slice(0, 100, 2), slice(100, 500, 8)), strict=True):
-            pictures = halved_middles(sorted(data_file("imagenet").glob("*.jpg"))[chosen])
-            np.savez(path, x=np.ascontiguousarray(pictures.transpose(0, 3, 1, 2) / 255))
-    return paths
+
+    def made() -> tuple[Arrays, Arrays]:
+        calibrate, evaluate = upscaling_pictures()
+        return {"x": _planes(calibrate["x"])}, {"x": _planes(evaluate["x"])}
+
+    return sample_files("upscaling_planes", made)
+
+
+def _planes(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2) / 255)
 
 
 def _training_pictures() -> NDArray[np.float32]:

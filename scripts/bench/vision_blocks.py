@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from beside_peers import Network, converted, latencies, peer_entries
+from beside_peers import Network, chosen, converted, latencies, peer_entries
 from cifar_keras import cifar_keras, cifar_pictures
 from cifar_pytorch import cifar_planes, cifar_pytorch
 from commands import entry
@@ -21,11 +21,7 @@ TRANSFORMER = "Vision Transformer (GELU), CIFAR-10"
 
 
 def main() -> int:
-    names = sys.argv[1:] or list(NETWORKS)
-    unknown = set(names) - set(NETWORKS)
-    if unknown:
-        sys.exit(f"there is no network {', '.join(sorted(unknown))}; the names are {', '.join(NETWORKS)}")
-    return max(_published(NETWORKS[name]()) for name in names)
+    return max(_published(network) for network in chosen(NETWORKS, sys.argv[1:]))
 
 
 def _published(network: Network) -> int:
