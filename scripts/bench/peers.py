@@ -18,7 +18,10 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared)
+    try:
+        quant_pre_process(model, prepared)
+    except Exception:  # noqa: BLE001  # all it raises where its symbolic shapes fail, after a Resize for one
+        quant_pre_process(model, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared,
         out,
