@@ -44,8 +44,8 @@ def vae_samples(part: str) -> tuple[Path, Path]:
         noise = np.random.default_rng(2).standard_normal((700, LATENT)).astype(np.float32)
         arrays: Arrays = {
             "vae": {"picture": pictures, "noise": noise},
-            "vae_mean": {"picture": pictures},
-            "vae_decoder": {"latent": noise},
+            "vae_mean": {"x": pictures},
+            "vae_decoder": {"x": noise},
         }[part]
         return {name: array[:200] for name, array in arrays.items()}, {name: a[200:] for name, a in arrays.items()}
 
