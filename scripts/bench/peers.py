@@ -23,10 +23,9 @@ def litert_dynamic(model: Path, samples: Path, out: Path) -> None:
 def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activation: str) -> None:
     """ONNX Runtime's pre-process and `quantize_static` (QDQ, per-channel int8 weights)."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared, skip_symbolic_shape=True)  # which fails on the masks of Transformers
+    _prepare(model, prepared)
     quantize_static(
         prepared,
         out,
@@ -42,11 +41,20 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
 def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
     """ONNX Runtime's pre-process and `quantize_dynamic` (int8 weights per channel); it takes no samples."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared, skip_symbolic_shape=True)  # which fails on the masks of Transformers
+    _prepare(model, prepared)
     quantize_dynamic(prepared, out, per_channel=True, weight_type=QuantType.QInt8)
+
+
+def _prepare(model: Path, prepared: Path) -> None:
+    """ONNX Runtime's pre-processing, with symbolic shapes where these work: not on the masks of Transformers, for one."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    try:
+        quant_pre_process(model, prepared)
+    except Exception:  # noqa: BLE001  # all it raises where its symbolic shapes fail
+        quant_pre_process(model, prepared, skip_symbolic_shape=True)
 
 
 def litert_static(model: Path, samples: Path, out: Path, minmax: bool) -> None:
