@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from edgekit_converters.hub.inferable import inferable
+from edgekit_converters.hub.loop_shapes import loop_types
 from edgekit_converters.hub.model import IR_VERSION
 
 
@@ -55,8 +56,32 @@ def _infer(model: ir.Model) -> dict[str, onnx.TypeProto]:
     for value in model.graph.outputs:
         if value.producer() is not None:
             graph.output.add(name=value.name)
+    inferred = _inferred(proto)
+    loops = [node for node in model.graph if node.op_type == "Loop" and node.domain == ""]
+    for _ in loops:  # one may read what another gives
+        added = sum(_declare_results(proto.graph, node, inferred) for node in loops)
+        if not added:
+            break
+        inferred = _inferred(proto)
+    return inferred
+
+
+def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     result = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True).graph
-    return {info.name: info.type for info in (*result.value_info, *result.output)}
+    return {info.name: info.type for info in (*result.input, *result.value_info, *result.output)}
+
+
+def _declare_results(graph: onnx.GraphProto, node: ir.Node, inferred: dict[str, onnx.TypeProto]) -> int:
+    """Enter what ONNX's inference does not say of a Loop; returns how many outputs are new."""
+    known = {info.name for info in graph.value_info}
+    types = loop_types(node, inferred) or []
+    new = [(value, kind) for value, kind in zip(node.outputs, types, strict=False) if value.name not in known]
+    outputs = {info.name: info for info in graph.output}
+    for value, kind in new:
+        graph.value_info.add(name=value.name).type.CopyFrom(kind)
+        if value.name in outputs:
+            outputs[value.name].type.CopyFrom(kind)
+    return len(new)
 
 
 def _declare_constant(graph: onnx.GraphProto, value: ir.Value) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgekit.artifact import written_whole
-from edgekit.errors import ConversionError, UnsupportedOpError
+from edgekit.errors import ConversionError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.static import with_fixed_batch
@@ -22,8 +22,9 @@ from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, static_shape, value_name
 from edgekit_converters.writers.tflite.options import TfliteOptions
-from edgekit_converters.writers.tflite.table import lowering_of, supported_ops
+from edgekit_converters.writers.tflite.spell import spell
 from edgekit_converters.writers.tflite.tape import Tape
+from edgekit_converters.writers.tflite.write_nodes import write_nodes
 
 
 def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) -> None:
@@ -40,30 +41,21 @@ def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) 
 def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     """The TFLite model as data. Raises as `write_tflite`."""
     ops.load()
-    graph = with_fixed_batch(hub, options.batch, options.input_shapes).model.graph
+    model = with_fixed_batch(hub, options.batch, options.input_shapes).model
+    spell(model)
+    graph = model.graph
     nodes = [HubNode(node) for node in graph]
     tape = Tape(value_name(value) for value in (*graph.inputs, *graph.outputs))
     out = FlatGraph(plan, {node.name: node for node in nodes}, tape, options.unroll_steps)
     inputs = tuple(_input(value, plan, out, options.io) for value in graph.inputs)
-    for node in nodes:
-        _write_node(node, out)
+    write_nodes(nodes, out)
     outputs: list[FlatTensor] = []
     for value in graph.outputs:
         outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
-    model = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
+    made = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
     if options.integer_only:
-        _refuse_float(model)
-    return model
-
-
-def _write_node(node: HubNode, out: FlatGraph) -> None:
-    if out.is_absorbed(node):
-        return
-    lowering = lowering_of(node.op)
-    if lowering is None:
-        raise UnsupportedOpError(node.op, node.name, "TFLite", supported=supported_ops())
-    out.tape.name_after(node.name)
-    lowering(node, out)
+        _refuse_float(made)
+    return made
 
 
 def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> FlatTensor:
