@@ -26,7 +26,8 @@ def grid_sample(spelling: Spelling) -> ir.Value:
     batch, channels, *sizes = node.shape()
     rows = spelling.transpose(node.value(0), (0, *range(2, k + 2), 1))
     rows = spelling.reshape(rows, (batch * math.prod(sizes), channels))
-    taps = [_taps(spelling, _positions(spelling, axis, sizes[axis]), sizes[axis], mode) for axis in range(k)]
+    inside = "none" if "cubic" in mode else node.text("padding_mode", "zeros")  # a cubic's border holds by tap
+    taps = [_taps(spelling, _positions(spelling, axis, sizes[axis], inside), sizes[axis], mode) for axis in range(k)]
     start = np.arange(batch, dtype=np.int64).reshape(batch, *[1] * k) * math.prod(sizes)
     total: ir.Value | None = None
     for corner in itertools.product(*taps):
@@ -43,7 +44,7 @@ def grid_sample(spelling: Spelling) -> ir.Value:
 _Tap = tuple[ir.Value, "ir.Value | None"]
 
 
-def _positions(spelling: Spelling, axis: int, size: int) -> ir.Value:
+def _positions(spelling: Spelling, axis: int, size: int, padding: str) -> ir.Value:
     """Positions along a spatial axis, in elements: (N, out...). The grid names the axes in reverse order."""
     node, k = spelling.node, spelling.node.rank() - 2
     place = k - 1 - axis
@@ -52,7 +53,7 @@ def _positions(spelling: Spelling, axis: int, size: int) -> ir.Value:
     aligned = bool(node.integer("align_corners", 0))
     span, shift = ((size - 1) / 2, (size - 1) / 2) if aligned else (size / 2, (size - 1) / 2)
     position = spelling.op("Add", spelling.op("Mul", grid, spelling.constant(span)), spelling.constant(shift))
-    return _inside(spelling, position, size, node.text("padding_mode", "zeros"))
+    return _inside(spelling, position, size, padding)
 
 
 def _inside(spelling: Spelling, position: ir.Value, size: int, padding: str) -> ir.Value:
