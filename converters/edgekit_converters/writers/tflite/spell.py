@@ -43,9 +43,14 @@ def spell(model: ir.Model) -> int:
     while changes := _spell_once(model):
         total += changes
         make_single_precision(model)
-        until_settled(model, (infer_shapes, decompose, fold_constants, fold_shapes, remove_dead_code))
-        give_names(model)
+        settle(model)
     return total
+
+
+def settle(model: ir.Model) -> None:
+    """Infer and fold what nodes that are new brought with them."""
+    until_settled(model, (infer_shapes, decompose, fold_constants, fold_shapes, remove_dead_code))
+    give_names(model)
 
 
 def _spell_once(model: ir.Model) -> int:

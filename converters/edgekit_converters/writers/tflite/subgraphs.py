@@ -12,20 +12,13 @@ import onnx_ir as ir
 from edgekit.errors import ConversionError
 from edgekit.recipe import Precision
 from edgekit_converters.hub.bodies import body_model
-from edgekit_converters.hub.decompose import decompose
 from edgekit_converters.hub.edit import constant, static_shape
-from edgekit_converters.hub.fold_constants import fold_constants
-from edgekit_converters.hub.fold_shapes import fold_shapes
-from edgekit_converters.hub.infer_shapes import infer_shapes
-from edgekit_converters.hub.passes import until_settled
-from edgekit_converters.hub.remove_no_ops import remove_dead_code
-from edgekit_converters.hub.tidy import give_names
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.tflite.flat_model import FlatTensor
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, value_name
-from edgekit_converters.writers.tflite.spell import spell
+from edgekit_converters.writers.tflite.spell import settle, spell
 from edgekit_converters.writers.tflite.tape import Tape
 from edgekit_converters.writers.tflite.write_nodes import write_nodes
 
@@ -51,9 +44,8 @@ class Body:
 def body_of(node: HubNode, attribute: str, inputs: Sequence[onnx.TypeProto], given: Sequence[ir.Value]) -> Body:
     """The graph in ``attribute``, simplified and spelled. Raises ConversionError where a shape in it is open."""
     model = body_model(node.node.attributes[attribute].as_graph(), inputs, given)
-    until_settled(model, (infer_shapes, decompose, fold_constants, fold_shapes, remove_dead_code))
+    settle(model)
     spell(model)
-    give_names(model)
     for value in (*model.graph.inputs, *(value for child in model.graph for value in child.outputs)):
         if static_shape(value) is None and (value.uses() or value.is_graph_output()):
             raise ConversionError(

@@ -11,18 +11,19 @@ from edgekit.artifact import written_whole
 from edgekit.errors import ConversionError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
-from edgekit_converters.hub.static import with_fixed_batch
+from edgekit_converters.hub.static import require_static, with_bound_batch
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.end_encoding import end_encoding
 from edgekit_converters.writers.tflite import ops
+from edgekit_converters.writers.tflite.bounded import bound_selections
 from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor, needed_ops
 from edgekit_converters.writers.tflite.flatbuffer import serialize
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, static_shape, value_name
 from edgekit_converters.writers.tflite.options import TfliteOptions
-from edgekit_converters.writers.tflite.spell import spell
+from edgekit_converters.writers.tflite.spell import settle, spell
 from edgekit_converters.writers.tflite.tape import Tape
 from edgekit_converters.writers.tflite.write_nodes import write_nodes
 
@@ -41,7 +42,10 @@ def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) 
 def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     """The TFLite model as data. Raises as `write_tflite`."""
     ops.load()
-    model = with_fixed_batch(hub, options.batch, options.input_shapes).model
+    model = with_bound_batch(hub, options.batch, options.input_shapes).model
+    if bound_selections(model):
+        settle(model)
+    require_static(model)
     spell(model)
     graph = model.graph
     nodes = [HubNode(node) for node in graph]
