@@ -34,6 +34,10 @@ def reduce_nothing(spelling: Spelling) -> ir.Value | None:
     if 0 not in node.shape():
         return None
     number, dtype = _OF_NOTHING[node.op], node.dtype()
+    if 0 in node.output_shape():
+        raise node.unsupported("its result is empty, and TFLite has no empty tensors")
+    if dtype == np.bool_:
+        return spelling.constant(np.full(node.output_shape(), number > 0))
     if dtype.kind != "f" and math.isinf(number):
         number = np.iinfo(dtype).min if number < 0 else np.iinfo(dtype).max
     return spelling.constant(np.full(node.output_shape(), number, dtype))
