@@ -143,7 +143,9 @@ def _with_equal_rows(
             most = max(shape[1] for shape in shapes)
             for arrays in holders:
                 array = arrays[name]
-                arrays[name] = np.pad(array, [(0, most - n if place == 1 else 0) for place, n in enumerate(array.shape)])
+                arrays[name] = np.pad(
+                    array, [(0, most - n if place == 1 else 0) for place, n in enumerate(array.shape)]
+                )
     return found
 
 

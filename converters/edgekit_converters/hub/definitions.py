@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
 import onnx.inliner
 import onnx_ir as ir
@@ -80,7 +82,7 @@ def _definition(node: ir.Node, opset: int) -> ir.Graph | None:
 
 
 def _function(call: onnx.NodeProto, node: ir.Node, opset: int) -> onnx.FunctionProto | None:
-    schema = onnx.defs.get_schema(call.op_type, opset, "")
+    schema: Any = onnx.defs.get_schema(call.op_type, opset, "")  # onnx declares no types for functions
     _state_defaults(call, schema)
     if schema.has_function:
         function = onnx.FunctionProto()

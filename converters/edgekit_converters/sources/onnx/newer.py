@@ -46,7 +46,7 @@ def _tensor_scatter(node: ir.Node, edit: Editor) -> ir.Value:
         column = edit.node("Reshape", [starts, edit.index([-1, *[1] * (rank - 1)])], before=node)
         positions = edit.node("Add", [column, positions], before=node)
     if attribute(node, "mode", "linear") == "circular":
-        positions = edit.node("Mod", [positions, edit.index(shape[place])], before=node)  # type: ignore[arg-type]  # an int, checked above
+        positions = edit.node("Mod", [positions, edit.index(shape[place])], before=node)
     spread = edit.node("Expand", [positions, edit.node("Shape", [update], before=node)], before=node)
     return edit.node("ScatterElements", [cache, spread, update], before=node, like=node.outputs[0], axis=place)
 

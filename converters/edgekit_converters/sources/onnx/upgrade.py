@@ -26,7 +26,8 @@ OLDEST_OPSET = 7
 def upgrade(model: ir.Model, path: Path) -> None:
     """Bring a model of an older opset, in place, to `OPSET`; a newer one stays. Requires: no functions, no Constant nodes.
 
-    Raises SourceError for an opset below 7 whose operators have changed since, UnsupportedLayerError for a node that has no equal at `OPSET`.
+    Raises SourceError for an opset below 7 whose operators have changed since, UnsupportedLayerError for a node that has no
+    equal at `OPSET`.
     """
     opset = model.graph.opset_imports[""]
     if opset < OLDEST_OPSET and not _is_unchanged(model, opset):

@@ -1,13 +1,15 @@
-"""Selections whose size the data decides, in a file of fixed shapes: as many rows as there may be, and a mask of those that count.
+"""Selections whose size the data decides, in a file of fixed shapes: as many rows as there may be, and a mask of those that
+count.
 
 A NonMaxSuppression gives room for every box it may choose. What is computed from it row by row stays as it is; a TopK over the
-rows puts those that do not count last; at the model's outputs the rows that count are gathered, whose number is known at run time.
+rows puts those that do not count last; at the model's outputs the rows that count are gathered, whose number the run decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -59,7 +61,9 @@ def _bounded(node: ir.Node, edit: Editor) -> ir.Node:
     settings = {"center_point_box": attribute(node, "center_point_box", 0), "kept": kept}
     made = _own_node(node, SUPPRESSION, list(node.inputs), 2, edit, settings)
     count = scores[0] * scores[1] * kept
-    for value, shape, dtype in zip(made.outputs, ((count, 3), (count,)), (ir.DataType.INT64, ir.DataType.BOOL), strict=True):
+    for value, shape, dtype in zip(
+        made.outputs, ((count, 3), (count,)), (ir.DataType.INT64, ir.DataType.BOOL), strict=True
+    ):
         value.type, value.shape = ir.TensorType(dtype), ir.Shape(shape)
     edit.replace(node.outputs[0], made.outputs[0])
     graph = node.graph
@@ -69,7 +73,7 @@ def _bounded(node: ir.Node, edit: Editor) -> ir.Node:
 
 
 def _own_node(
-    before: ir.Node, op: str, inputs: list[ir.Value | None], outputs: int, edit: Editor, settings: Mapping[str, int]
+    before: ir.Node, op: str, inputs: list[ir.Value | None], outputs: int, edit: Editor, settings: Mapping[str, Any]
 ) -> ir.Node:
     first = edit.node(op, inputs, before=before, outputs=outputs, **settings)
     made = first.producer()
@@ -81,18 +85,19 @@ def _own_node(
 def _follow(model: ir.Model, rows: dict[ir.Value, _Rows], edit: Editor) -> None:
     counts: set[ir.Value] = set()
     for node in list(model.graph):
-        if any(value in counts for value in node.inputs if value is not None):
+        reads = [value for value in node.inputs if value is not None]
+        if any(value in counts for value in reads):
             _follow_count(node, counts)
-        elif not any(value in rows for value in node.inputs if value is not None):
+        if not any(value in rows for value in reads):
             continue
-        elif node.op_type == "Shape":
+        if node.op_type == "Shape":
             counts.update(node.outputs)
-        if any(value in rows for value in node.inputs if value is not None) and node.op_type != "Shape":
-            rule = _RULES.get(node.op_type)
-            made = None if rule is None else rule(node, rows, edit)
-            if made is None:
-                raise _refusal(node, "it computes over the rows of a NonMaxSuppression, whose number only the data decides")
-            rows.update(dict.fromkeys(node.outputs, made))
+            continue
+        rule = _RULES.get(node.op_type)
+        made = {} if rule is None else rule(node, rows, edit)
+        if not made:
+            raise _refusal(node, "it computes over the rows of a NonMaxSuppression, whose number only the data decides")
+        rows.update(made if isinstance(made, dict) else dict.fromkeys(node.outputs, made))
     for place, value in enumerate(model.graph.outputs):
         if value in counts or (value in rows and rows[value].within is not None):
             raise _refusal(value.producer(), "it gives the number or the places of the rows of a NonMaxSuppression")
@@ -131,11 +136,18 @@ def _rank(value: ir.Value | None) -> int:
     return len(value.shape)
 
 
-_Rule = Callable[[ir.Node, dict[ir.Value, _Rows], Editor], "_Rows | None"]
+_Rule = Callable[[ir.Node, dict[ir.Value, _Rows], Editor], "_Rows | dict[ir.Value, _Rows] | None"]
+"""The rows of the node's outputs, alike or by output; None where they are not computed row by row."""
+
+
+def _rows_of(node: ir.Node, index: int, rows: dict[ir.Value, _Rows]) -> _Rows | None:
+    value = node.inputs[index]
+    return None if value is None else rows.get(value)
 
 
 def _same(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    return _plain(rows.get(node.inputs[0])) if node.op_type != "Cast" else rows.get(node.inputs[0])  # type: ignore[arg-type]  # present
+    found = _rows_of(node, 0, rows)
+    return found if node.op_type in ("Cast", "Identity") else _plain(found)
 
 
 def _plain(found: _Rows | None) -> _Rows | None:
@@ -145,9 +157,7 @@ def _plain(found: _Rows | None) -> _Rows | None:
 def _elementwise(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
     """All that are bounded count the same rows."""
     rank = _rank(node.outputs[0])
-    found = [
-        (_plain(rows[value]), rank - _rank(value)) for value in node.inputs if value is not None and value in rows
-    ]
+    found = [(_plain(rows[value]), rank - _rank(value)) for value in node.inputs if value is not None and value in rows]
     places = {(None if one is None else one.mask, None if one is None else one.axis + lead) for one, lead in found}
     if len(places) != 1 or found[0][0] is None:
         return None
@@ -155,7 +165,7 @@ def _elementwise(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _R
 
 
 def _gather(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    data, indices = (rows.get(value) for value in node.inputs)  # type: ignore[arg-type]  # both are there
+    data, indices = (_rows_of(node, index, rows) for index in range(2))
     axis = attribute(node, "axis", 0) % _rank(node.inputs[0])
     if data is None and indices is not None and indices.within is None:
         return _Rows(axis + indices.axis, indices.mask)
@@ -168,14 +178,14 @@ def _gather(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows |
 
 
 def _gather_nd(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    indices = rows.get(node.inputs[1])  # type: ignore[arg-type]  # it is there
+    indices = _rows_of(node, 1, rows)
     fits = node.inputs[0] not in rows and not attribute(node, "batch_dims", 0) and indices is not None
     return indices if fits and indices is not None and indices.axis < _rank(node.inputs[1]) - 1 else None
 
 
 def _other_axes(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
     """Slice, Split, Softmax, reductions: along other axes."""
-    found = rows.get(node.inputs[0])  # type: ignore[arg-type]  # it is there
+    found = _rows_of(node, 0, rows)
     rank = _rank(node.inputs[0])
     if node.op_type == "Slice":
         axes = integers(node.inputs[3]) if len(node.inputs) > 3 else tuple(range(len(integers(node.inputs[1]) or ())))
@@ -193,12 +203,16 @@ def _other_axes(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Ro
 def _concat(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
     found = _elementwise(node, rows, edit)
     every = all(value in rows for value in node.inputs)
-    return found if every and found is not None and found.axis != attribute(node, "axis") % _rank(node.outputs[0]) else None
+    return (
+        found
+        if every and found is not None and found.axis != attribute(node, "axis") % _rank(node.outputs[0])
+        else None
+    )
 
 
 def _reshape(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
     """The rows stay the first axis."""
-    found = rows.get(node.inputs[0])  # type: ignore[arg-type]  # it is there
+    found = _rows_of(node, 0, rows)
     shapes = [value.shape for value in (node.inputs[0], node.outputs[0]) if value is not None]
     rests = []
     for shape in shapes:
@@ -210,13 +224,15 @@ def _reshape(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows 
 
 
 def _squeeze(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    found, axes = rows.get(node.inputs[0]), integers(node.inputs[1]) if len(node.inputs) > 1 else None  # type: ignore[arg-type]  # it is there
+    found, axes = _rows_of(node, 0, rows), integers(node.inputs[1]) if len(node.inputs) > 1 else None
     if found is None or axes is None:
         return None
     if node.op_type == "Squeeze":
         gone = [axis % _rank(node.inputs[0]) for axis in axes]
-        return None if found.axis in gone else _Rows(
-            found.axis - sum(axis < found.axis for axis in gone), found.mask, found.within
+        return (
+            None
+            if found.axis in gone
+            else _Rows(found.axis - sum(axis < found.axis for axis in gone), found.mask, found.within)
         )
     new = {axis % _rank(node.outputs[0]) for axis in axes}
     kept = [axis for axis in range(_rank(node.outputs[0])) if axis not in new]
@@ -224,21 +240,21 @@ def _squeeze(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows 
 
 
 def _transpose(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    found = rows.get(node.inputs[0])  # type: ignore[arg-type]  # it is there
+    found = _rows_of(node, 0, rows)
     order = attribute(node, "perm", tuple(reversed(range(_rank(node.inputs[0])))))
     return None if found is None else _Rows(order.index(found.axis), found.mask, found.within)
 
 
 def _product(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
-    found = _plain(rows.get(node.inputs[0]))  # type: ignore[arg-type]  # it is there
+    found = _plain(_rows_of(node, 0, rows))
     alone = not any(value in rows for value in node.inputs[1:]) and not attribute(node, "transA", 0)
     return found if alone and found is not None and found.axis == _rank(node.inputs[0]) - 2 else None
 
 
-def _top_k(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | None:
+def _top_k(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | dict[ir.Value, _Rows] | None:
     """Over the rows: those that do not count get the worst score, and are marked behind it."""
     value = node.inputs[0]
-    found = _plain(rows.get(value))  # type: ignore[arg-type]  # it is there
+    found = _plain(_rows_of(node, 0, rows))
     if found is None or value is None or value.dtype != ir.DataType.FLOAT:
         return None
     if found.axis != attribute(node, "axis", -1) % _rank(value):
@@ -254,9 +270,7 @@ def _top_k(node: ir.Node, rows: dict[ir.Value, _Rows], edit: Editor) -> _Rows | 
     after = _next(node)
     mask = edit.node("Gather", [found.mask, node.outputs[1]], before=after, axis=0)
     mask.type = ir.TensorType(ir.DataType.BOOL)
-    rows[node.outputs[1]] = _Rows(0, mask, within=found.mask)
-    rows[node.outputs[0]] = _Rows(0, mask)
-    return None
+    return {node.outputs[0]: _Rows(0, mask), node.outputs[1]: _Rows(0, mask, within=found.mask)}
 
 
 def _next(node: ir.Node) -> ir.Node:
@@ -270,20 +284,13 @@ _OF_SHAPES = frozenset(
     {"Cast", "Concat", "Gather", "Identity", "Max", "Min", "Reshape", "Slice", "Squeeze", "Unsqueeze", "Where"}
 )
 _SHAPED = frozenset({"Expand", "Reshape", "TopK", "ConstantOfShape", "Range"})
+_BY_ELEMENT = ("Abs", "Cast", "Ceil", "Clip", "Exp", "Floor", "Identity", "Log", "Neg", "Not", "Relu", "Round")
+_TOGETHER = ("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul")
+_ALONG = ("ArgMax", "ArgMin", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Slice", "Softmax", "Split")
 _RULES: dict[str, _Rule] = {
-    **dict.fromkeys(
-        ("Abs", "Cast", "Ceil", "Clip", "Exp", "Floor", "Identity", "Log", "Neg", "Not", "Relu", "Round", "Sigmoid")
-        + ("Sqrt", "Tanh"),
-        _same,
-    ),
-    **dict.fromkeys(
-        ("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul")
-        + ("Or", "Pow", "Sub", "Where"),
-        _elementwise,
-    ),
-    **dict.fromkeys(
-        ("ArgMax", "ArgMin", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Slice", "Softmax", "Split"), _other_axes
-    ),
+    **dict.fromkeys((*_BY_ELEMENT, "Sigmoid", "Sqrt", "Tanh"), _same),
+    **dict.fromkeys((*_TOGETHER, "Or", "Pow", "Sub", "Where"), _elementwise),
+    **dict.fromkeys(_ALONG, _other_axes),
     "Concat": _concat,
     "Gather": _gather,
     "GatherND": _gather_nd,

@@ -1,4 +1,4 @@
-"""`Spelling`: what takes the place of a node that TFLite has no kernels for, in operators that it has; and the table of who does it."""
+"""`Spelling`: what takes the place of a node that TFLite has no kernels for, in operators that it has; and who does it."""
 
 from __future__ import annotations
 

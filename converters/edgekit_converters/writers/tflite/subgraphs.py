@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import onnx
 import onnx_ir as ir
@@ -17,7 +16,7 @@ from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.tflite.flat_model import FlatTensor
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
-from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, value_name
+from edgekit_converters.writers.tflite.node import HubNode, hub_dtype
 from edgekit_converters.writers.tflite.spell import settle, spell
 from edgekit_converters.writers.tflite.tape import Tape
 from edgekit_converters.writers.tflite.write_nodes import write_nodes
@@ -84,6 +83,3 @@ def own(tensors: Sequence[FlatTensor], inputs: Sequence[FlatTensor], tape: Tape)
         taken = tensor.data is not None or tensor in found or (tensor in inputs and not passed)
         found.append(tape.copy(tensor) if taken else tensor)
     return found
-
-
-

@@ -156,7 +156,9 @@ def _buffers(rounds: _Rounds, out: FlatGraph) -> list[FlatTensor]:
         sizes = (shape[axis], *shape[:axis], *shape[axis + 1 :])
         dtype = physical_dtype(hub_dtype(rounds.node.output(len(rounds.states) + index)))
         dims = out.tape.constant(np.array(sizes, np.int32), name="shape")
-        found.append(out.tape.add("FILL", (dims, out.tape.constant(np.zeros((), dtype))), out.tape.temporary(sizes, dtype)))
+        found.append(
+            out.tape.add("FILL", (dims, out.tape.constant(np.zeros((), dtype))), out.tape.temporary(sizes, dtype))
+        )
     return found
 
 
@@ -179,7 +181,9 @@ def _round(rounds: _Rounds, inputs: list[FlatTensor], unroll_steps: int) -> Flat
     lead = given[:2] if rounds.is_loop else []
     made = rounds.body.write(tape, [*lead, *given[3:states], *slices, *given[states:outer]], unroll_steps)
     goes_on = tape.reshape(made.pop(0), ()) if rounds.is_loop else given[1]
-    following = tape.compute("ADD", given[0], tape.constant(np.array(1, np.int32)), builtin_options=options("AddOptions"))
+    following = tape.compute(
+        "ADD", given[0], tape.constant(np.array(1, np.int32)), builtin_options=options("AddOptions")
+    )
     updated = [
         _updated(tape, buffer, value, given[0], backward)
         for buffer, value, (_, _, backward) in zip(

@@ -82,7 +82,9 @@ def _labelled(tape: Tape, chosen: FlatTensor, picture: int, category: int) -> Fl
     count = chosen.shape[0]
     labels = tape.constant(np.tile(np.array([[picture, category]], np.int32), (count, 1)))
     parts = (labels, tape.reshape(chosen, (count, 1)))
-    return tape.add("CONCATENATION", parts, tape.temporary((count, 3), np.int32), options("ConcatenationOptions", axis=1))
+    return tape.add(
+        "CONCATENATION", parts, tape.temporary((count, 3), np.int32), options("ConcatenationOptions", axis=1)
+    )
 
 
 def _joined(tape: Tape, parts: list[FlatTensor]) -> FlatTensor:
@@ -99,6 +101,8 @@ def selected_rows(node: HubNode, out: FlatGraph) -> None:
     rank, count = node.rank(), node.shape(1)[0]
     places = tape.temporary((count, 1), np.int64)
     tape.add("WHERE", (out.read(node, 1),), places)
-    flat = tape.add("SQUEEZE", (places,), tape.temporary((count,), np.int64), options("SqueezeOptions", squeezeDims=[1]))
+    flat = tape.add(
+        "SQUEEZE", (places,), tape.temporary((count,), np.int64), options("SqueezeOptions", squeezeDims=[1])
+    )
     table = options("GatherOptions", axis=node.integer("axis", 0))
     out.tape.add("GATHER", (out.read(node, 0, identity(rank)), flat), out.output(node), table)

@@ -53,7 +53,9 @@ def scatter_reduced(spelling: Spelling) -> ir.Value | None:
     places, updates, flat = _element_places(spelling) if node.op == "ScatterElements" else _row_places(spelling)
     count = spelling.shape(updates)[0]
     if count * math.prod(flat) > _LARGEST or node.dtype() not in (np.float32, np.int32, np.int64):
-        raise node.unsupported(f"the reduction {reduction!r} of {count} updates is too large, or not of float32 or int32")
+        raise node.unsupported(
+            f"the reduction {reduction!r} of {count} updates is too large, or not of float32 or int32"
+        )
     rows = spelling.constant(np.arange(flat[0]).reshape(1, flat[0], 1))
     hits = spelling.op("Equal", spelling.reshape(places, (count, 1, 1)), rows)
     neutral = spelling.constant(np.array(_limit(reduction, node.dtype())), like=updates)
@@ -76,7 +78,10 @@ def _element_places(spelling: Spelling) -> tuple[ir.Value, ir.Value, tuple[int, 
     shape, axis = node.shape(), node.integer("axis", 0) % node.rank()
     strides = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
     grid = np.indices(node.shape(1))
-    base = sum((grid[place] * strides[place] for place in range(len(shape)) if place != axis), np.zeros(node.shape(1), np.int64))
+    base = sum(
+        (grid[place] * strides[place] for place in range(len(shape)) if place != axis),
+        np.zeros(node.shape(1), np.int64),
+    )
     index = spelling.op("Mod", spelling.cast(node.value(1), np.int64), spelling.constant(shape[axis]))
     place = spelling.op("Add", spelling.op("Mul", index, spelling.constant(strides[axis])), spelling.constant(base))
     count = math.prod(node.shape(1))
@@ -146,7 +151,9 @@ def determinant(spelling: Spelling) -> ir.Value:
         raise node.unsupported(f"its matrices have {size} rows; expected at most 4")
     lead = node.shape()[:-2]
     cells = {
-        (row, column): spelling.reshape(_cell(spelling, row, column), lead) for row in range(size) for column in range(size)
+        (row, column): spelling.reshape(_cell(spelling, row, column), lead)
+        for row in range(size)
+        for column in range(size)
     }
     return _minor(spelling, cells, 0, tuple(range(size)))
 

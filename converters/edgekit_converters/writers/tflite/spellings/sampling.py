@@ -22,7 +22,9 @@ def grid_sample(spelling: Spelling) -> ir.Value:
     node, k = spelling.node, spelling.node.rank() - 2
     mode = node.text("mode", "linear")
     if mode not in _MODES or node.dtype() != np.float32:
-        raise node.unsupported(f"its mode is {mode} and its input {node.dtype().name}; expected a known mode and float32")
+        raise node.unsupported(
+            f"its mode is {mode} and its input {node.dtype().name}; expected a known mode and float32"
+        )
     batch, channels, *sizes = node.shape()
     rows = spelling.transpose(node.value(0), (0, *range(2, k + 2), 1))
     rows = spelling.reshape(rows, (batch * math.prod(sizes), channels))
@@ -123,7 +125,10 @@ def _cubic(spelling: Spelling, part: ir.Value, offset: int) -> ir.Value:
 
 
 def _row(
-    spelling: Spelling, indices: Sequence[ir.Value], sizes: Sequence[int], start: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    spelling: Spelling,
+    indices: Sequence[ir.Value],
+    sizes: Sequence[int],
+    start: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
 ) -> ir.Value:
     """The row of a sample's element at ``indices``."""
     row = spelling.constant(start)

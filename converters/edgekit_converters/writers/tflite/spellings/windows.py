@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -34,7 +35,7 @@ def max_pool(spelling: Spelling) -> tuple[ir.Value, ...] | None:
     return _largest_with_places(spelling, window)
 
 
-def _lowest(dtype: np.dtype[np.generic]) -> float | int:
+def _lowest(dtype: np.dtype[Any]) -> float | int:
     return -3.4e38 if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
