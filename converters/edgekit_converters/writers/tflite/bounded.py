@@ -285,7 +285,20 @@ _OF_SHAPES = frozenset(
 )
 _SHAPED = frozenset({"Expand", "Reshape", "TopK", "ConstantOfShape", "Range"})
 _BY_ELEMENT = ("Abs", "Cast", "Ceil", "Clip", "Exp", "Floor", "Identity", "Log", "Neg", "Not", "Relu", "Round")
-_TOGETHER = ("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul")
+_TOGETHER = (
+    "Add",
+    "And",
+    "Div",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+)
 _ALONG = ("ArgMax", "ArgMin", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Slice", "Softmax", "Split")
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys((*_BY_ELEMENT, "Sigmoid", "Sqrt", "Tanh"), _same),
