@@ -56,7 +56,7 @@ PRODUCTS = [
     case("Einsum", floats(3, 3, 2), equation="iij->j"),
     case("Einsum", floats(3, 3, 3), equation="iii->i"),
     case("Det", floats(2, 3, 3)),
-    case("Det", floats(4, 4)),
+    case("Det", floats(2, 2)),
 ]
 SCATTERS = [
     case(

@@ -144,11 +144,11 @@ def _diagonal(spelling: Spelling, value: ir.Value, letters: str) -> _Term:
 
 @spells("Det")
 def determinant(spelling: Spelling) -> ir.Value:
-    """Developed by the first row, for matrices of at most 4 rows."""
+    """Developed by the first row, for matrices of at most 3 rows."""
     node = spelling.node
     size = node.shape()[-1]
-    if size > 4:
-        raise node.unsupported(f"its matrices have {size} rows; expected at most 4")
+    if size > 3:
+        raise node.unsupported(f"its matrices have {size} rows; expected at most 3")
     lead = node.shape()[:-2]
     cells = {
         (row, column): spelling.reshape(_cell(spelling, row, column), lead)
