@@ -47,8 +47,8 @@ class OpRule:
     ``data``: indices of the inputs that carry quantized activations; None means all. ``weight`` and ``bias``: input indices.
     ``fuses``: performs a clamp that follows it (by its output range, or TFLite's fused activation). ``tflite``: the builtin
     that computes it on int8. ``ort_kernel``: the integer kernel ONNX Runtime's CPU provider fuses Q/DQ into; "" when it
-    computes in float between DQ and Q. ``integer_only``: int8 costs more accuracy than it saves time, so only targets
-    without float units get it.
+    computes in float between DQ and Q. ``integer_only``: integers cost more accuracy than they save time, so only files
+    without float operators get it.
     """
 
     role: Role
@@ -77,6 +77,11 @@ def _compute(tflite: str, ort_kernel: str) -> OpRule:
 
 def _free(tflite: str, ort_kernel: str = "", *, fuses: bool = False, data: tuple[int, ...] | None = (0,)) -> OpRule:
     return OpRule(Role.ATTACHED, Encoding.FREE, data=data, fuses=fuses, tflite=tflite, ort_kernel=ort_kernel)
+
+
+def _wide(tflite: str, *, data: tuple[int, ...] | None = (0,)) -> OpRule:
+    """An op that only files without float operators compute on integers, of 16 bits (`WIDE`)."""
+    return OpRule(Role.ATTACHED, Encoding.FREE, data=data, tflite=tflite, integer_only=True)
 
 
 def _shared(tflite: str, ort_kernel: str = "", *, data: tuple[int, ...] | None = (0,)) -> OpRule:
@@ -120,6 +125,13 @@ RULES: Mapping[str, OpRule] = {
     # In float a final softmax costs microseconds and keeps small probabilities apart.
     "Softmax": _fixed("SOFTMAX", 1 / 256, -128, "QLinearSoftmax", integer_only=True),
     "LogSoftmax": _fixed("LOG_SOFTMAX", 16 / 256, 127, integer_only=True),
+    "Abs": _wide("ABS"),
+    "Div": _wide("DIV", data=None),
+    "Exp": _wide("EXP"),
+    "Log": _wide("LOG"),
+    "Neg": _wide("NEG"),
+    "Pow": _wide("MUL / SQRT / RSQRT / DIV"),
+    "Sqrt": _wide("SQRT"),
     "MaxPool": _shared("MAX_POOL_2D", "MaxPool"),
     "AveragePool": _shared("AVERAGE_POOL_2D", "QLinearAveragePool"),
     "GlobalMaxPool": _shared("REDUCE_MAX"),
@@ -144,6 +156,23 @@ RULES: Mapping[str, OpRule] = {
     "SpaceToDepth": _shared("SPACE_TO_DEPTH"),
 }
 """By ONNX op type, default domain."""
+
+PRODUCT = OpRule(Role.COMPUTE, Encoding.FREE, data=None, tflite="BATCH_MATMUL", integer_only=True)
+"""A MatMul of two computed matrices."""
+
+RECURRENT_RULE = OpRule(
+    Role.COMPUTE, Encoding.FREE, data=(0, 5, 6), tflite="UNIDIRECTIONAL_SEQUENCE_LSTM", integer_only=True
+)
+"""A RNN, LSTM or GRU that computes on integers alone: the data and the initial states."""
+
+WIDE = frozenset({"Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
+"""Ops whose results 8 bits can't hold: in a file without float operators they compute on 16."""
+
+NARROW = frozenset({"DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "SpaceToDepth"})
+"""Ops without a TFLite kernel for 16-bit activations."""
+
+WIDE_SCALE = 2.0**-15
+"""Scale of what the 16-bit kernels of Sigmoid, Tanh and Softmax write; their zero point is 0."""
 
 CLAMPS = ("Relu", "Clip")
 """Activations that only cut the range, so that the producer's output encoding can perform them."""

@@ -12,9 +12,10 @@ from edgekit.recipe import Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.encodings import Encodings, Range, encode, encodings
-from edgekit_converters.quantize.params import QuantParams
+from edgekit_converters.quantize.node_rules import integer_rule
+from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
-from edgekit_converters.quantize.scheme import Scheme, name_of, value_name
+from edgekit_converters.quantize.scheme import Scheme, is_constant, name_of, value_name
 from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.quantize.weights import (
     constant_operands,
@@ -24,7 +25,7 @@ from edgekit_converters.quantize.weights import (
     quantized_weight,
     recurrent_weights,
 )
-from edgekit_converters.rules import RECURRENT, RULES
+from edgekit_converters.rules import RECURRENT
 
 _INT8_WEIGHTS = (Execution.DYNAMIC, Execution.WEIGHT_ONLY)
 
@@ -47,7 +48,17 @@ def plan(hub: Hub, recipe: Recipe, target: Target, scheme: Scheme, ranges: Mappi
         constants=dict(_constants(hub, scheme, replace(found, uses=uses), recipe.precision, symmetric)),
         fusions=fusions,
         nodes=scheme.nodes,
+        ends=dict(_ends(hub, found, ranges)),
     )
+
+
+def _ends(hub: Hub, found: Encodings, ranges: Mapping[str, Range]) -> Iterator[tuple[str, QuantParams]]:
+    """Int8 encodings of inputs and outputs of the model that are int16 inside."""
+    for value in (*hub.model.graph.inputs, *hub.model.graph.outputs):
+        name = value_name(value)
+        params = found.values.get(name)
+        if params is not None and params.dtype is QuantType.INT16:
+            yield name, encode(*(ranges.get(name) or params.real_range()), symmetric=False)
 
 
 def _constants(
@@ -80,7 +91,7 @@ def _product_inputs(
 def _integer_constants(
     node: ir.Node, scheme: Scheme, found: Encodings, symmetric: bool
 ) -> Iterator[tuple[Use, QuantizedConstant]]:
-    if RULES[node.op_type].weight is None:
+    if integer_rule(node).weight is None:
         yield from constant_operands(node, found.values[scheme.output_of(node)], symmetric=symmetric)
         return
     data = Use(name_of(node), 0)
@@ -88,13 +99,17 @@ def _integer_constants(
     input_scale = float(source.scale)
     use, weight = quantized_weight(node, input_scale)
     yield use, weight
-    bias = quantized_bias(node, weight.params, input_scale)
+    bias = quantized_bias(node, weight.params, input_scale, wide=scheme.width(node) is QuantType.INT16)
     if bias is not None:
         yield bias
 
 
 def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
-    floats = [node for node in hub.model.graph if scheme.nodes[name_of(node)].execution is Execution.FLOAT]
+    floats = [
+        node
+        for node in hub.model.graph
+        if scheme.nodes[name_of(node)].execution is Execution.FLOAT and _touches_floats(node)
+    ]
     if not floats:
         return
     listed = "; ".join(f"{name_of(node)} ({scheme.nodes[name_of(node)].reason})" for node in floats[:5])
@@ -103,3 +118,9 @@ def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
         f"target {target.name} computes on integers only, but {len(floats)} nodes would stay float: {listed}{more}. "
         "Cut them off the model, replace them, or convert for another target."
     )
+
+
+def _touches_floats(node: ir.Node) -> bool:
+    """Whether anything that the node computes is float; sizes, indices and masks are not."""
+    computed = (value for value in node.inputs if value is not None and not is_constant(value))
+    return any(value.dtype == ir.DataType.FLOAT for value in (*computed, *node.outputs))

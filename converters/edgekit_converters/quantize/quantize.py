@@ -16,6 +16,7 @@ from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
+from edgekit_converters.quantize.wide import wide_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,10 @@ def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observ
     """The observer of every value whose range is needed: the recipe's, else the effort's.
 
     What a product of tokens reads is not clipped: a few large numbers carry the meaning of a sentence, and smoothing has made
-    room for them (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error).
+    room for them; 16 bits hold all of any range (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error).
     """
     producers = {value.name: node.name for node in hub.model.graph for value in node.outputs}
     general = Observer.MIN_MAX if recipe.effort is Effort.PLAIN else Observer.MEAN_SQUARED_ERROR
-    own = {name: Observer.MIN_MAX if name in decided.read_by_products else general for name in decided.observed}
+    whole = {*decided.read_by_products, *wide_values(hub, decided)}
+    own = {name: Observer.MIN_MAX if name in whole else general for name in decided.observed}
     return {name: recipe.observer_of(producers.get(name) or name) or kind for name, kind in own.items()}

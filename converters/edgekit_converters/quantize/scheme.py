@@ -14,12 +14,18 @@ import onnx_ir as ir
 from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.node_rules import integer_rule, rule_of
+from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
-from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
+from edgekit_converters.quantize.wide import widened
+from edgekit_converters.rules import CLAMPS, PRODUCT, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
 """Bounds that TFLite has a fused activation for: RELU, RELU6, RELU_N1_TO_1."""
+
+EXPONENTS = (2.0, 0.5, -0.5, -1.0)
+"""Powers that are an operator of their own."""
 
 RECURRENT_SCHEME = "int8 weights; its state needs more than 8 bits and stays float"
 """Why a recurrent layer does not compute on integers alone."""
@@ -40,10 +46,20 @@ class Scheme:
     def integer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].execution is Execution.INTEGER
 
+    def width(self, node: ir.Node) -> QuantType:
+        """INT8 or INT16: the type of an integer node's activations."""
+        return self.nodes[name_of(node)].activations
+
     def output_of(self, node: ir.Node) -> str:
         """Name of the value that leaves the node, or the fused activation behind it."""
         fusion = self.fusions.get(name_of(node))
         return fusion.output if fusion else value_name(node.outputs[0])
+
+    def outputs_of(self, node: ir.Node) -> tuple[str, ...]:
+        """Names of all values that leave the node, those that something reads."""
+        if len(node.outputs) == 1:
+            return (self.output_of(node),)
+        return tuple(value.name for value in node.outputs if value.name)
 
 
 def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
@@ -54,10 +70,13 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     if not target.integer_only and works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
+    if target.integer_only:
+        planned |= dict(widened(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
-    _detach_lonely(nodes, planned, fusions)
+    if not target.integer_only:
+        _detach_lonely(nodes, planned, fusions)
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
@@ -110,7 +129,7 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
     asked = recipe.precision_of(name_of(node))
     if node.op_type in RECURRENT and asked is not Precision.FLOAT32:
         return _recurrent_wish(node, asked, target)
-    rule = RULES.get(node.op_type)
+    rule = rule_of(node)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY if weighted else Execution.FLOAT)
@@ -145,6 +164,8 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
     """Why the node can't compute on integers; empty when it can."""
     if rule is None:
         return f"{node.op_type} has no int8 form"
+    if rule is PRODUCT and not target.integer_only:
+        return "its weight is not a constant of rank 2 or more"
     if rule.integer_only and not (target.integer_only or _leaves_as_integers(node, recipe)):
         return f"{node.op_type} is more accurate in float and costs little"
     if rule.weight is not None and not _has_constant_weight(node, rule):
@@ -156,13 +177,27 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
     for _, value in data_inputs(node, rule):
         if value.dtype != ir.DataType.FLOAT:
             return f"it works on {str(value.dtype).lower()}"
-    if all(is_constant(value) for _, value in data_inputs(node, rule)):
+    if all(is_constant(value) for _, value in data_inputs(node, rule)) and not (
+        target.integer_only and _looks_up(node)
+    ):
         return "all its inputs are constants"
     if node.op_type == "Clip" and clamp_bounds(node) is None:
         return "its bounds are not constants"
+    if node.op_type == "Pow" and _exponent(node) not in EXPONENTS:
+        return f"its exponent is not one of {', '.join(map(str, EXPONENTS))}"
     if node.op_type in ("Max", "Min") and len(node.inputs) < 2:
         return "it has one input"
     return ""
+
+
+def _looks_up(node: ir.Node) -> bool:
+    return node.op_type == "Gather" and not is_constant(node.inputs[1])
+
+
+def _exponent(node: ir.Node) -> float | None:
+    value = node.inputs[1]
+    single = value is not None and value.const_value is not None and value.const_value.size == 1
+    return float(constant_array(value).reshape(())) if single and value is not None else None
 
 
 def _leaves_as_integers(node: ir.Node, recipe: Recipe) -> bool:
@@ -282,7 +317,7 @@ def _islands(nodes: list[ir.Node], planned: Mapping[str, NodePlan], fused_into: 
     integer = [node for node in nodes if planned[name_of(node)].execution is Execution.INTEGER]
     parent.update({name_of(node): name_of(node) for node in integer})
     for node in integer:
-        for _, value in data_inputs(node, RULES[node.op_type]):
+        for _, value in data_inputs(node, integer_rule(node)):
             producer = value.producer()
             if producer is None:
                 continue
@@ -307,9 +342,8 @@ def _encoded(hub: Hub, draft: Scheme) -> Iterator[str]:
     for node in hub.model.graph:
         if not draft.integer(node):
             continue
-        inputs = [value_name(v) for _, v in data_inputs(node, RULES[node.op_type]) if not is_constant(v)]
-        outputs = [draft.output_of(node)] if len(node.outputs) == 1 else [value_name(v) for v in node.outputs]
-        for name in (*inputs, *outputs):
+        inputs = [value_name(v) for _, v in data_inputs(node, integer_rule(node)) if not is_constant(v)]
+        for name in (*inputs, *draft.outputs_of(node)):
             if name not in seen:
                 seen.add(name)
                 yield name
@@ -319,7 +353,7 @@ def _observed(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str
     """Encoded values whose range does not follow from other values."""
     derived: set[str] = set()
     for node in hub.model.graph:
-        if draft.integer(node) and RULES[node.op_type].output in (Encoding.SHARED, Encoding.FIXED):
+        if draft.integer(node) and integer_rule(node).output in (Encoding.SHARED, Encoding.FIXED):
             derived.update(value_name(value) for value in node.outputs)
     return (name for name in encoded if name not in derived)
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit_converters.quantize.encodings import encode
+from edgekit_converters.quantize.node_rules import integer_rule
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
 from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
@@ -136,21 +137,23 @@ def _fitted_scales(rows: NDArray[np.float64], largest: NDArray[np.float64]) -> N
     return best
 
 
-def bias_params(weight: QuantParams, input_scale: float) -> QuantParams:
-    """Int32 parameters of a bias: scale = input scale x weight scale, zero point 0 (TFLite int8 specification)."""
+def bias_params(weight: QuantParams, input_scale: float, dtype: QuantType = QuantType.INT32) -> QuantParams:
+    """Parameters of a bias: scale = input scale x weight scale, zero point 0 (TFLite int8 specification)."""
     scale = np.asarray(weight.scale.astype(np.float64) * input_scale, np.float32)
     axis = None if scale.ndim == 0 else 0
-    return QuantParams(scale, np.zeros(scale.shape, np.int32), QuantType.INT32, axis)
+    return QuantParams(scale, np.zeros(scale.shape, np.int32), dtype, axis)
 
 
-def quantized_bias(node: ir.Node, weight: QuantParams, input_scale: float) -> tuple[Use, QuantizedConstant] | None:
-    """The node's bias as an int32 vector, or None where it has none."""
+def quantized_bias(
+    node: ir.Node, weight: QuantParams, input_scale: float, *, wide: bool = False
+) -> tuple[Use, QuantizedConstant] | None:
+    """The node's bias as an int32 vector, int64 beside 16-bit activations, or None where it has none."""
     bias = bias_of(node)
     if bias is None:
         return None
     index = RULES[node.op_type].bias
     assert index is not None
-    params = bias_params(weight, input_scale)
+    params = bias_params(weight, input_scale, QuantType.INT64 if wide else QuantType.INT32)
     channels = constant_array(bias).reshape(-1)
     if params.axis is not None and channels.size != params.scale.size:
         channels = np.broadcast_to(channels, params.scale.shape)
@@ -161,11 +164,13 @@ def constant_operands(
     node: ir.Node, output: QuantParams, *, symmetric: bool
 ) -> Iterator[tuple[Use, QuantizedConstant]]:
     """Constant data operands (of Add, Mul, Concat, PRelu, ...) as int8, in the output's encoding where the op shares it."""
-    rule = RULES[node.op_type]
+    rule = integer_rule(node)
     for index, value in data_inputs(node, rule):
         if not is_constant(value):
             continue
         array = constant_array(value)
         shared = rule.output is Encoding.SHARED
-        params = output if shared else encode(float(array.min()), float(array.max()), symmetric=symmetric)
+        params = output
+        if not shared:
+            params = encode(float(array.min()), float(array.max()), symmetric=symmetric, dtype=output.dtype)
         yield Use(name_of(node), index), QuantizedConstant(params.quantize(array), params)

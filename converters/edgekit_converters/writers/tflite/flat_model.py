@@ -37,6 +37,10 @@ class FlatTensor:
         return self.dtype == np.int8
 
     @property
+    def is_int16(self) -> bool:
+        return self.dtype == np.int16
+
+    @property
     def is_float(self) -> bool:
         return self.dtype == np.float32
 
@@ -52,8 +56,8 @@ class BuiltinOptions:
     table: str
     fields: Mapping[str, OptionValue] = field(default_factory=dict)
 
-    def flag(self, name: str) -> bool:
-        return bool(self.fields.get(name, False))
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.fields.get(name, default))
 
     def number(self, name: str, default: int = 0) -> int:
         found = self.fields.get(name, default)
@@ -64,6 +68,14 @@ class BuiltinOptions:
 def options(table: str, **fields: OptionValue) -> BuiltinOptions:
     """`BuiltinOptions` in the notation of a call: ``options("SoftmaxOptions", beta=1.0)``."""
     return BuiltinOptions(table, fields)
+
+
+def arithmetic_options(builtin: str, output: FlatTensor, activation: int = 0) -> BuiltinOptions:
+    """Options of ADD, SUB or MUL. The schema takes the scales of 16-bit sums for powers of two unless it is told otherwise."""
+    table = f"{builtin.capitalize()}Options"
+    if output.dtype == np.int16 and builtin != "MUL":
+        return options(table, fusedActivationFunction=activation, potScaleInt16=False)
+    return options(table, fusedActivationFunction=activation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,6 +71,11 @@ class FlatGraph:
     def is_integer(self, node: HubNode) -> bool:
         return self.execution(node) is Execution.INTEGER
 
+    def width(self, node: HubNode) -> QuantType:
+        """The type of an integer node's activations, INT8 or INT16."""
+        found = self._plan.nodes.get(self._producer_of_fused.get(node.name, node.name))
+        return QuantType.INT8 if found is None else found.activations
+
     def is_absorbed(self, node: HubNode) -> bool:
         """Whether the node before it performs this activation already."""
         return node.name in self._absorbed
