@@ -34,10 +34,11 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FixedEncoding:
-    """An int8 encoding that the specification demands."""
+    """An int8 encoding that the specification demands, and the scale beside zero point 0 that it demands of 16 bits."""
 
     scale: float
     zero_point: int
+    wide_scale: float = 2.0**-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,16 @@ RULES: Mapping[str, OpRule] = {
     "Softmax": _fixed("SOFTMAX", 1 / 256, -128, "QLinearSoftmax", integer_only=True),
     "LogSoftmax": _fixed("LOG_SOFTMAX", 16 / 256, 127, integer_only=True),
     "Abs": _wide("ABS"),
+    "Cast": OpRule(
+        Role.ATTACHED, Encoding.FIXED, data=(), fixed=FixedEncoding(1.0, 0, 1.0), tflite="CAST", integer_only=True
+    ),
     "Div": _wide("DIV", data=None),
     "Exp": _wide("EXP"),
     "Log": _wide("LOG"),
     "Neg": _wide("NEG"),
     "Pow": _wide("MUL / SQRT / RSQRT / DIV"),
     "Sqrt": _wide("SQRT"),
+    "Where": OpRule(Role.ATTACHED, Encoding.SHARED, data=(1, 2), tflite="SELECT_V2", integer_only=True),
     "MaxPool": _shared("MAX_POOL_2D", "MaxPool"),
     "AveragePool": _shared("AVERAGE_POOL_2D", "QLinearAveragePool"),
     "GlobalMaxPool": _shared("REDUCE_MAX"),
@@ -170,9 +175,6 @@ WIDE = frozenset({"Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
 
 NARROW = frozenset({"DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "SpaceToDepth"})
 """Ops without a TFLite kernel for 16-bit activations."""
-
-WIDE_SCALE = 2.0**-15
-"""Scale of what the 16-bit kernels of Sigmoid, Tanh and Softmax write; their zero point is 0."""
 
 CLAMPS = ("Relu", "Clip")
 """Activations that only cut the range, so that the producer's output encoding can perform them."""

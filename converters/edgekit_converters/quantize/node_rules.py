@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
-from edgekit_converters.rules import PRODUCT, RECURRENT, RECURRENT_RULE, RULES, WIDE_SCALE, OpRule
+from edgekit_converters.rules import PRODUCT, RECURRENT, RECURRENT_RULE, RULES, OpRule
 
 
 def rule_of(node: ir.Node) -> OpRule | None:
@@ -30,7 +30,7 @@ def fixed_params(op_type: str, width: QuantType) -> QuantParams | None:
     if rule is None or rule.fixed is None:
         return None
     if width is QuantType.INT16:
-        return per_tensor(WIDE_SCALE, 0, width)
+        return per_tensor(rule.fixed.wide_scale, 0, width)
     return per_tensor(rule.fixed.scale, rule.fixed.zero_point)
 
 

@@ -12,6 +12,7 @@ from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.integer_forms import integer_forms
+from edgekit_converters.hub.integer_only_forms import integer_only_forms
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
@@ -81,6 +82,8 @@ def _names(hub: Hub) -> tuple[str, ...]:
 def decide(hub: Hub, recipe: Recipe, target: Target) -> tuple[Hub, Scheme]:
     """The hub with its operators in the forms that the precision wants, and what each of its nodes will do."""
     prepared = integer_forms(hub) if recipe.precision.calibrated else hub
+    if target.integer_only and recipe.precision.calibrated:
+        prepared = integer_only_forms(prepared)
     return prepared, scheme(prepared, recipe, target)
 
 
@@ -98,7 +101,8 @@ def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observ
     """The observer of every value whose range is needed: the recipe's, else the effort's.
 
     What a product of tokens reads is not clipped: a few large numbers carry the meaning of a sentence, and smoothing has made
-    room for them; 16 bits hold all of any range (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error).
+    room for them (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error). Nor is
+    what 16 bits hold.
     """
     producers = {value.name: node.name for node in hub.model.graph for value in node.outputs}
     general = Observer.MIN_MAX if recipe.effort is Effort.PLAIN else Observer.MEAN_SQUARED_ERROR

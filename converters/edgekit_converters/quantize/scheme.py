@@ -24,6 +24,8 @@ from edgekit_converters.rules import CLAMPS, PRODUCT, RECURRENT, RULES, Encoding
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
 """Bounds that TFLite has a fused activation for: RELU, RELU6, RELU_N1_TO_1."""
 
+_COUNTING = (ir.DataType.BOOL, ir.DataType.INT8, ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64)
+
 EXPONENTS = (2.0, 0.5, -0.5, -1.0)
 """Powers that are an operator of their own."""
 
@@ -178,7 +180,7 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
         if value.dtype != ir.DataType.FLOAT:
             return f"it works on {str(value.dtype).lower()}"
     if all(is_constant(value) for _, value in data_inputs(node, rule)) and not (
-        target.integer_only and _looks_up(node)
+        target.integer_only and _brings_values(node)
     ):
         return "all its inputs are constants"
     if node.op_type == "Clip" and clamp_bounds(node) is None:
@@ -190,8 +192,15 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
     return ""
 
 
-def _looks_up(node: ir.Node) -> bool:
-    return node.op_type == "Gather" and not is_constant(node.inputs[1])
+def _brings_values(node: ir.Node) -> bool:
+    """Whether the node makes numbers of computed integers: rows of a table, a mask."""
+    computed = not is_constant(node.inputs[-1])
+    return computed and (node.op_type == "Gather" or (node.op_type == "Cast" and _gives_float(node)))
+
+
+def _gives_float(node: ir.Node) -> bool:
+    value = node.inputs[0]
+    return node.outputs[0].dtype == ir.DataType.FLOAT and value is not None and value.dtype in _COUNTING
 
 
 def _exponent(node: ir.Node) -> float | None:

@@ -52,7 +52,7 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
         outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
     model = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
     if options.integer_only:
-        _refuse_float(model)
+        _refuse_float(model, options.io)
     return model
 
 
@@ -93,11 +93,14 @@ def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | No
     return end_encoding(value_name(value), hub_dtype(value).name, plan, io)
 
 
-def _refuse_float(model: FlatModel) -> None:
+def _refuse_float(model: FlatModel, io: IoType) -> None:
+    """Raises ConversionError for a float tensor other than the model's own inputs and outputs, where those may be float."""
+    border: set[FlatTensor] = {*model.inputs, *model.outputs} if io is IoType.FLOAT32 else set()
     for op in itertools.chain.from_iterable(graph.ops for graph in model.subgraphs()):
         for tensor in (*op.inputs, *op.outputs):
-            if tensor is not None and tensor.dtype.kind == "f":
+            at_border = tensor in border and op.builtin in ("QUANTIZE", "DEQUANTIZE")
+            if tensor is not None and tensor.dtype.kind == "f" and not at_border:
                 raise ConversionError(
-                    f"the target computes on integers only, but {op.builtin} reads or writes the float tensor "
-                    f"{tensor.name!r}. Use int8 inputs and outputs (--io int8), and keep no node in float."
+                    f"the file may hold no float operators, but {op.builtin} reads or writes the float tensor {tensor.name!r}. "
+                    "Keep no node in float and, where floats are fed or asked for, use int8 inputs and outputs (--io int8)."
                 )
