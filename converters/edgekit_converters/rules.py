@@ -179,6 +179,9 @@ NARROW = frozenset({"DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "
 CLAMPS = ("Relu", "Clip")
 """Activations that only cut the range, so that the producer's output encoding can perform them."""
 
+GATES: Mapping[str, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
+"""Of recurrent layers."""
+
 RECURRENT: Mapping[str, tuple[int, int]] = {"RNN": (1, 2), "LSTM": (1, 2), "GRU": (1, 2)}
 """Recurrent layers and their weights (of the input, of the state): int8, one scale a row; the activations are float and are
 quantized per call where a runtime has a kernel for it. A cell state that is kept in 8 bits ruins the layer."""

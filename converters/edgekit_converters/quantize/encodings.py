@@ -12,9 +12,11 @@ import onnx_ir as ir
 
 from edgekit.errors import ConversionError
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.expose_recurrent import role_name
 from edgekit_converters.quantize.node_rules import fixed_params, integer_rule
 from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
 from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.recurrent import cell_params, fixed_state, initial_states, is_fused, shared_states
 from edgekit_converters.quantize.scheme import (
     Scheme,
     clamp_bounds,
@@ -26,7 +28,7 @@ from edgekit_converters.quantize.scheme import (
 )
 from edgekit_converters.quantize.ties import MOST_AVERAGED, MOST_TRIES, STEP, averages_alike, rounds_alike
 from edgekit_converters.quantize.wide import value_types
-from edgekit_converters.rules import Encoding
+from edgekit_converters.rules import RECURRENT, Encoding
 
 Range = tuple[float, float]
 
@@ -58,8 +60,10 @@ def encodings(hub: Hub, scheme: Scheme, ranges: Mapping[str, Range], *, symmetri
     for node in hub.model.graph:
         if scheme.integer(node) and integer_rule(node).output is Encoding.SHARED:
             groups.tie(node)
+        if scheme.integer(node) and node.op_type in RECURRENT:
+            groups.tie_states(node)
     for node in hub.model.graph:
-        if scheme.integer(node):
+        if scheme.integer(node) and node.op_type not in RECURRENT:
             groups.avoid_ties(node, symmetric)
     values = {name: groups.encoding(name, symmetric) for name in scheme.encoded}
     uses = {use: groups.encoding(output, symmetric) for use, output in groups.apart.items()}
@@ -95,6 +99,7 @@ class _Groups:
         self._range: dict[str, Range | None] = {name: ranges.get(name) for name in scheme.encoded}
         self._fixed: dict[str, QuantParams] = {}
         self._shrink: dict[str, float] = {}
+        self._cells: set[str] = set()
         self._clamps = dict(_fused_bounds(hub, scheme))
         for node in hub.model.graph:
             if scheme.integer(node) and (params := fixed_params(node.op_type, scheme.width(node))) is not None:
@@ -117,6 +122,17 @@ class _Groups:
             else:
                 self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
         self._range[root] = extent
+
+    def tie_states(self, node: ir.Node) -> None:
+        """Give the outputs of a recurrent layer, and the initial states that it reads, the encodings of its states."""
+        for role, output in shared_states(node):
+            self._join(role, output)
+        for index, role in initial_states(node):
+            self.apart[Use(name_of(node), index)] = role
+        if (params := fixed_state(node)) is not None:
+            self._fixed[self._find(role_name(name_of(node), "hidden"))] = params
+        if is_fused(node):
+            self._cells.add(role_name(name_of(node), "cell"))
 
     def _extent_of_all(self, node: ir.Node, root: str, operands: list[ir.Value]) -> Range | None:
         """The range that holds every operand, and the constant that a Pad writes."""
@@ -147,6 +163,8 @@ class _Groups:
         if root in self._fixed and (dtype is QuantType.INT16 or not symmetric):
             return self._fixed[root]
         low, high = self._known_range(name)
+        if name in self._cells:
+            return cell_params(low, high)
         shrink = self._shrink.get(root, 1.0)
         return encode(low * shrink, high * shrink, symmetric=symmetric, dtype=dtype)
 

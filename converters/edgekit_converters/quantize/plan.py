@@ -15,6 +15,7 @@ from edgekit_converters.quantize.encodings import Encodings, Range, encode, enco
 from edgekit_converters.quantize.node_rules import integer_rule
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
+from edgekit_converters.quantize.recurrent import is_fused
 from edgekit_converters.quantize.scheme import Scheme, is_constant, name_of, value_name
 from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.quantize.weights import (
@@ -69,7 +70,7 @@ def _constants(
         if execution is Execution.INTEGER:
             yield from _integer_constants(node, scheme, found, symmetric)
         elif node.op_type in RECURRENT and execution is Execution.DYNAMIC:
-            yield from recurrent_weights(node)
+            yield from recurrent_weights(node, by_gate=False)
         elif execution is Execution.PRODUCT:
             yield from quantized_product(node, float(found.uses[Use(name_of(node), 0)].scale))
         elif execution is Execution.WEIGHT_ONLY and is_table(node):
@@ -91,6 +92,9 @@ def _product_inputs(
 def _integer_constants(
     node: ir.Node, scheme: Scheme, found: Encodings, symmetric: bool
 ) -> Iterator[tuple[Use, QuantizedConstant]]:
+    if node.op_type in RECURRENT:
+        yield from recurrent_weights(node, by_gate=is_fused(node))
+        return
     if integer_rule(node).weight is None:
         yield from constant_operands(node, found.values[scheme.output_of(node)], symmetric=symmetric)
         return

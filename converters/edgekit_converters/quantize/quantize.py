@@ -11,6 +11,7 @@ from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.expose_recurrent import expose_recurrent
 from edgekit_converters.hub.integer_forms import integer_forms
 from edgekit_converters.hub.integer_only_forms import integer_only_forms
 from edgekit_converters.quantize.plan import plan
@@ -18,6 +19,7 @@ from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
 from edgekit_converters.quantize.wide import wide_values
+from edgekit_converters.rules import RECURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
         hub = smooth(hub, decided, samples, progress)
         decided = scheme(hub, recipe, target)
     observers = observers_for(hub, decided, recipe)
-    ranges = calibrate(hub, observers, samples, progress)
+    ranges = calibrate(expose_recurrent(hub, recurrent_layers(hub, decided)), observers, samples, progress)
     planned = plan(hub, recipe, target, decided, ranges)
     if recipe.effort is not Effort.PLAIN:
         from edgekit_converters.quantize.correct import correct_biases
@@ -72,6 +74,12 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
 
         planned = correct_products(hub, correct_biases(hub, planned, samples, progress), samples, progress)
     return Quantized(hub, planned, kept_float(hub, decided), ranges.summary())
+
+
+def recurrent_layers(hub: Hub, decided: Scheme) -> frozenset[str]:
+    """Names of the recurrent layers that compute on integers alone."""
+    nodes = (node for node in hub.model.graph if node.op_type in RECURRENT and decided.integer(node))
+    return frozenset(name_of(node) for node in nodes)
 
 
 def _names(hub: Hub) -> tuple[str, ...]:

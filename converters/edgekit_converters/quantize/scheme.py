@@ -17,6 +17,7 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.node_rules import integer_rule, rule_of
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.recurrent import obstacle, roles_of, width_of
 from edgekit_converters.quantize.tokens import float_stream, is_table, products, works_on_tokens
 from edgekit_converters.quantize.wide import widened
 from edgekit_converters.rules import CLAMPS, PRODUCT, RECURRENT, RULES, Encoding, OpRule, Role
@@ -146,13 +147,14 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
 
 
 def _recurrent_wish(node: ir.Node, asked: Precision, target: Target) -> NodePlan:
-    """Int8 weights beside a state in float; no sample is needed for it."""
+    """Int8 weights beside a state in float; no sample is needed for it. In a file without float operators the state has 16 bits."""
     if not all(is_constant(node.inputs[index]) for index in RECURRENT[node.op_type]):
         return NodePlan(Execution.FLOAT, "its weights are not constants")
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY)
-    if target.integer_only:
-        return NodePlan(Execution.FLOAT, "its state needs more than 8 bits")
+    if target.integer_only and asked is Precision.INT8:
+        reason = obstacle(node)
+        return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER, activations=width_of(node))
     return NodePlan(Execution.DYNAMIC, RECURRENT_SCHEME if asked is Precision.INT8 else "")
 
 
@@ -352,7 +354,8 @@ def _encoded(hub: Hub, draft: Scheme) -> Iterator[str]:
         if not draft.integer(node):
             continue
         inputs = [value_name(v) for _, v in data_inputs(node, integer_rule(node)) if not is_constant(v)]
-        for name in (*inputs, *draft.outputs_of(node)):
+        inside = roles_of(node) if node.op_type in RECURRENT else ()
+        for name in (*inputs, *inside, *draft.outputs_of(node)):
             if name not in seen:
                 seen.add(name)
                 yield name
@@ -364,6 +367,8 @@ def _observed(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str
     for node in hub.model.graph:
         if draft.integer(node) and integer_rule(node).output in (Encoding.SHARED, Encoding.FIXED):
             derived.update(value_name(value) for value in node.outputs)
+        if draft.integer(node) and node.op_type in RECURRENT:
+            derived.update(draft.outputs_of(node))
     return (name for name in encoded if name not in derived)
 
 

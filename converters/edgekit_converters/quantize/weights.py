@@ -14,7 +14,7 @@ from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
 from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
 from edgekit_converters.quantize.tokens import bias_addition
-from edgekit_converters.rules import RECURRENT, RULES, Encoding
+from edgekit_converters.rules import GATES, RECURRENT, RULES, Encoding
 
 LARGEST_BIAS = 2.0**30
 """Biases are kept below this many steps, so that an accumulator of int32 has room for the products."""
@@ -89,13 +89,18 @@ def quantized_weight(node: ir.Node, input_scale: float | None) -> tuple[Use, Qua
     return Use(name_of(node), rule.weight), QuantizedConstant(params.quantize(weight), params)
 
 
-def recurrent_weights(node: ir.Node) -> Iterator[tuple[Use, QuantizedConstant]]:
-    """The weights of a recurrent layer, (directions, rows, columns), as int8: one scale a row, for both directions."""
+def recurrent_weights(node: ir.Node, *, by_gate: bool) -> Iterator[tuple[Use, QuantizedConstant]]:
+    """The weights of a recurrent layer, (directions, rows, columns), as int8: one scale a row, for both directions, or one a gate
+    (the same for all its rows)."""
     for index in RECURRENT[node.op_type]:
         value = node.inputs[index]
         assert value is not None
         weight = constant_array(value)
         params = weight_params(weight, 1)
+        if by_gate:
+            gates = params.scale.reshape(GATES[node.op_type], -1)
+            scale = np.repeat(gates.max(axis=1), gates.shape[1])
+            params = QuantParams(scale, params.zero_point, params.dtype, params.axis, params.symmetric_range)
         yield Use(name_of(node), index), QuantizedConstant(params.quantize(weight), params)
 
 

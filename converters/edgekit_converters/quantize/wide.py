@@ -15,7 +15,8 @@ import onnx_ir as ir
 from edgekit_converters.quantize.node_rules import rule_of
 from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, NodePlan
-from edgekit_converters.rules import CLAMPS, NARROW, PRODUCT, WIDE
+from edgekit_converters.quantize.recurrent import roles_of
+from edgekit_converters.rules import CLAMPS, NARROW, PRODUCT, RECURRENT, WIDE
 
 if TYPE_CHECKING:
     from edgekit_converters.hub import Hub
@@ -28,7 +29,7 @@ _DENSE = ("MatMul", "Gemm")
 def widened(nodes: Iterable[ir.Node], planned: Mapping[str, NodePlan]) -> Iterator[tuple[str, NodePlan]]:
     """Plans of the integer nodes that need 16 bits, those behind them up to the next convolution, and what only leads there."""
     ordered = list(nodes)
-    wide = {node for node in ordered if needs_wide(node)}
+    wide = {node for node in ordered if needs_wide(node) or planned[node.name or ""].activations is QuantType.INT16}
     for node in ordered:
         if any(maker in wide for maker in _makers(node)) and _may_follow(node):
             wide.add(node)
@@ -53,6 +54,7 @@ def value_types(hub: Hub, scheme: Scheme) -> dict[str, QuantType]:
         plan = scheme.nodes[node.name or ""]
         if plan.execution is Execution.INTEGER:
             types |= dict.fromkeys(scheme.outputs_of(node), plan.activations)
+            types |= roles_of(node) if node.op_type in RECURRENT else {}
     for value in _values(hub):
         if value.name and value.name not in types:
             read = {scheme.nodes[use.node.name or ""].activations for use in value.uses()}

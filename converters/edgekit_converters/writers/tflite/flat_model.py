@@ -19,7 +19,8 @@ OptionValue = int | float | bool | Sequence[int]
 class FlatTensor:
     """A tensor as the file holds it: physical shape, element type, encoding and, for a constant, its data.
 
-    Two tensors are equal only when they are the same object. ``name`` may be changed until the model is serialized.
+    Two tensors are equal only when they are the same object. ``name`` may be changed until the model is serialized. A
+    ``variable`` keeps its numbers from one run of the model to the next.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FlatTensor:
     shape: Shape
     params: QuantParams | None = None
     data: NDArray[Any] | None = None
+    variable: bool = False
 
     @property
     def rank(self) -> int:
@@ -83,6 +85,7 @@ class FlatOp:
     """One operator; ``builtin`` is the schema's name ("CONV_2D"). None among the inputs is an omitted optional one.
 
     ``subgraphs``: what a control operator runs, by the field of its options that names it ("bodySubgraphIndex").
+    ``intermediates``: tensors that only say in which encodings the kernel computes.
     """
 
     builtin: str
@@ -90,6 +93,7 @@ class FlatOp:
     outputs: tuple[FlatTensor, ...]
     options: BuiltinOptions | None = None
     subgraphs: Mapping[str, FlatModel] = field(default_factory=dict)
+    intermediates: tuple[FlatTensor, ...] = ()
 
 
 def needed_ops(ops: Sequence[FlatOp], outputs: Iterable[FlatTensor]) -> tuple[FlatOp, ...]:
