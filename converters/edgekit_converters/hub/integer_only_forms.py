@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -67,8 +69,8 @@ def _masks(model: ir.Model) -> None:
         readers = consumers(node.outputs[0])
         for index, value in enumerate(node.inputs):
             factor = scalar(value)
-            if factor is not None and factor <= _DEEP and all(each.op_type in _PASSING for each in readers):
-                node.replace_input_with(index, edit.floats(DEEPEST_MASK, "mask"))
+            if factor is not None and abs(factor) >= -_DEEP and all(each.op_type in _PASSING for each in readers):
+                node.replace_input_with(index, edit.floats(math.copysign(DEEPEST_MASK, factor), "mask"))
 
 
 def _is_mask(array: NDArray[np.float32]) -> bool:

@@ -129,6 +129,8 @@ class _Groups:
             self._join(role, output)
         for index, role in initial_states(node):
             self.apart[Use(name_of(node), index)] = role
+            root = self._find(role)
+            self._range[root] = _union(self._range[root], self._range_of(value_name(node.inputs[index])))
         if (params := fixed_state(node)) is not None:
             self._fixed[self._find(role_name(name_of(node), "hidden"))] = params
         if is_fused(node):

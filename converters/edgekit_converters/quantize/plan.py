@@ -119,8 +119,9 @@ def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
     listed = "; ".join(f"{name_of(node)} ({scheme.nodes[name_of(node)].reason})" for node in floats[:5])
     more = f" and {len(floats) - 5} more" if len(floats) > 5 else ""
     raise ConversionError(
-        f"target {target.name} computes on integers only, but {len(floats)} nodes would stay float: {listed}{more}. "
-        "Cut them off the model, replace them, or convert for another target."
+        f"the file for target {target.name} may hold no float operators, but {len(floats)} nodes would stay float: "
+        f"{listed}{more}. Cut them off the model and compute them in the application, replace them, leave --integer-only out, "
+        "or convert for another target."
     )
 
 

@@ -147,7 +147,7 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
 
 
 def _recurrent_wish(node: ir.Node, asked: Precision, target: Target) -> NodePlan:
-    """Int8 weights beside a state in float; no sample is needed for it. In a file without float operators the state has 16 bits."""
+    """Int8 weights beside a state in float; no sample is needed for it. Without float operators the state has 16 bits."""
     if not all(is_constant(node.inputs[index]) for index in RECURRENT[node.op_type]):
         return NodePlan(Execution.FLOAT, "its weights are not constants")
     if asked is Precision.FLOAT16:
