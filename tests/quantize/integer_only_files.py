@@ -66,9 +66,7 @@ def _encoded(array: NDArray[Any], quantization: Any, dtype: str) -> NDArray[Any]
 def _real(outputs: Arrays, specs: Any) -> Arrays:
     found = {spec.name: spec.quantization for spec in specs}
     return {
-        name: array
-        if found[name] is None
-        else (array.astype(np.float32) - found[name].zero_point) * found[name].scale
+        name: array if found[name] is None else (array.astype(np.float32) - found[name].zero_point) * found[name].scale
         for name, array in outputs.items()
     }
 

@@ -127,10 +127,11 @@ class _Groups:
         """Give the outputs of a recurrent layer, and the initial states that it reads, the encodings of its states."""
         for role, output in shared_states(node):
             self._join(role, output)
-        for index, role in initial_states(node):
+        for index, role, value in initial_states(node):
             self.apart[Use(name_of(node), index)] = role
             root = self._find(role)
-            self._range[root] = _union(self._range[root], self._range_of(value_name(node.inputs[index])))
+            given = _extent(constant_array(value)) if is_constant(value) else self._range_of(value_name(value))
+            self._range[root] = _union(self._range[root], given)
         if (params := fixed_state(node)) is not None:
             self._fixed[self._find(role_name(name_of(node), "hidden"))] = params
         if is_fused(node):

@@ -74,11 +74,12 @@ def shared_states(node: ir.Node) -> Iterator[tuple[str, str]]:
             yield role_name(node.name or "", role), value.name
 
 
-def initial_states(node: ir.Node) -> Iterator[tuple[int, str]]:
-    """(input index, role) of the states that are given from outside."""
+def initial_states(node: ir.Node) -> Iterator[tuple[int, str, ir.Value]]:
+    """(input index, role, value) of the states that are given from outside."""
     for index, role in ((_HIDDEN, "hidden"), (_CELL, "cell")):
-        if len(node.inputs) > index and node.inputs[index] is not None:
-            yield index, role_name(node.name or "", role)
+        value = node.inputs[index] if len(node.inputs) > index else None
+        if value is not None:
+            yield index, role_name(node.name or "", role), value
 
 
 def fixed_state(node: ir.Node) -> QuantParams | None:
