@@ -119,5 +119,5 @@ def test_a_long_layer_is_a_loop(kind: str, settings: dict[str, Any], tmp_path: P
 
 def test_what_has_no_integer_form_is_refused_by_name(tmp_path: Path) -> None:
     hub = layer("LSTM", peepholes=True, states=True)
-    with pytest.raises(ConversionError, match="layer .*peepholes.*replace them"):
+    with pytest.raises(ConversionError, match=r"layer .*peepholes.*replace them"):
         convert(hub, Arrayed(samples(hub, 4)), tmp_path / "m.tflite")

@@ -104,5 +104,5 @@ def test_silu_and_squeeze_excitation_stay_in_8_bits(tmp_path: Path) -> None:
 
 def test_an_op_without_integers_is_refused_by_name(tmp_path: Path) -> None:
     hub = image_network("Softplus")
-    with pytest.raises(ConversionError, match="Softplus has no int8 form.*leave --integer-only out"):
+    with pytest.raises(ConversionError, match=r"Softplus has no int8 form.*leave --integer-only out"):
         convert(hub, Arrayed({"x": np.ones((4, 3, 8, 8), np.float32)}), tmp_path / "m.tflite")
