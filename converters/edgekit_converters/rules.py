@@ -173,8 +173,8 @@ RECURRENT_RULE = OpRule(
 WIDE = frozenset({"Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
 """Ops whose results 8 bits can't hold: in a file without float operators they compute on 16."""
 
-NARROW = frozenset({"DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "SpaceToDepth"})
-"""Ops without a TFLite kernel for 16-bit activations."""
+NARROW = frozenset({"AveragePool", "DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "Resize", "SpaceToDepth"})
+"""Ops that have no TFLite kernel for 16-bit activations, or are written with one that has none."""
 
 CLAMPS = ("Relu", "Clip")
 """Activations that only cut the range, so that the producer's output encoding can perform them."""

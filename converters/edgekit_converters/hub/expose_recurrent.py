@@ -28,6 +28,8 @@ def role_name(layer: str, role: str) -> str:
 
 def expose_recurrent(hub: Hub, layers: Collection[str]) -> Hub:
     """The hub with the values inside of ``layers`` (node names) beside its own, under their `role_name`."""
+    if not layers:
+        return hub
     result = hub.clone()
     edit = Editor(result.model)
     for node in nodes_of(result.model, "RNN", "LSTM", "GRU"):

@@ -39,7 +39,10 @@ def widened(nodes: Iterable[ir.Node], planned: Mapping[str, NodePlan]) -> Iterat
     for node in ordered:
         plan = planned[node.name or ""]
         if node in wide and node.op_type not in NARROW and plan.execution is Execution.INTEGER:
-            yield node.name or "", replace(plan, activations=QuantType.INT16)
+            yield (
+                node.name or "",
+                replace(plan, activations=QuantType.INT16, reason="8 bits would ruin it; 16-bit activations"),
+            )
 
 
 def needs_wide(node: ir.Node) -> bool:
