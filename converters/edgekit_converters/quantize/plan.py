@@ -16,7 +16,7 @@ from edgekit_converters.quantize.node_rules import integer_rule
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.recurrent import is_fused
-from edgekit_converters.quantize.scheme import Scheme, is_constant, name_of, value_name
+from edgekit_converters.quantize.scheme import Scheme, name_of, touches_floats, value_name
 from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.quantize.weights import (
     constant_operands,
@@ -112,7 +112,7 @@ def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
     floats = [
         node
         for node in hub.model.graph
-        if scheme.nodes[name_of(node)].execution is Execution.FLOAT and _touches_floats(node)
+        if scheme.nodes[name_of(node)].execution is Execution.FLOAT and touches_floats(node)
     ]
     if not floats:
         return
@@ -123,9 +123,3 @@ def _demand_integers(hub: Hub, scheme: Scheme, target: Target) -> None:
         f"{listed}{more}. Cut them off the model and compute them in the application, replace them, leave --integer-only out, "
         "or convert for another target."
     )
-
-
-def _touches_floats(node: ir.Node) -> bool:
-    """Whether anything that the node computes is float; sizes, indices and masks are not."""
-    computed = (value for value in node.inputs if value is not None and not is_constant(value))
-    return any(value.dtype == ir.DataType.FLOAT for value in (*computed, *node.outputs))

@@ -17,7 +17,7 @@ from edgekit_converters.hub.integer_only_forms import integer_only_forms
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
-from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
+from edgekit_converters.quantize.scheme import Scheme, name_of, scheme, touches_floats
 from edgekit_converters.quantize.wide import wide_values
 from edgekit_converters.rules import RECURRENT
 
@@ -101,7 +101,7 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason and touches_floats(node)
     )
 
 

@@ -103,6 +103,12 @@ def is_constant(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is not None
 
 
+def touches_floats(node: ir.Node) -> bool:
+    """Whether anything that the node computes is float; sizes, indices and masks are not."""
+    computed = (value for value in node.inputs if value is not None and not is_constant(value))
+    return any(value.dtype == ir.DataType.FLOAT for value in (*computed, *node.outputs))
+
+
 def clamp_bounds(node: ir.Node) -> tuple[float | None, float | None] | None:
     """(low, high) of a Relu or of a Clip with constant bounds; None for anything else."""
     if node.op_type == "Relu":

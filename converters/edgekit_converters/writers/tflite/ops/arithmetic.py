@@ -14,6 +14,7 @@ from edgekit_converters.writers.tflite.layout import Permutation
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.plain_integers import emit, read_computable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
+from edgekit_converters.writers.tflite.signs import is_nonnegative
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
@@ -39,9 +40,13 @@ def add_sub_mul(node: HubNode, out: FlatGraph) -> None:
 
 @lowers("Div", int8=True)
 def divide(node: HubNode, out: FlatGraph) -> None:
+    """DIV. On integers a divisor that can't be negative is kept off 0, which ends the kernel with an error."""
     layout = out.common_layout(node)
-    inputs = [read_computable(node, out, index, layout) for index in range(2)]
-    emit(node, out, "DIV", inputs, layout, options("DivOptions"))
+    left, right = (read_computable(node, out, index, layout) for index in range(2))
+    if right.params is not None and is_nonnegative(node.value(1)):
+        step = out.tape.constant(np.ones((), right.dtype), right.params, "step")
+        right = out.tape.compute("MAXIMUM", right, step)
+    emit(node, out, "DIV", (left, right), layout, options("DivOptions"))
 
 
 @lowers("Max", "Min", int8=True)
