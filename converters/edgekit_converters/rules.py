@@ -170,7 +170,7 @@ RECURRENT_RULE = OpRule(
 )
 """A RNN, LSTM or GRU that computes on integers alone: the data and the initial states."""
 
-WIDE = frozenset({"Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
+WIDE = frozenset({"Cast", "Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
 """Ops whose results 8 bits can't hold: in a file without float operators they compute on 16."""
 
 NARROW = frozenset({"AveragePool", "DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "Resize", "SpaceToDepth"})

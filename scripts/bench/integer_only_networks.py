@@ -13,7 +13,7 @@ from models import WORK
 from spoken_digits import spoken_digits_samples
 
 STEPS, BANDS, DIGITS, WIDTH = 61, 40, 10, 64
-BATCH, UPDATES = 64, 1500
+BATCH, UPDATES = 64, 700
 
 
 def integer_only_model(kind: str) -> Path:

@@ -102,6 +102,15 @@ def test_silu_and_squeeze_excitation_stay_in_8_bits(tmp_path: Path) -> None:
     assert "RSQRT" not in operators(tmp_path / "m.tflite")
 
 
+def test_integers_too_large_for_16_bits_are_refused(tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    counted = graph.op("Cast", graph.input("x", "int64", ("batch", 4)), to=1, name="count")
+    graph.output(graph.op("Mul", counted, graph.constant(np.full(4, 1e-5, np.float32))), "y")
+    hub = normalize(graph.build("test"))
+    with pytest.raises(ConversionError, match=r"count.*from 0 to 40000.*-32768 to 32767"):
+        convert(hub, Arrayed({"x": np.array([[0, 1, 2, 40000]])}), tmp_path / "m.tflite")
+
+
 def test_an_op_without_integers_is_refused_by_name(tmp_path: Path) -> None:
     hub = image_network("Softplus")
     with pytest.raises(ConversionError, match=r"Softplus has no int8 form.*leave --integer-only out"):

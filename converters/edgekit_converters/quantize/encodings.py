@@ -104,6 +104,7 @@ class _Groups:
         for node in hub.model.graph:
             if scheme.integer(node) and (params := fixed_params(node.op_type, scheme.width(node))) is not None:
                 self._fixed[value_name(node.outputs[0])] = params
+                _require_room(node, params, ranges.get(value_name(node.outputs[0])))
 
     def tie(self, node: ir.Node) -> None:
         """Give the node's data inputs and outputs one encoding, or note that an input stays apart."""
@@ -227,6 +228,16 @@ class _Groups:
         if root in self._fixed:
             return self._fixed[root].real_range()
         return self._range[root]
+
+
+def _require_room(node: ir.Node, params: QuantParams, seen: Range | None) -> None:
+    """Integers that become numbers keep their bits: those that don't fit would come out as others."""
+    low, high = params.real_range()
+    if node.op_type == "Cast" and seen is not None and not (low <= seen[0] and seen[1] <= high):
+        raise ConversionError(
+            f"node {name_of(node)!r} (Cast) makes numbers of integers from {seen[0]:g} to {seen[1]:g}; a file without float "
+            f"operators holds {low:g} to {high:g}. Scale them in the application, or leave --integer-only out."
+        )
 
 
 def _rounding_test(node: ir.Node, operands: list[QuantParams]) -> Callable[[QuantParams], bool] | None:

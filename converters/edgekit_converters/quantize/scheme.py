@@ -371,7 +371,11 @@ def _observed(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str
     """Encoded values whose range does not follow from other values."""
     derived: set[str] = set()
     for node in hub.model.graph:
-        if draft.integer(node) and integer_rule(node).output in (Encoding.SHARED, Encoding.FIXED):
+        if (
+            draft.integer(node)
+            and node.op_type != "Cast"
+            and integer_rule(node).output in (Encoding.SHARED, Encoding.FIXED)
+        ):
             derived.update(value_name(value) for value in node.outputs)
         if draft.integer(node) and node.op_type in RECURRENT:
             derived.update(draft.outputs_of(node))
