@@ -36,10 +36,11 @@ def test_a_transformer_without_floats_is_close_to_float(name: str, tmp_path: Pat
     assert operators(tmp_path / "m.tflite")["RSQRT"] > 0
 
 
+@pytest.mark.parametrize("io", [IoType.INT8, IoType.UINT8])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_with_int8_inputs_and_outputs_no_tensor_is_float(name: str, tmp_path: Path) -> None:
+def test_with_integer_inputs_and_outputs_no_tensor_is_float(name: str, io: IoType, tmp_path: Path) -> None:
     hub = NETWORKS[name]()
-    assert close(hub, feeds(hub, 32), feeds(hub, 8, seed=1), tmp_path / "m.tflite", IoType.INT8) > 26
+    assert close(hub, feeds(hub, 32), feeds(hub, 8, seed=1), tmp_path / "m.tflite", io) > 26
     assert not float_tensors(tmp_path / "m.tflite")
 
 

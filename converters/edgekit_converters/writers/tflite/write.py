@@ -12,7 +12,7 @@ from edgekit.errors import ConversionError, UnsupportedOpError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.static import with_fixed_batch
-from edgekit_converters.quantize.params import QuantParams
+from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.end_encoding import end_encoding
 from edgekit_converters.writers.tflite import ops
@@ -71,7 +71,7 @@ def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> Flat
     dtype = hub_dtype(value)
     params = _io_params(value, plan, io)
     tensor = FlatTensor(value_name(value), params.dtype.dtype if params else dtype, static_shape(value), params)
-    inner = tensor if params is None else out.tape.encode(tensor, plan.values[value_name(value)])
+    inner = tensor if params is None else _encoded(tensor, plan.values[value_name(value)], out)
     out.declare(value, out.tape.cast(inner, physical_dtype(dtype)) if params is None else inner)
     return tensor
 
@@ -82,11 +82,19 @@ def _output(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType, taken:
     view = out.view(value)
     inner = None if params is None else plan.values[value_name(value)]
     tensor = out.materialize(view, identity(len(view.shape)), inner)
-    tensor = out.tape.cast(tensor, hub_dtype(value)) if params is None else out.tape.encode(tensor, params)
+    tensor = out.tape.cast(tensor, hub_dtype(value)) if params is None else _encoded(tensor, params, out)
     if tensor in taken or tensor.data is not None:
         tensor = out.tape.copy(tensor)
     tensor.name = value_name(value)
     return tensor
+
+
+def _encoded(tensor: FlatTensor, params: QuantParams, out: FlatGraph) -> FlatTensor:
+    """QUANTIZE knows no way between uint8 and int16; int8 lies between them."""
+    unsigned = [found for found in (tensor.params, params) if found is not None and found.dtype is QuantType.UINT8]
+    if unsigned and QuantType.INT16 in (params.dtype, tensor.params.dtype if tensor.params else None):
+        tensor = out.tape.encode(tensor, unsigned[0].stored_as(QuantType.INT8))
+    return out.tape.encode(tensor, params)
 
 
 def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | None:
