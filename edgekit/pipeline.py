@@ -59,6 +59,18 @@ class Request:
     threads: int = 1
     checks: bool = True
 
+    def __post_init__(self) -> None:
+        if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
+            raise UsageError(
+                "an ONNX file cannot be integer-only: ONNX Runtime computes in float between Q and DQ wherever it has no integer "
+                "kernel. Write TFLite alone (--to tflite), or leave --integer-only out."
+            )
+
+    @property
+    def device(self) -> Target:
+        """The target as the recipe wants it used."""
+        return self.target.serving(self.recipe)
+
 
 def convert(request: Request, progress: Progress) -> Report:
     """Make the artifacts in a child process, check them, write ``report.json`` beside them.
@@ -86,13 +98,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(hub, request.recipe, request.target, samples, progress)
+        quantized = registry.stage("quantize")(hub, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
         plan=quantized.plan,
         recipe=request.recipe,
-        target=request.target,
+        target=request.device,
         source=_source_facts(request, hub),
         input_shapes=request.read.input_shapes,
         companions=hub.companions,
@@ -209,6 +221,7 @@ def _report(
     settings = {"precision": recipe.precision.value, "target": request.target.name}
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
+        settings |= {"operators": "integers only"} if request.device.integer_only else {}
     manifests = [outcome.artifact.manifest for outcome in outcomes if outcome.artifact]
     return Report(
         model=ModelFacts(
@@ -281,8 +294,8 @@ def _checked(
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
     """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
-    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32)
-    plan = registry.stage("quantize")(product.hub, recipe, request.target, None, progress).plan
+    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32, integer_only=False)
+    plan = registry.stage("quantize")(product.hub, recipe, request.device, None, progress).plan
     baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
     formats = tuple(dict.fromkeys((*request.formats, "onnx")))
     outcomes = produce(baseline, formats, folder, progress)

@@ -35,8 +35,8 @@ goes: `scripts/node_tests.py` runs them all, and a test holds the counts.
   names ONNX operators that it is written in first, where TFLite has no kernel for it, or none for the form at hand; *by
   definition*: in those of ONNX's own definition.
 * **int8** says how the operator computes in an int8 file: `yes` on integers (the attached ones only beside a convolution or a
-  dense layer); `integer-only targets` in float unless the target has no float unit; `weights` on int8 weights with activations
-  that are quantized per call; `no` in float.
+  dense layer); `integer-only` in float unless the file may hold no float operators ([integer-only.md](integer-only.md));
+  `weights` on int8 weights with activations that are quantized per call; `no` in float.
 * **ONNX Runtime** is the integer kernel that Q/DQ pairs fuse into; `float` computes in float between the pairs.
 * Elementwise operators work on float32 and int32 (int64 becomes int32, narrower integers are computed as int32), data
   movement on int8, uint8, int16 and masks too. Shapes are fixed, and axes, pads, slices and sizes are constants.
@@ -85,15 +85,16 @@ def _plain_function(lowering: Callable[..., Any] | None) -> FunctionType:
 
 
 def _row(op: str, function: FunctionType | None, spelling: FunctionType | None) -> str:
-    from edgekit_converters.rules import RECURRENT, RULES
+    from edgekit_converters.rules import RECURRENT, RECURRENT_RULE, RULES
     from edgekit_converters.writers.tflite.table import integer_ops
 
     rule = RULES.get(op)
-    integer = "weights" if op in RECURRENT else "no"
+    integer = "weights, integer-only" if op in RECURRENT else "no"
     if rule is not None and op in integer_ops():
-        integer = "integer-only targets" if rule.integer_only else "yes"
+        integer = "integer-only" if rule.integer_only else "yes"
     runtime = DYNAMIC_KERNELS.get(op, "") if rule is None else rule.ort_kernel or "float"
     stated = "" if rule is None else rule.tflite.replace("+", "/").replace(" ", "")
+    stated = RECURRENT_RULE.tflite if op == "LSTM" else stated
     written = () if function is None else _builtins(function, op, frozenset())
     builtins = list(dict.fromkeys((*filter(None, stated.split("/")), *written)))
     if spelling is not None:

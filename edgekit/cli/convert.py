@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.artifact import State
     from edgekit.pipeline import Request
     from edgekit.recipe import Recipe
+    from edgekit.target import Target
 
 Value = TypeVar("Value")
 
@@ -34,6 +35,9 @@ _quantizing = together(
         "--prefer", metavar="P", help="speed or size, where layers have a fast and a small form. [default: speed]"
     ),
     click.option("--io", metavar="TYPE", help="Type of inputs and outputs: float32, int8 or uint8. [default: float32]"),
+    click.option(
+        "--integer-only", is_flag=True, help="No float operator in the file, for processors without a float unit."
+    ),
     click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
@@ -136,7 +140,7 @@ def _request(
         out=out,
         recipe=recipe,
         target=target,
-        formats=tuple(dict.fromkeys(formats)) or target.formats,
+        formats=tuple(dict.fromkeys(formats)) or _formats(target, recipe),
         source=source,
         read=ReadOptions(dict(input_shapes), factory, example, trust_source, dict(input_values)),
         calibrate=calibrate,
@@ -148,6 +152,11 @@ def _request(
     )
 
 
+def _formats(target: Target, recipe: Recipe) -> tuple[str, ...]:
+    """What is written unless --to says otherwise: every format of the target that can hold the recipe."""
+    return tuple(name for name in target.formats if name != "onnx" or not recipe.integer_only)
+
+
 def _recipe(
     *,
     recipe_file: Path | None,
@@ -156,6 +165,7 @@ def _recipe(
     observer: str | None,
     prefer: str | None,
     io: str | None,
+    integer_only: bool,
     keep_float: Sequence[str],
     states: Sequence[tuple[str, str]],
     limit_drop: float | None,
@@ -175,6 +185,7 @@ def _recipe(
     return dataclasses.replace(
         base,
         **{name: getattr(parsed, name) for name in chosen},
+        integer_only=integer_only or base.integer_only,
         preprocess=preprocess_from(base.preprocess, **preprocess),
         states=_states(states) if states else base.states,
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),

@@ -60,7 +60,7 @@ def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
         outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
     made = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
     if options.integer_only:
-        _refuse_float(made)
+        _refuse_float(made, options.io)
     return made
 
 
@@ -69,9 +69,7 @@ def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> Flat
     dtype = hub_dtype(value)
     params = _io_params(value, plan, io)
     tensor = FlatTensor(value_name(value), params.dtype.dtype if params else dtype, static_shape(value), params)
-    inner = tensor
-    if params is not None and params.dtype is QuantType.UINT8:
-        inner = out.tape.encode(tensor, plan.values[value_name(value)])
+    inner = tensor if params is None else _encoded(tensor, plan.values[value_name(value)], out)
     out.declare(value, out.tape.cast(inner, physical_dtype(dtype)) if params is None else inner)
     return tensor
 
@@ -82,25 +80,33 @@ def _output(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType, taken:
     view = out.view(value)
     inner = None if params is None else plan.values[value_name(value)]
     tensor = out.materialize(view, identity(len(view.shape)), inner)
-    if params is None:
-        tensor = out.tape.cast(tensor, hub_dtype(value))
-    elif params.dtype is QuantType.UINT8:
-        tensor = out.tape.encode(tensor, params)
+    tensor = out.tape.cast(tensor, hub_dtype(value)) if params is None else _encoded(tensor, params, out)
     if tensor in taken or tensor.data is not None:
         tensor = out.tape.copy(tensor)
     tensor.name = value_name(value)
     return tensor
 
 
+def _encoded(tensor: FlatTensor, params: QuantParams, out: FlatGraph) -> FlatTensor:
+    """QUANTIZE knows no way between uint8 and int16; int8 lies between them."""
+    unsigned = [found for found in (tensor.params, params) if found is not None and found.dtype is QuantType.UINT8]
+    if unsigned and QuantType.INT16 in (params.dtype, tensor.params.dtype if tensor.params else None):
+        tensor = out.tape.encode(tensor, unsigned[0].stored_as(QuantType.INT8))
+    return out.tape.encode(tensor, params)
+
+
 def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | None:
     return end_encoding(value_name(value), hub_dtype(value).name, plan, io)
 
 
-def _refuse_float(model: FlatModel) -> None:
+def _refuse_float(model: FlatModel, io: IoType) -> None:
+    """Raises ConversionError for a float tensor other than the model's own inputs and outputs, where those may be float."""
+    border: set[FlatTensor] = {*model.inputs, *model.outputs} if io is IoType.FLOAT32 else set()
     for op in itertools.chain.from_iterable(graph.ops for graph in model.subgraphs()):
         for tensor in (*op.inputs, *op.outputs):
-            if tensor is not None and tensor.dtype.kind == "f":
+            at_border = tensor in border and op.builtin in ("QUANTIZE", "DEQUANTIZE")
+            if tensor is not None and tensor.dtype.kind == "f" and not at_border:
                 raise ConversionError(
-                    f"the target computes on integers only, but {op.builtin} reads or writes the float tensor "
-                    f"{tensor.name!r}. Use int8 inputs and outputs (--io int8), and keep no node in float."
+                    f"the file may hold no float operators, but {op.builtin} reads or writes the float tensor {tensor.name!r}. "
+                    "Keep no node in float and, where floats are fed or asked for, use int8 inputs and outputs (--io int8)."
                 )
