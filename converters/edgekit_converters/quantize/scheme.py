@@ -74,11 +74,11 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     nodes = list(hub.model.graph)
     planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
     keep_spectra_float(nodes, planned, target)
-    if not target.integer_only and works_on_tokens(nodes):
+    if target.integer_only:
+        planned |= dict(widened(nodes, planned))
+    elif works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
-    elif target.integer_only:
-        planned |= dict(widened(nodes, planned))
     else:
         planned |= dict(unrolled_recurrences(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
