@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit import isolation, registry
+from edgekit.datasets import tokenizer_of
 from edgekit.errors import EdgekitError
 from edgekit.production import Product, produce
 from edgekit.protocols import Progress, ReadOptions
@@ -29,15 +30,19 @@ def explained(
     """The report with an explanation for each artifact that is slower than its float file.
 
     ``product`` holds the float hub; ``floats`` are the float files by format; ``folder`` takes the files that are only timed.
-    What goes wrong here costs nobody a file or a figure: it becomes a note.
+    Nobody who may have no float operators is told of files with some. What goes wrong here costs nobody a file or a figure: it
+    becomes a note.
     """
     slow = tuple(slower_than_float(report.entries))
-    if not slow:
+    if not slow or request.device.integer_only:
         return report
     try:
         contests = tuple(_contest(request, product, entry, floats, folder, progress) for entry in slow)
         answers = isolation.run(
-            "edgekit.slowdown_search:explain_here", _question(request, floats, contests), progress, stage="alternatives"
+            "edgekit.slowdown_search:explain_here",
+            _question(request, product, floats, contests),
+            progress,
+            stage="alternatives",
         ).value
     except EdgekitError as error:
         names = " and ".join(entry.name for entry in slow)
@@ -95,7 +100,9 @@ def _made(request: Request, product: Product, file_format: str, folder: Path, pr
     return {product.recipe.precision.value: outcome.artifact.path} if outcome.artifact else {}
 
 
-def _question(request: Request, floats: Mapping[str, Path], contests: tuple[Contest, ...]) -> Question:
+def _question(
+    request: Request, product: Product, floats: Mapping[str, Path], contests: tuple[Contest, ...]
+) -> Question:
     return Question(
         contests=contests,
         float_onnx=floats["onnx"],
@@ -104,6 +111,8 @@ def _question(request: Request, floats: Mapping[str, Path], contests: tuple[Cont
         preprocess=request.recipe.preprocess,
         input_shapes=dict(request.read.input_shapes),
         threads=request.threads,
+        states=product.states,
+        tokenizer=tokenizer_of(request.model),
     )
 
 

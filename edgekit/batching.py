@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
-from edgekit.errors import FeedError
+from edgekit.errors import FeedError, RaggedOutputError
 from edgekit.protocols import Feeds, Session
 
 Outputs = dict[str, NDArray[Any]]
@@ -18,7 +18,7 @@ Outputs = dict[str, NDArray[Any]]
 def run_batch(session: Session, feeds: Feeds) -> Outputs:
     """Outputs of all samples in ``feeds``: in one run where the session takes them, else in runs of its own batch.
 
-    Raises FeedError, also when an output has no batch axis by which the runs could be joined.
+    Raises FeedError, and RaggedOutputError when an output has no batch axis by which the runs could be joined.
     """
     if splits(feeds, session.inputs):
         return run_in_parts(session.run, session.inputs, feeds)
@@ -51,8 +51,9 @@ def run_in_parts(run: Callable[[Feeds], Outputs], inputs: Sequence[TensorSpec], 
     joined: Outputs = {}
     for start, part in _parts(feeds, count, batch):
         for name, array in run(part).items():
+            _check_batch(name, array, batch)
             if name not in joined:
-                joined[name] = _room(name, array, count, batch)
+                joined[name] = np.empty((count, *array.shape[1:]), array.dtype)
             kept = min(batch, count - start)
             joined[name][start : start + kept] = array[:kept]
     return joined
@@ -68,10 +69,25 @@ def _parts(feeds: Feeds, count: int, batch: int) -> Iterator[tuple[int, Feeds]]:
         yield start, {name: array[rows] for name, array in feeds.items()}
 
 
-def _room(name: str, array: NDArray[Any], count: int, batch: int) -> NDArray[Any]:
+def _check_batch(name: str, array: NDArray[Any], batch: int) -> None:
     if not array.ndim or array.shape[0] != batch:
-        raise FeedError(
+        raise RaggedOutputError(
             f"output {name!r} has shape {array.shape}, whose first axis is not the file's batch of {batch}: "
             "feed that many samples at a time"
         )
-    return np.empty((count, *array.shape[1:]), array.dtype)
+
+
+def run_by_sample(session: Session, feeds: Feeds) -> Outputs:
+    """Outputs of models that give a number of rows which depends on the sample (detections, say): one sample at a time, (samples,
+    rows, ...) with zeros behind the rows of those that have fewer. Requires: `splits`, for a batch of 1."""
+    count = len(next(iter(feeds.values())))
+    found = [session.run({name: array[i : i + 1] for name, array in feeds.items()}) for i in range(count)]
+    return {name: _stacked([outputs[name] for outputs in found]) for name in found[0]}
+
+
+def _stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    most = np.max([array.shape for array in rows], axis=0)
+    room = np.zeros((len(rows), *most), rows[0].dtype)
+    for place, array in zip(room, rows, strict=True):
+        place[tuple(slice(size) for size in array.shape)] = array
+    return room

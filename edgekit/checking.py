@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit import isolation, registry
 from edgekit.artifact import Artifact, State
-from edgekit.datasets import Chunks, chunks_of, open_dataset
+from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
@@ -77,6 +77,7 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
         labels=request.labels,
         limit=request.limit,
         states=states,
+        tokenizer=tokenizer_of(request.file) or tokenizer_of(request.against),
     )
     samples = chunks_of(stored, states) or stored
     carried = states if isinstance(samples, Chunks) else ()

@@ -64,7 +64,7 @@ def plan_here(request: Request, progress: Progress) -> DryRun:
     progress.stage("read")
     source = find_source(request.model, request.source)
     hub = read_hub(source, request.model, request.read, progress)
-    hub, decided = registry.stage("decide")(hub, request.recipe, request.target)
+    hub, decided = registry.stage("decide")(hub, request.recipe, request.device)
     nodes = tuple(
         PlannedNode(node.name, node.op_type, decided.nodes[node.name].execution.value, decided.nodes[node.name].reason)
         for node in hub.model.graph

@@ -15,6 +15,7 @@
     │   └── UnsupportedOpError   a writer can't emit an operator
     ├── ArtifactError            a written file is missing, damaged or was changed after it was written
     ├── FeedError                inputs given to a session have a wrong name, shape or dtype
+    │   └── RaggedOutputError    an output's first axis does not count the samples
     ├── RuntimeUnavailableError  a runtime, provider or delegate can't be used here
     ├── DeviceError              a device can't be reached, or lacks what running a model there needs
     ├── MeasurementError         a figure can't be measured as asked (too few samples, empty input)
@@ -102,6 +103,10 @@ class ArtifactError(EdgekitError):
 
 class FeedError(EdgekitError):
     """Inputs given to a session have a wrong name, shape or dtype."""
+
+
+class RaggedOutputError(FeedError):
+    """An output has no batch axis by which runs over several samples could be joined."""
 
 
 class RuntimeUnavailableError(EdgekitError):

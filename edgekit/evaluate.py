@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from edgekit.accuracy import Metric, MetricChoice, Observed, choose_metric
 from edgekit.agreement import AgreementMeter
 from edgekit.artifact import State, TensorSpec
-from edgekit.batching import run_batch
+from edgekit.batching import run_batch, run_by_sample
 from edgekit.encoding import Codec
-from edgekit.errors import MeasurementError
+from edgekit.errors import MeasurementError, RaggedOutputError
 from edgekit.figures import Agreement, MetricKind
 from edgekit.protocols import Batch, Dataset, Feeds, Progress, Session, Silent
 from edgekit.streaming import Stream
@@ -72,6 +72,7 @@ def evaluate(
     count = 0
     for batch in samples.batches(BATCH):
         outputs = {name: _by_sample(runner.run(batch), batch) for name, runner in runners.items()}
+        outputs = _with_equal_rows(outputs)
         _check_outputs(outputs, batch)
         for name, each in metrics.items():
             each.update(Observed(batch.feeds, outputs[name], outputs[reference], batch.labels, batch.groups))
@@ -159,7 +160,11 @@ class _Runner:
 
     def real(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Real outputs for real feeds under the session's own names."""
-        return self._codec.decode(run_batch(self._session, self._codec.encode(feeds)))
+        encoded = self._codec.encode(feeds)
+        try:
+            return self._codec.decode(run_batch(self._session, encoded))
+        except RaggedOutputError:
+            return self._codec.decode(run_by_sample(self._session, encoded))
 
 
 def _renamed(feeds: Feeds, inputs: Sequence[TensorSpec]) -> Feeds:
@@ -179,6 +184,26 @@ def _by_sample(outputs: Mapping[str, NDArray[Any]], batch: Batch) -> dict[str, N
     if not batch.whole:
         return dict(outputs)
     return {name: array if array.shape[:1] == (1,) else array[np.newaxis] for name, array in outputs.items()}
+
+
+def _with_equal_rows(
+    outputs: Mapping[str, Mapping[str, NDArray[Any]]],
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Where candidates give different numbers of rows for a sample, zeros stand for the rows that one lacks."""
+    names = {name for arrays in outputs.values() for name in arrays}
+    found = {candidate: dict(arrays) for candidate, arrays in outputs.items()}
+    for name in names:
+        holders = [arrays for arrays in found.values() if name in arrays]
+        shapes = {arrays[name].shape for arrays in holders}
+        ragged = len({len(shape) for shape in shapes}) == 1 and len({(shape[:1], shape[2:]) for shape in shapes}) == 1
+        if len(shapes) > 1 and ragged:
+            most = max(shape[1] for shape in shapes)
+            for arrays in holders:
+                array = arrays[name]
+                arrays[name] = np.pad(
+                    array, [(0, most - n if place == 1 else 0) for place, n in enumerate(array.shape)]
+                )
+    return found
 
 
 def _check_outputs(outputs: Mapping[str, Mapping[str, NDArray[Any]]], batch: Batch) -> None:

@@ -16,10 +16,20 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.datasets import FittedDataset, StreamedSamples, chunks_of, open_dataset, require_varied, too_few
+from edgekit.datasets import (
+    FittedDataset,
+    StreamedSamples,
+    chunks_of,
+    open_dataset,
+    require_varied,
+    tokenizer_of,
+    too_few,
+)
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.place import reached
+from edgekit.preprocessor_config import FILE as PREPROCESSOR
+from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
@@ -34,8 +44,8 @@ from edgekit.verification import Checked, Job, Verification
 class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
-    ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``device``: where the files are checked,
-    None here. ``resume``: what the device answered before it was lost is not asked again.
+    ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
+    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
     """
 
     model: Path
@@ -51,8 +61,20 @@ class Request:
     labels: str | None = None
     threads: int = 1
     checks: bool = True
-    device: Address | None = None
+    address: Address | None = None
     resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
+            raise UsageError(
+                "an ONNX file cannot be integer-only: ONNX Runtime computes in float between Q and DQ wherever it has no integer "
+                "kernel. Write TFLite alone (--to tflite), or leave --integer-only out."
+            )
+
+    @property
+    def device(self) -> Target:
+        """The target as the recipe wants it used."""
+        return self.target.serving(self.recipe)
 
 
 def convert(request: Request, progress: Progress) -> Report:
@@ -62,8 +84,8 @@ def convert(request: Request, progress: Progress) -> Report:
     """
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
-    _meet_device(request)
     with output_folder(request.out):
+        _meet_device(request)
         made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
         report: Report = made.value
         report = dataclasses.replace(report, stages=(*report.stages, _whole(made)))
@@ -74,7 +96,7 @@ def convert(request: Request, progress: Progress) -> Report:
 
 def _meet_device(request: Request) -> None:
     """Raises before the work what checking on the device would raise after it."""
-    if request.device is None:
+    if request.address is None:
         if request.resume:
             raise UsageError("--resume goes on with checks on a device; give --device too")
         return
@@ -82,7 +104,7 @@ def _meet_device(request: Request) -> None:
         raise UsageError("--device is where the files are checked; leave --no-checks out")
     if not request.resume:
         _journal(request).unlink(missing_ok=True)
-    with reached(request.device) as place:
+    with reached(request.address) as place:
         for file_format in request.formats:
             place.runtime(Path(f"any.{file_format}"))
 
@@ -93,6 +115,7 @@ def _journal(request: Request) -> Path:
 
 def convert_here(request: Request, progress: Progress) -> Report:
     """The stages in order; runs in a child process, since loaders of model files may crash."""
+    request = _with_described_pictures(request)
     clock = _Clock(progress)
     source = find_source(request.model, request.source)
     with clock.stage("read"):
@@ -100,13 +123,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(hub, request.recipe, request.target, samples, progress)
+        quantized = registry.stage("quantize")(hub, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
         plan=quantized.plan,
         recipe=request.recipe,
-        target=request.target,
+        target=request.device,
         source=_source_facts(request, hub),
         input_shapes=request.read.input_shapes,
         companions=hub.companions,
@@ -153,18 +176,27 @@ def _with_states(hub: Any, recipe: Recipe) -> Any:
     return dataclasses.replace(hub, states=found.states, notes=hub.notes + found.notes)
 
 
+def _with_described_pictures(request: Request) -> Request:
+    """Pictures are prepared as the model's folder says, unless the user says how."""
+    if request.recipe.preprocess is not None or not request.model.is_dir():
+        return request
+    recipe = dataclasses.replace(request.recipe, preprocess=described_preprocess(request.model))
+    return dataclasses.replace(request, recipe=recipe)
+
+
+def _picture_notes(request: Request) -> tuple[str, ...]:
+    steps = request.recipe.preprocess
+    described = steps is not None and request.model.is_dir() and steps == described_preprocess(request.model)
+    return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
-    samples = _samples(request.calibrate, request, hub)
+    samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
     chunks = chunks_of(samples, hub.states)
     return StreamedSamples(chunks, registry.stage("hub_session")(hub), hub.states) if chunks else samples
-
-
-def _samples(location: str, request: Request, hub: Any) -> FittedDataset:
-    preprocess, labels = request.recipe.preprocess, request.labels
-    return open_dataset(location, hub.inputs, preprocess=preprocess, labels=labels, states=hub.states)
 
 
 def _refuse_unfit_checks(request: Request, hub: Any) -> None:
@@ -174,7 +206,18 @@ def _refuse_unfit_checks(request: Request, hub: Any) -> None:
     if request.metric is not None:
         choose_metric(request.metric)
     if request.evaluate is not None:
-        _samples(request.evaluate, request, hub)
+        _opened(request, request.evaluate, hub)
+
+
+def _opened(request: Request, location: str, hub: Any) -> FittedDataset:
+    return open_dataset(
+        location,
+        hub.inputs,
+        preprocess=request.recipe.preprocess,
+        labels=request.labels,
+        states=hub.states,
+        tokenizer=tokenizer_of(request.model),
+    )
 
 
 def _source_facts(request: Request, hub: Any) -> dict[str, str]:
@@ -201,10 +244,11 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
-    if request.device is not None:
-        settings["device"] = request.device.name
+    if request.address is not None:
+        settings["device"] = request.address.name
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
+        settings |= {"operators": "integers only"} if request.device.integer_only else {}
     manifests = [outcome.artifact.manifest for outcome in outcomes if outcome.artifact]
     return Report(
         model=ModelFacts(
@@ -222,7 +266,7 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()),
+        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()) + _picture_notes(request),
     )
 
 
@@ -267,15 +311,15 @@ def _checked(
             metric=request.metric,
             threads=request.threads,
             states=product.states,
-            device=request.device,
-            journal=_journal(request) if request.device else None,
+            device=request.address,
+            journal=_journal(request) if request.address else None,
         )
         try:
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
             hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
             return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
-        if request.device is not None:
+        if request.address is not None:
             return _found_there(request, found, _merged(report, found))
         return explained(request, product, floats, Path(folder), _merged(report, found), progress)
 
@@ -293,8 +337,8 @@ def _found_there(request: Request, found: Verification, report: Report) -> Repor
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
     """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
-    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32)
-    plan = registry.stage("quantize")(product.hub, recipe, request.target, None, progress).plan
+    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32, integer_only=False)
+    plan = registry.stage("quantize")(product.hub, recipe, request.device, None, progress).plan
     baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
     formats = tuple(dict.fromkeys((*request.formats, "onnx")))
     outcomes = produce(baseline, formats, folder, progress)

@@ -136,8 +136,14 @@ class Recipe:
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
     states: tuple[State, ...] | None = None
     """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
+    integer_only: bool = False
+    """No float operator in the file, whatever the target: 8-bit or, where those would ruin the result, 16-bit integers."""
 
     def __post_init__(self) -> None:
+        if self.integer_only and self.precision is not Precision.INT8:
+            raise RecipeError(
+                f"integer-only needs precision int8, and the precision is {self.precision.value}; leave one of them out"
+            )
         if self.unroll_steps < 1:
             raise RecipeError(f"unroll-steps is {self.unroll_steps}; expected 1 or more")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from edgekit.artifact import State
 from edgekit.benchmark import TimingRequest, contender, time_here
-from edgekit.datasets import open_dataset
+from edgekit.datasets import Chunks, chunks_of, open_dataset
 from edgekit.errors import EdgekitError
 from edgekit.evaluate import Candidate, evaluate
 from edgekit.figures import Agreement
@@ -46,6 +48,8 @@ class Question:
     preprocess: Preprocess | None
     input_shapes: dict[str, tuple[int, ...]]
     threads: int
+    states: tuple[State, ...] = ()
+    tokenizer: Path | None = None
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=0.3, max_seconds=20.0, warm_up_seconds=0.5))
 
 
@@ -126,13 +130,23 @@ def _agreement(question: Question, paths: dict[str, Path], progress: Progress) -
     reference = _open(question.float_onnx, question)
     candidates = [Candidate("", reference)]
     candidates += [Candidate(precision, _open(path, question)) for precision, path in paths.items()]
-    return dict(evaluate(candidates, _samples(question, reference), progress=progress).agreement)
+    samples = _samples(question, reference)
+    states = question.states if isinstance(samples, Chunks) else ()
+    return dict(evaluate(candidates, samples, states=states, progress=progress).agreement)
 
 
 def _samples(question: Question, reference: Session) -> Dataset:
     inputs = reference.inputs
     if question.samples is None:
         return RandomSamples(inputs, question.input_shapes)
-    given = open_dataset(question.samples, inputs, preprocess=question.preprocess, labels=question.labels)
-    limit = min(SAMPLES, len(given))
-    return open_dataset(question.samples, inputs, preprocess=question.preprocess, labels=question.labels, limit=limit)
+    opened = partial(
+        open_dataset,
+        question.samples,
+        inputs,
+        preprocess=question.preprocess,
+        labels=question.labels,
+        states=question.states,
+        tokenizer=question.tokenizer,
+    )
+    given = opened(limit=min(SAMPLES, len(opened())))
+    return chunks_of(given, question.states) or given

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import RecipeError, UnknownNameError
-from edgekit.recipe import IoType, read_toml
+from edgekit.recipe import IoType, Recipe, read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Target:
     memory_bytes: int = 0
     notes: str = ""
     sources: tuple[str, ...] = ()
+
+    def serving(self, recipe: Recipe) -> Target:
+        """This device as the recipe wants it used: without float operators where it asks for that."""
+        return dataclasses.replace(self, integer_only=self.integer_only or recipe.integer_only)
 
     def __post_init__(self) -> None:
         if self.activations not in ("asymmetric", "symmetric"):

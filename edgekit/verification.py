@@ -9,7 +9,7 @@ from pathlib import Path
 from edgekit import registry
 from edgekit.artifact import State
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
-from edgekit.datasets import Chunks, chunks_of, open_dataset
+from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
@@ -140,7 +140,14 @@ def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | Non
             "Give --evaluate SAMPLES."
         )
         return RandomSamples(inputs, job.read.input_shapes), None, (note,)
-    stored = open_dataset(job.samples, inputs, preprocess=job.preprocess, labels=job.labels, states=job.states)
+    stored = open_dataset(
+        job.samples,
+        inputs,
+        preprocess=job.preprocess,
+        labels=job.labels,
+        states=job.states,
+        tokenizer=tokenizer_of(job.model),
+    )
     samples = chunks_of(stored, job.states) or stored
     return samples, SampleFacts(job.samples, len(samples)), samples.notes
 

@@ -34,10 +34,11 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FixedEncoding:
-    """An int8 encoding that the specification demands."""
+    """An int8 encoding that the specification demands, and the scale beside zero point 0 that it demands of 16 bits."""
 
     scale: float
     zero_point: int
+    wide_scale: float = 2.0**-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class OpRule:
     ``data``: indices of the inputs that carry quantized activations; None means all. ``weight`` and ``bias``: input indices.
     ``fuses``: performs a clamp that follows it (by its output range, or TFLite's fused activation). ``tflite``: the builtin
     that computes it on int8. ``ort_kernel``: the integer kernel ONNX Runtime's CPU provider fuses Q/DQ into; "" when it
-    computes in float between DQ and Q. ``integer_only``: int8 costs more accuracy than it saves time, so only targets
-    without float units get it.
+    computes in float between DQ and Q. ``integer_only``: integers cost more accuracy than they save time, so only files
+    without float operators get it.
     """
 
     role: Role
@@ -77,6 +78,11 @@ def _compute(tflite: str, ort_kernel: str) -> OpRule:
 
 def _free(tflite: str, ort_kernel: str = "", *, fuses: bool = False, data: tuple[int, ...] | None = (0,)) -> OpRule:
     return OpRule(Role.ATTACHED, Encoding.FREE, data=data, fuses=fuses, tflite=tflite, ort_kernel=ort_kernel)
+
+
+def _wide(tflite: str, *, data: tuple[int, ...] | None = (0,)) -> OpRule:
+    """An op that only files without float operators compute on integers, of 16 bits (`WIDE`)."""
+    return OpRule(Role.ATTACHED, Encoding.FREE, data=data, tflite=tflite, integer_only=True)
 
 
 def _shared(tflite: str, ort_kernel: str = "", *, data: tuple[int, ...] | None = (0,)) -> OpRule:
@@ -120,6 +126,17 @@ RULES: Mapping[str, OpRule] = {
     # In float a final softmax costs microseconds and keeps small probabilities apart.
     "Softmax": _fixed("SOFTMAX", 1 / 256, -128, "QLinearSoftmax", integer_only=True),
     "LogSoftmax": _fixed("LOG_SOFTMAX", 16 / 256, 127, integer_only=True),
+    "Abs": _wide("ABS"),
+    "Cast": OpRule(
+        Role.ATTACHED, Encoding.FIXED, data=(), fixed=FixedEncoding(1.0, 0, 1.0), tflite="CAST", integer_only=True
+    ),
+    "Div": _wide("DIV", data=None),
+    "Exp": _wide("EXP"),
+    "Log": _wide("LOG"),
+    "Neg": _wide("NEG"),
+    "Pow": _wide("MUL / SQRT / RSQRT / DIV"),
+    "Sqrt": _wide("SQRT"),
+    "Where": OpRule(Role.ATTACHED, Encoding.SHARED, data=(1, 2), tflite="SELECT_V2", integer_only=True),
     "MaxPool": _shared("MAX_POOL_2D", "MaxPool"),
     "AveragePool": _shared("AVERAGE_POOL_2D", "QLinearAveragePool"),
     "GlobalMaxPool": _shared("REDUCE_MAX"),
@@ -145,8 +162,25 @@ RULES: Mapping[str, OpRule] = {
 }
 """By ONNX op type, default domain."""
 
+PRODUCT = OpRule(Role.COMPUTE, Encoding.FREE, data=None, tflite="BATCH_MATMUL", integer_only=True)
+"""A MatMul of two computed matrices."""
+
+RECURRENT_RULE = OpRule(
+    Role.COMPUTE, Encoding.FREE, data=(0, 5, 6), tflite="UNIDIRECTIONAL_SEQUENCE_LSTM", integer_only=True
+)
+"""A RNN, LSTM or GRU that computes on integers alone: the data and the initial states."""
+
+WIDE = frozenset({"Cast", "Div", "Exp", "Log", "Pow", "Sqrt", "RNN", "GRU"})
+"""Ops whose results 8 bits can't hold: in a file without float operators they compute on 16."""
+
+NARROW = frozenset({"AveragePool", "DepthToSpace", "Elu", "HardSwish", "LogSoftmax", "PRelu", "Resize", "SpaceToDepth"})
+"""Ops that have no TFLite kernel for 16-bit activations, or are written with one that has none."""
+
 CLAMPS = ("Relu", "Clip")
 """Activations that only cut the range, so that the producer's output encoding can perform them."""
+
+GATES: Mapping[str, int] = {"RNN": 1, "LSTM": 4, "GRU": 3}
+"""Of recurrent layers."""
 
 RECURRENT: Mapping[str, tuple[int, int]] = {"RNN": (1, 2), "LSTM": (1, 2), "GRU": (1, 2)}
 """Recurrent layers and their weights (of the input, of the state): int8, one scale a row; the activations are float and are

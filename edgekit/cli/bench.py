@@ -122,14 +122,21 @@ def bench(
 def _with_sample(contender: Contender, samples: str, place: Place) -> Contender:
     """The contender with the first of ``samples`` as its feeds, encoded as the file wants it; states begin a stream."""
     from edgekit.artifact import Artifact
-    from edgekit.datasets import chunks_of, open_dataset
+    from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
     from edgekit.encoding import Codec
     from edgekit.inference import Model
 
     session = place.open_file(contender.path, contender.runtime, contender.options)
     with Model(Artifact.open(contender.path), session, contender.runtime) as model:
         states = model.states
-        dataset = open_dataset(samples, model.inputs, preprocess=model.preprocessing, labels="none", states=states)
+        dataset = open_dataset(
+            samples,
+            model.inputs,
+            preprocess=model.preprocessing,
+            labels="none",
+            states=states,
+            tokenizer=tokenizer_of(contender.path),
+        )
         feeds = next((chunks_of(dataset, states) or dataset).batches(_batch(model.inputs))).feeds
         if len(feeds) < len(model.inputs):
             feeds = {**feeds, **model.stream().next_values(feeds)}

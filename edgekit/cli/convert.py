@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgekit.devices.address import Address
     from edgekit.pipeline import Request
     from edgekit.recipe import Recipe
+    from edgekit.target import Target
 
 Value = TypeVar("Value")
 
@@ -43,6 +44,9 @@ _quantizing = together(
     ),
     click.option("--io", metavar="TYPE", help="Type of inputs and outputs: float32, int8 or uint8. [default: float32]"),
     click.option(
+        "--integer-only", is_flag=True, help="No float operator in the file, for processors without a float unit."
+    ),
+    click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
     click.option(
@@ -58,7 +62,9 @@ _quantizing = together(
 )
 
 _samples = together(
-    click.option("--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, folder, module:function)."),
+    click.option(
+        "--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, .txt, folder, module:function)."
+    ),
     click.option(
         "--evaluate", metavar="SAMPLES", help="Samples to check the files on. [default: those of --calibrate]"
     ),
@@ -146,7 +152,7 @@ def _request(
         out=out,
         recipe=recipe,
         target=target,
-        formats=tuple(dict.fromkeys(formats)) or target.formats,
+        formats=tuple(dict.fromkeys(formats)) or _formats(target, recipe),
         source=source,
         read=ReadOptions(dict(input_shapes), factory, example, trust_source, dict(input_values)),
         calibrate=calibrate,
@@ -155,9 +161,14 @@ def _request(
         labels=labels,
         threads=threads,
         checks=checks,
-        device=device,
+        address=device,
         resume=resume,
     )
+
+
+def _formats(target: Target, recipe: Recipe) -> tuple[str, ...]:
+    """What is written unless --to says otherwise: every format of the target that can hold the recipe."""
+    return tuple(name for name in target.formats if name != "onnx" or not recipe.integer_only)
 
 
 def _recipe(
@@ -168,6 +179,7 @@ def _recipe(
     observer: str | None,
     prefer: str | None,
     io: str | None,
+    integer_only: bool,
     keep_float: Sequence[str],
     states: Sequence[tuple[str, str]],
     limit_drop: float | None,
@@ -187,6 +199,7 @@ def _recipe(
     return dataclasses.replace(
         base,
         **{name: getattr(parsed, name) for name in chosen},
+        integer_only=integer_only or base.integer_only,
         preprocess=preprocess_from(base.preprocess, **preprocess),
         states=_states(states) if states else base.states,
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),

@@ -84,7 +84,7 @@ def run(
     FILE is an .onnx or .tflite file. Its batch may be 1: the samples are then run one after the other. Samples without arrays for
     FILE's states are consecutive chunks of streams: the states are carried from each to the next.
     """
-    from edgekit.datasets import chunks_of, open_dataset
+    from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
     from edgekit.devices.there import opened_model
     from edgekit.errors import UsageError
 
@@ -94,7 +94,14 @@ def run(
     with opened_model(file, device, threads=threads, runtime=runtime) as model:
         specs = [dataclasses.replace(spec, quantization=None) for spec in model.inputs] if raw else model.inputs
         states = model.states
-        dataset = open_dataset(samples, specs, preprocess=model.preprocessing, labels="none", states=states)
+        dataset = open_dataset(
+            samples,
+            specs,
+            preprocess=model.preprocessing,
+            labels="none",
+            states=states,
+            tokenizer=tokenizer_of(file),
+        )
         chunks = chunks_of(dataset, states)
         if chunks is None:
             outputs = _answers(model, dataset, raw, console.progress)

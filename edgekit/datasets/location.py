@@ -22,6 +22,7 @@ class Kind(enum.Enum):
 
     ARRAYS = ".npz or .npy file"
     CSV = ".csv file"
+    TEXTS = ".txt file"
     PICTURES = "folder of pictures"
     SOUNDS = "folder of .wav files"
     GENERATOR = "module:function"
@@ -86,6 +87,8 @@ def _kind_of(base: str) -> Kind:
         return Kind.ARRAYS
     if suffix in (".csv", ".tsv"):
         return Kind.CSV
+    if suffix == ".txt":
+        return Kind.TEXTS
     raise DatasetError(f"{base} is of no known kind; expected {_known_kinds()}")
 
 

@@ -54,13 +54,15 @@ def _placed(position: int, op: OpDetails, dtypes: Mapping[int, str], device: str
 
 def _kernel(op: str, operands: Sequence[str], results: Sequence[str]) -> tuple[bool, str]:
     """Whether the kernel computes on integers, and the types it reads and writes."""
-    data, result = (operands or ["none"])[0], (results or ["none"])[0]
+    data, result = (operands or ["none"])[_DATA.get(op, 0)], (results or ["none"])[0]
     if op in _WEIGHTED and data.startswith("float") and "int8" in operands:
         return True, f"{data} x int8 -> {result}"
-    return data in _QUANTIZED and result in _QUANTIZED, f"{data} -> {result}"
+    return data in _INTEGERS and result in _INTEGERS, f"{data} -> {result}"
 
 
-_QUANTIZED = ("int8", "uint8", "int16")
+_INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")
+_DATA = {"SPLIT": 1, "SELECT_V2": 1}
+"""Index of the operand that carries the data, where it is not the first."""
 _WEIGHTED = (
     "FULLY_CONNECTED",
     "CONV_2D",

@@ -12,13 +12,6 @@ from pathlib import Path
 import numpy as np
 
 
-def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
-    """ONNX Runtime's `quantize_dynamic` with per-channel int8 weights; it needs no samples."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(model, out, per_channel=True, weight_type=QuantType.QInt8)
-
-
 def litert_dynamic(model: Path, samples: Path, out: Path) -> None:
     """Google's LiteRT quantizer: int8 weights, activations quantized per call; it needs no samples."""
     from litert_quantizer import quantizer, recipe
@@ -30,14 +23,13 @@ def litert_dynamic(model: Path, samples: Path, out: Path) -> None:
 def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activation: str) -> None:
     """ONNX Runtime's pre-process and `quantize_static` (QDQ, per-channel int8 weights)."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = out.with_suffix(".prepared.onnx")
-    quant_pre_process(model, prepared)
+    _prepare(model, prepared)
     quantize_static(
         prepared,
         out,
-        _Reader(samples),
+        _Reader(samples, prepared),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType[activation],
@@ -46,26 +38,53 @@ def onnxruntime_static(model: Path, samples: Path, out: Path, method: str, activ
     )
 
 
-def litert_static(model: Path, samples: Path, out: Path) -> None:
-    """Google's LiteRT quantizer, static int8, min-max calibration (its default moving average clips)."""
+def onnxruntime_dynamic(model: Path, samples: Path, out: Path) -> None:
+    """ONNX Runtime's pre-process and `quantize_dynamic` (int8 weights per channel); it takes no samples."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    prepared = out.with_suffix(".prepared.onnx")
+    _prepare(model, prepared)
+    quantize_dynamic(prepared, out, per_channel=True, weight_type=QuantType.QInt8)
+
+
+def _prepare(model: Path, prepared: Path) -> None:
+    """ONNX Runtime's pre-processing, with symbolic shapes where these work: not on the masks of Transformers, for one."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    try:
+        quant_pre_process(model, prepared)
+    except Exception:  # noqa: BLE001  # all it raises where its symbolic shapes fail
+        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+
+
+def litert_static(model: Path, samples: Path, out: Path, minmax: bool) -> None:
+    """Google's LiteRT quantizer, static int8; by default its calibration is a moving average, which clips."""
     from ai_edge_litert.interpreter import Interpreter
-    from litert_quantizer import quantizer, recipe
+    from litert_quantizer import calibrator, quantizer, recipe, recipe_manager
+    from litert_quantizer.utils import qsv_utils
 
     runner = Interpreter(str(model)).get_signature_runner()
     (name, detail), *_ = runner.get_input_details().items()
-    pictures = np.load(samples)["x"]
-    worker = quantizer.Quantizer(str(model), recipe.static_wi8_ai8())
-    feeds = [{name: picture[None].reshape(detail["shape"]).astype(np.float32)} for picture in pictures]
-    ranges = worker.calibrate({"serving_default": feeds})
+    found = np.load(samples)["x"]
+    feeds = [{name: sample[None].reshape(detail["shape"]).astype(detail["dtype"])} for sample in found]
+    static = recipe.static_wi8_ai8()
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(static)
+    chosen = {"qsv_update_func": qsv_utils.min_max_update} if minmax else {}
+    worker = calibrator.Calibrator(str(model), **chosen)
+    worker.calibrate({"serving_default": feeds}, manager)
     out.unlink(missing_ok=True)
-    worker.quantize(ranges).export_model(str(out))
+    quantizer.Quantizer(str(model), static).quantize(worker.get_model_qsvs()).export_model(str(out))
 
 
 class _Reader:
     """Feeds ONNX Runtime's calibrator one sample at a time, and from the start again when it rewinds."""
 
-    def __init__(self, samples: Path) -> None:
-        self._x = np.load(samples)["x"]
+    def __init__(self, samples: Path, model: Path) -> None:
+        import onnx
+
+        stored = np.load(samples)
+        self._arrays = {onnx.load(model).graph.input[0].name: stored["x"]} if "x" in stored else dict(stored)
         self._iterator = self._feeds()
 
     def get_next(self) -> dict[str, object] | None:
@@ -75,7 +94,8 @@ class _Reader:
         self._iterator = self._feeds()
 
     def _feeds(self) -> Iterator[dict[str, object]]:
-        return ({"input": sample[None]} for sample in self._x)
+        count = len(next(iter(self._arrays.values())))
+        return ({name: array[row : row + 1] for name, array in self._arrays.items()} for row in range(count))
 
 
 PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
@@ -86,7 +106,8 @@ PEERS: dict[str, Callable[[Path, Path, Path], None]] = {
     "onnxruntime-percentile": lambda model, samples, out: onnxruntime_static(
         model, samples, out, "Percentile", "QUInt8"
     ),
-    "litert-quantizer": litert_static,
+    "litert-quantizer": lambda model, samples, out: litert_static(model, samples, out, minmax=False),
+    "litert-quantizer-minmax": lambda model, samples, out: litert_static(model, samples, out, minmax=True),
 }
 
 if __name__ == "__main__":

@@ -143,3 +143,30 @@ def test_a_wrong_recipe_is_wrong_usage(digits: Path, tmp_path: Path, text: str, 
     assert made.code == 2
     assert says in made.err
     assert "recipe.toml" in made.err or "preprocess." in made.err
+
+
+def test_a_file_without_float_operators_is_tflite_alone(digits: Path, tmp_path: Path, expected: np.ndarray) -> None:
+    made = convert(digits, tmp_path, "--integer-only", *CALIBRATE, "--evaluate", str(DIGITS / "evaluate.npz"))
+    assert made.code == 0, made.err
+    assert "digits.int8.onnx" not in made.files
+    assert made.document["settings"]["operators"] == "integers only"
+    assert sqnr_db(expected, answers(tmp_path / "digits.int8.tflite")) > 30
+
+
+def test_an_onnx_file_cannot_do_without_float_operators(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path, "--integer-only", "--to", "onnx", *UNCHECKED)
+    assert made.code == 2
+    assert "--to tflite" in made.document["error"]["message"]
+
+
+def test_only_int8_does_without_float_operators(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path, "--integer-only", "--precision", "float16", *UNCHECKED)
+    assert made.code == 2
+    assert "integer-only needs precision int8" in made.document["error"]["message"]
+
+
+def test_a_recipe_asks_for_files_without_float_operators(digits: Path, tmp_path: Path) -> None:
+    recipe = DIGITS.parent / "recipes" / "integer_only.toml"
+    made = convert(digits, tmp_path, "--recipe", str(recipe), *UNCHECKED)
+    assert made.code == 0, made.err
+    assert made.manifest("digits.int8.tflite")["inputs"][0]["dtype"] == "int8"

@@ -216,13 +216,13 @@ def test_a_damaged_file_is_an_error_and_not_a_crash(tmp_path: Path, damage: str,
     ("name", "says"),
     [
         ("none.npz", "there are no samples at"),
-        ("notes.txt", "is of no known kind"),
+        ("notes.md", "is of no known kind"),
         ("folder", "holds neither pictures"),
         ("x.npz:", "there are no samples at"),
     ],
 )
 def test_a_place_without_samples_says_what_is_expected(tmp_path: Path, name: str, says: str) -> None:
-    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "notes.md").write_text("hello")
     (tmp_path / "folder").mkdir()
     with pytest.raises(DatasetError, match=says):
         open_dataset(str(tmp_path / name), [PICTURE])

@@ -21,6 +21,18 @@ def test_a_chain_of_constants_becomes_one_constant(after, ops):
     assert ops(after(graph.build("test"), fold_constants)) == {"MatMul": 1}
 
 
+def test_a_constant_has_the_name_of_what_it_stands_for():
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", [2])
+    graph.output(graph.op("Add", x, graph.op("Sqrt", graph.constant(4.0), name="root")), "y")
+    hub = graph.build("test")
+    folded = hub.model.graph[-1].inputs[1].name
+    fold_constants(hub.model)
+    (addition,) = hub.model.graph
+    assert addition.inputs[1].name == folded
+    assert set(hub.model.graph.initializers) >= {folded}
+
+
 def test_random_nodes_are_not_constants(ops):
     graph = GraphBuilder()
     x = graph.input("x", "float32", [4])

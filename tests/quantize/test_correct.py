@@ -177,7 +177,7 @@ def test_dense_layers_two_inputs_and_float_nodes_between_are_walked_through() ->
     joined = graph.op("Concat", dense(left, "a"), dense(right, "b"), axis=1, name="join")  # type: ignore[arg-type]
     first, second = graph.ops("Split", joined, outputs=2, axis=1, num_outputs=2, name="split")
     odd = graph.op("Sin", graph.op("Sub", first, second, name="difference"), name="sin")
-    graph.output(dense(odd, "c"), "y")  # type: ignore[arg-type]
+    graph.output(dense(dense(odd, "c"), "d"), "y")  # type: ignore[arg-type]
     graph.output(graph.op("Shape", odd, name="shape"), "shape")
     hub = graph.build("test")
     feeds = {name: rng.normal(size=(300, 6)).astype(np.float32) for name in ("left", "right")}

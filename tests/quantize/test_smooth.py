@@ -112,3 +112,17 @@ def test_outliers_are_multiplied_in_float_behind_the_product(with_bias):
     wanted = hub_session(hub).run(arrays)["y"]
     np.testing.assert_allclose(hub_session(found).run(arrays)["y"], wanted, atol=1e-5 * np.abs(wanted).max())
     assert scheme(found, Recipe(), CPU).nodes["dense/outlier_product"].execution is Execution.FLOAT
+
+
+def test_every_sample_counts_for_the_ends():
+    """A last sentence that reaches further than all others is in the range that calibration finds, and so in the factors."""
+    graph = GraphBuilder()
+    x = graph.input("x", "float32", ["batch", 2, 16])
+    graph.output(graph.op("LayerNormalization", x, graph.constant(np.ones(16, np.float32)), axis=-1), "y")
+    arrays = {"x": np.zeros((500, 2, 16), np.float32)}
+    arrays["x"][-1, 0, 3] = 9.0
+    hub = graph.build("test")
+    rows = sample_rows(hub, ["x", "y"], Samples(arrays), Silent())
+    assert rows["x"].high[3] == 9.0
+    assert rows["y"].high[3] == pytest.approx(np.sqrt(15), rel=1e-3)
+    assert len(rows["y"].kept) <= 500

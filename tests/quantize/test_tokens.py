@@ -75,9 +75,10 @@ def test_products_read_integers_and_all_between_them_stays_float():
     assert Execution.INTEGER not in found.values()
 
 
-def test_layers_before_and_behind_the_tokens_compute_on_integers():
+def test_a_layer_before_the_tokens_computes_on_integers_and_a_head_behind_them_has_int8_weights():
     found = executions(vision(), Recipe())
-    assert {name for name, how in found.items() if how is Execution.INTEGER} >= {"Conv", "head"}
+    assert found["Conv"] is Execution.INTEGER
+    assert found["head"] is Execution.WEIGHT_ONLY
     assert found["a/residual"] is Execution.FLOAT
     assert found["a/up"] is Execution.PRODUCT
 
@@ -96,7 +97,7 @@ def test_a_clamp_in_front_of_the_tokens_stays_with_its_convolution():
 
 
 @pytest.mark.parametrize(
-    ("columns", "kept"), [(FEWEST_OUTPUTS - 1, Execution.FLOAT), (FEWEST_OUTPUTS, Execution.INTEGER)]
+    ("columns", "kept"), [(FEWEST_OUTPUTS - 1, Execution.FLOAT), (FEWEST_OUTPUTS, Execution.WEIGHT_ONLY)]
 )
 def test_a_head_of_few_outputs_behind_a_recurrent_layer_stays_float(columns, kept):
     graph = GraphBuilder()
@@ -231,3 +232,24 @@ def test_products_of_open_length_keep_it(tmp_path):
     answer = run_onnx(tmp_path / "m.onnx", arrays)
     assert answer.shape == (2, 7, 8)
     assert decibels(answer, hub_session(hub).run(arrays)["y"]) > 25
+
+
+def test_channels_computed_apart_are_added_by_the_product_that_makes_them(tmp_path):
+    """In ONNX; an Add of its own would read and write every token again."""
+    graph, random = GraphBuilder(), np.random.default_rng(0)
+    scale = np.ones(32, np.float32)
+    scale[:4] = 50.0
+    x = graph.input("x", "float32", ["batch", 6, 32])
+    x = graph.op("LayerNormalization", x, graph.constant(scale), graph.constant(np.zeros(32, np.float32)), axis=-1)
+    weight, few = (random.standard_normal((rows, 24)).astype(np.float32) for rows in (32, 4))
+    product = graph.op("MatMul", x, graph.constant(weight), name="product")
+    product = graph.op("Add", product, graph.constant(random.standard_normal(24).astype(np.float32)))
+    picked = graph.op("Gather", x, graph.constant(np.arange(4)), axis=-1)
+    graph.output(graph.op("Add", product, graph.op("MatMul", picked, graph.constant(few), name="apart")), "y")
+    hub = normalize(graph.build("test"))
+    arrays = {"x": random.standard_normal((16, 6, 32)).astype(np.float32)}
+    found = quantize(hub, Recipe(effort=Effort.PLAIN), CPU, Samples(arrays), Silent())
+    write_onnx(found.hub, found.plan, tmp_path / "m.onnx", OnnxOptions())
+    ops = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert (ops.count("Gemm"), ops.count("MatMul"), ops.count("Add")) == (2, 0, 0)
+    assert decibels(run_onnx(tmp_path / "m.onnx", arrays), hub_session(hub).run(arrays)["y"]) > 35

@@ -35,3 +35,10 @@ def test_conversions_do_not_count_as_integer_arithmetic() -> None:
 
 def test_a_requantization_is_integer_arithmetic() -> None:
     assert place([op("QUANTIZE", [0], [1])], {0: "uint8", 1: "int8"}).ops[0].integer
+
+
+def test_the_axis_of_a_split_is_not_its_data() -> None:
+    dtypes = {0: "int32", 1: "int16", 2: "int16", 3: "float32"}
+    split, real = place([op("SPLIT", [0, 1], [2]), op("SPLIT", [0, 3], [3])], dtypes).ops
+    assert split.integer
+    assert not real.integer

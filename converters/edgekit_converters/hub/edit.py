@@ -156,6 +156,7 @@ class Editor:
                 new = self.node("Identity", [new], before=node, like=old)
             name, old.name = old.name, self.unique(f"{old.name}_replaced")
             new.name = name
+            new.shape = old.shape if new.shape is None else new.shape  # inference may find less than was declared
             for position, value in enumerate(graph.outputs):
                 if value is old:
                     graph.outputs[position] = new

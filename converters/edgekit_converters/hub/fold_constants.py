@@ -26,13 +26,24 @@ def fold_constants(model: ir.Model) -> int:
     foldable = _foldable(model.graph)
     if foldable:
         for value, array in _compute(foldable, model.graph).items():
-            edit.replace(value, edit.constant(array, value.name or "folded"))
+            _replace(value, array, edit)
             changes += 1
         _remove_unused(model.graph, foldable)
     for node in [node for node in model.graph if node.op_type == "If" and scalar(node.inputs[0]) is not None]:
         _choose_branch(node, edit)
         changes += 1
     return changes
+
+
+def _replace(value: ir.Value, array: NDArray[Any], edit: Editor) -> None:
+    """Let a constant stand for ``value`` under its name, by which a plan may know it; a model's output keeps its own."""
+    made = edit.constant(array, value.name or "folded")
+    edit.replace(value, made)
+    if value.name and not (value.is_graph_output() or made.is_graph_output()):
+        name, free = value.name, made.name
+        value.name = f"{free}_replaced"
+        made.name = name
+        value.name = free
 
 
 def lift_constants(model: ir.Model) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Set
 import onnx
 import onnx_ir as ir
 
-from edgekit_converters.hub.inferable import inferable
+from edgekit_converters.hub.inferable import SHAPED_AS_INPUT, inferable
+from edgekit_converters.hub.loop_shapes import loop_types
 from edgekit_converters.hub.model import IR_VERSION
 
 
@@ -26,10 +27,15 @@ def infer_shapes(model: ir.Model) -> int:
     outputs = set(model.graph.outputs)
     symbols = {str(dim) for value in model.graph.inputs for dim in value.shape or () if not isinstance(dim, int)}
     for node in model.graph:
-        for value in node.outputs:
+        for value in () if _is_typed(node) else node.outputs:
             found = inferred.get(value.name or "")
             changed |= _update(value, found, value.shape if value in outputs else None, symbols)
     return changed
+
+
+def _is_typed(node: ir.Node) -> bool:
+    """Whether the node's outputs say themselves what they are."""
+    return node.domain == OWN_DOMAIN and node.op_type not in SHAPED_AS_INPUT
 
 
 def _forget(graph: ir.Graph) -> None:
@@ -51,12 +57,40 @@ def _infer(model: ir.Model) -> dict[str, onnx.TypeProto]:
     for value in model.graph.initializers.values():
         _declare_constant(graph, value)
     for node in model.graph:
-        graph.node.append(inferable(ir.to_proto(node)))
+        if _is_typed(node):
+            for value in node.outputs:
+                ir.serde.serialize_value_into(graph.input.add(), value)
+        else:
+            graph.node.append(inferable(ir.to_proto(node)))
     for value in model.graph.outputs:
         if value.producer() is not None:
             graph.output.add(name=value.name)
+    inferred = _inferred(proto)
+    loops = [node for node in model.graph if node.op_type == "Loop" and node.domain == ""]
+    for _ in loops:  # one may read what another gives
+        added = sum(_declare_results(proto.graph, node, inferred) for node in loops)
+        if not added:
+            break
+        inferred = _inferred(proto)
+    return inferred
+
+
+def _inferred(proto: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     result = onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True).graph
-    return {info.name: info.type for info in (*result.value_info, *result.output)}
+    return {info.name: info.type for info in (*result.input, *result.value_info, *result.output)}
+
+
+def _declare_results(graph: onnx.GraphProto, node: ir.Node, inferred: dict[str, onnx.TypeProto]) -> int:
+    """Enter what ONNX's inference does not say of a Loop; returns how many outputs are new."""
+    known = {info.name for info in graph.value_info}
+    types = loop_types(node, inferred) or []
+    new = [(value, kind) for value, kind in zip(node.outputs, types, strict=False) if value.name not in known]
+    outputs = {info.name: info for info in graph.output}
+    for value, kind in new:
+        graph.value_info.add(name=value.name).type.CopyFrom(kind)
+        if value.name in outputs:
+            outputs[value.name].type.CopyFrom(kind)
+    return len(new)
 
 
 def _declare_constant(graph: onnx.GraphProto, value: ir.Value) -> None:
@@ -96,4 +130,6 @@ def _is_made_up(dim: ir.SymbolicDim) -> bool:
     return dim.value is None or str(dim.value).startswith("unk__")
 
 
+OWN_DOMAIN = "edgekit"
+"""Of operators that are no ONNX; a writer may put them into its copy of a hub, with the types of what they give."""
 _LARGEST_SHAPE_TENSOR = 1024

@@ -13,11 +13,14 @@ from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.merge_reshapes import merge_reshapes, merge_transposes
 from edgekit_converters.hub.model import Hub
 from edgekit_converters.hub.passes import until_settled
+from edgekit_converters.hub.plain_pixel_shuffle import plain_pixel_shuffle
 from edgekit_converters.hub.plain_recurrent import plain_recurrent
+from edgekit_converters.hub.plain_upsampling import plain_upsampling
 from edgekit_converters.hub.read_first_step import read_first_step
 from edgekit_converters.hub.read_last_state import read_last_state
 from edgekit_converters.hub.remove_no_ops import drop_zero_states, remove_dead_code, remove_no_ops
 from edgekit_converters.hub.restore_activations import restore_activations
+from edgekit_converters.hub.restore_depth_to_space import restore_depth_to_space
 from edgekit_converters.hub.restore_global_pool import restore_global_pool
 from edgekit_converters.hub.restore_layer_norm import restore_layer_norm
 from edgekit_converters.hub.single_precision import make_single_precision
@@ -57,7 +60,10 @@ _SIMPLIFY = (
 _REWRITE = (
     restore_activations,
     restore_layer_norm,
+    restore_depth_to_space,
     fold_pads,
+    plain_upsampling,
+    plain_pixel_shuffle,
     form_gemm,
     fold_affine,
     merge_reshapes,

@@ -27,6 +27,14 @@ def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int,
     made for ``hub`` holds for the result. Raises UsageError when ``input_shapes`` contradicts the model, ConversionError when a
     shape is still not known.
     """
+    result = with_bound_batch(hub, batch, input_shapes)
+    require_static(result.model)
+    require_states_of_one_size(result)
+    return result
+
+
+def with_bound_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> Hub:
+    """As `with_fixed_batch`, but sizes that the data decides stay open."""
     result = hub.clone()
     model = result.model
     bind_input_shapes(model, input_shapes or {})
@@ -37,8 +45,6 @@ def with_fixed_batch(hub: Hub, batch: int, input_shapes: Mapping[str, tuple[int,
         model, (infer_shapes, fold_constants, fold_shapes, partial(_drop_identities, planned), remove_dead_code)
     )
     give_names(model)
-    _require_static(result)
-    _require_states_of_one_size(result)
     return result
 
 
@@ -51,7 +57,8 @@ def _bind_states(hub: Hub, batch: int) -> None:
             value.shape = ir.Shape([dim if isinstance(dim, int) else batch for dim in value.shape])
 
 
-def _require_states_of_one_size(hub: Hub) -> None:
+def require_states_of_one_size(hub: Hub) -> None:
+    """Raises ConversionError for a state that grows from call to call; every shape is static."""
     graph = hub.model.graph
     shapes = {value.name: static_shape(value) for value in (*graph.inputs, *graph.outputs)}
     for state in hub.states:
@@ -74,8 +81,9 @@ def _drop_identities(planned: Set[str | None], model: ir.Model) -> int:
     return dropped
 
 
-def _require_static(hub: Hub) -> None:
-    graph = hub.model.graph
+def require_static(model: ir.Model) -> None:
+    """Raises ConversionError for a value whose shape is not known in numbers."""
+    graph = model.graph
     for value in graph.inputs:
         if static_shape(value) is None:
             raise ConversionError(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgekit_converters.hub.edit import Editor, attribute, constant, dims, nodes_of, producer, scalar
+from edgekit_converters.hub.edit import Editor, attribute, constant, dims, nodes_of
+from edgekit_converters.hub.loop_shapes import fixed_rounds
 
 MOST_NODES, MOST_ROUNDS = 1024, 16
 """What an unrolled loop may have. Runtimes enter and leave a round at the price of several small operators; but a long loop is a
@@ -64,16 +65,13 @@ def _scan(node: ir.Node) -> Rounds | None:
 
 def _loop(node: ir.Node) -> Rounds | None:
     """None where a condition may end the loop."""
-    body = node.attributes["body"].as_graph()
-    count, begins = scalar(node.inputs[0]), node.inputs[1]
-    passed = producer(body.outputs[0], "Identity")
-    goes_on = body.outputs[0] if passed is None else passed.inputs[0]
-    always = goes_on is body.inputs[1] or _is_true(goes_on)
-    if count is None or count < 1 or not always or not (begins is None or _is_true(begins)):
+    count = fixed_rounds(node)
+    if count is None or count < 1:
         return None
+    body = node.attributes["body"].as_graph()
     states = tuple(value for value in node.inputs[2:] if value is not None)
     results = len(node.outputs) - len(states)
-    return Rounds(node, body, int(count), states, (0,) * results, (False,) * results)
+    return Rounds(node, body, count, states, (0,) * results, (False,) * results)
 
 
 def _is_plain(rounds: Rounds) -> bool:
@@ -159,8 +157,3 @@ def _size(value: ir.Value | None, axis: int) -> int | None:
     shape = dims(value)
     size = None if shape is None else shape[axis]
     return size if isinstance(size, int) else None
-
-
-def _is_true(value: ir.Value | None) -> bool:
-    array = constant(value)
-    return array is not None and array.size == 1 and bool(array.reshape(-1)[0])

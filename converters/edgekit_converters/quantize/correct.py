@@ -41,14 +41,14 @@ class BiasCorrection:
         bias = layer.plan.constants[use]
         shift = zero_mean_shift(*_columns(layer), _bounds(layer))
         integers = bias.integers + np.rint(shift / bias.params.scale.astype(np.float64))
-        limits = np.iinfo(np.int32)
-        return {use: replace(bias, integers=np.clip(integers, limits.min, limits.max).astype(np.int32))}
+        limits = np.iinfo(bias.params.dtype.dtype)
+        return {use: replace(bias, integers=np.clip(integers, limits.min, limits.max).astype(limits.dtype))}
 
 
 def _bias(group: Group, plan: QuantPlan) -> Use | None:
     for index in range(len(group.node.inputs)):
         constant = plan.constants.get(Use(group.name, index))
-        if constant is not None and constant.params.dtype is QuantType.INT32:
+        if constant is not None and constant.params.dtype in (QuantType.INT32, QuantType.INT64):
             return Use(group.name, index)
     return None
 

@@ -21,6 +21,9 @@ from edgekit_converters.quantize.smooth_rows import sample_rows
 from edgekit_converters.quantize.tokens import bias_addition
 from edgekit_converters.quantize.weights import weight_of
 
+MOST_SAMPLES = 128
+"""From which a mean is known well enough."""
+
 
 def correct_products(hub: Hub, plan: QuantPlan, samples: Dataset, progress: Progress) -> QuantPlan:
     """The plan with the bias of every product shifted; products without a bias stay as they are."""
@@ -29,7 +32,7 @@ def correct_products(hub: Hub, plan: QuantPlan, samples: Dataset, progress: Prog
     if not biased:
         return plan
     names = list(dict.fromkeys(value_name(node.inputs[0]) for node, _ in biased))
-    rows = sample_rows(hub, names, samples, progress)
+    rows = sample_rows(hub, names, samples, progress, MOST_SAMPLES)
     shifted: dict[Use, QuantizedConstant] = {}
     for node, (adding, index) in biased:
         use = Use(name_of(adding), index)

@@ -12,8 +12,11 @@ import onnx_ir as ir
 
 from edgekit.errors import ConversionError
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.params import QuantParams, per_tensor
+from edgekit_converters.hub.expose_recurrent import role_name
+from edgekit_converters.quantize.node_rules import fixed_params, integer_rule
+from edgekit_converters.quantize.params import QuantParams, QuantType, per_tensor
 from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.recurrent import cell_params, fixed_state, initial_states, is_fused, shared_states
 from edgekit_converters.quantize.scheme import (
     Scheme,
     clamp_bounds,
@@ -24,12 +27,17 @@ from edgekit_converters.quantize.scheme import (
     value_name,
 )
 from edgekit_converters.quantize.ties import MOST_AVERAGED, MOST_TRIES, STEP, averages_alike, rounds_alike
-from edgekit_converters.rules import RULES, Encoding
+from edgekit_converters.quantize.wide import value_types
+from edgekit_converters.rules import RECURRENT, Encoding
 
 Range = tuple[float, float]
 
 SMALLEST_RANGE = 1e-6
 """Width below which a value counts as constant zero; its scale only has to be a valid number."""
+
+
+HEADROOM = 2.0
+"""Of a 16-bit encoding: one bit of fifteen, none of which a kernel would miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +58,30 @@ def encodings(hub: Hub, scheme: Scheme, ranges: Mapping[str, Range], *, symmetri
     """
     groups = _Groups(hub, scheme, ranges)
     for node in hub.model.graph:
-        if scheme.integer(node) and RULES[node.op_type].output is Encoding.SHARED:
+        if scheme.integer(node) and integer_rule(node).output is Encoding.SHARED:
             groups.tie(node)
+        if scheme.integer(node) and node.op_type in RECURRENT:
+            groups.tie_states(node)
     for node in hub.model.graph:
-        if scheme.integer(node):
+        if scheme.integer(node) and node.op_type not in RECURRENT:
             groups.avoid_ties(node, symmetric)
     values = {name: groups.encoding(name, symmetric) for name in scheme.encoded}
     uses = {use: groups.encoding(output, symmetric) for use, output in groups.apart.items()}
+    uses |= dict(groups.other_widths(hub, symmetric, uses))
     return Encodings(values, uses, frozenset(_implied(hub, scheme, values)))
 
 
-def encode(low: float, high: float, *, symmetric: bool) -> QuantParams:
+def encode(low: float, high: float, *, symmetric: bool, dtype: QuantType = QuantType.INT8) -> QuantParams:
     """Per-tensor int8 encoding of the range ``low .. high``, widened to hold 0 exactly.
 
-    Asymmetric: 255 steps over the range. Symmetric: zero point 0 and 127 steps on either side.
+    Asymmetric: 255 steps over the range. Symmetric: zero point 0 and 127 steps on either side. INT16: symmetric, as the kernels
+    demand, and twice as wide as the range, which leaves room for what calibration has not seen.
     """
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < SMALLEST_RANGE:
         high = low + SMALLEST_RANGE
+    if dtype is QuantType.INT16:
+        return per_tensor(HEADROOM * max(-low, high) / dtype.high, 0, dtype)
     if symmetric:
         return per_tensor(max(-low, high) / 127, 0)
     scale = (high - low) / 255
@@ -80,31 +94,49 @@ class _Groups:
     def __init__(self, hub: Hub, scheme: Scheme, ranges: Mapping[str, Range]) -> None:
         self.apart: dict[Use, str] = {}
         self._scheme = scheme
+        self._types = value_types(hub, scheme)
         self._parent = {name: name for name in scheme.encoded}
         self._range: dict[str, Range | None] = {name: ranges.get(name) for name in scheme.encoded}
         self._fixed: dict[str, QuantParams] = {}
         self._shrink: dict[str, float] = {}
+        self._cells: set[str] = set()
         self._clamps = dict(_fused_bounds(hub, scheme))
         for node in hub.model.graph:
-            rule = RULES.get(node.op_type)
-            if rule is not None and rule.fixed is not None and scheme.integer(node):
-                self._fixed[value_name(node.outputs[0])] = per_tensor(rule.fixed.scale, rule.fixed.zero_point)
+            if scheme.integer(node) and (params := fixed_params(node.op_type, scheme.width(node))) is not None:
+                self._fixed[value_name(node.outputs[0])] = params
+                _require_room(node, params, ranges.get(value_name(node.outputs[0])))
 
     def tie(self, node: ir.Node) -> None:
         """Give the node's data inputs and outputs one encoding, or note that an input stays apart."""
         root = self._find(value_name(node.outputs[0]))
         for output in node.outputs[1:]:
             root = self._join(root, value_name(output))
-        operands = list(data_inputs(node, RULES[node.op_type]))
+        operands = list(data_inputs(node, integer_rule(node)))
         extent = self._extent_of_all(node, root, [value for _, value in operands])
         for index, value in operands:
             if is_constant(value):
                 continue
-            if self._may_join(root, value_name(value), extent, alone=len(operands) == 1):
+            if self._types[value_name(value)] is self._types[root] and self._may_join(
+                root, value_name(value), extent, alone=len(operands) == 1
+            ):
                 root = self._join(root, value_name(value))
             else:
                 self.apart[Use(name_of(node), index)] = value_name(node.outputs[0])
         self._range[root] = extent
+
+    def tie_states(self, node: ir.Node) -> None:
+        """Give the outputs of a recurrent layer, and the initial states that it reads, the encodings of its states."""
+        for role, output in shared_states(node):
+            self._join(role, output)
+        for index, role, value in initial_states(node):
+            self.apart[Use(name_of(node), index)] = role
+            root = self._find(role)
+            given = _extent(constant_array(value)) if is_constant(value) else self._range_of(value_name(value))
+            self._range[root] = _union(self._range[root], given)
+        if (params := fixed_state(node)) is not None:
+            self._fixed[self._find(role_name(name_of(node), "hidden"))] = params
+        if is_fused(node):
+            self._cells.add(role_name(name_of(node), "cell"))
 
     def _extent_of_all(self, node: ir.Node, root: str, operands: list[ir.Value]) -> Range | None:
         """The range that holds every operand, and the constant that a Pad writes."""
@@ -117,8 +149,8 @@ class _Groups:
     def avoid_ties(self, node: ir.Node, symmetric: bool) -> None:
         """Shrink the range of a sum or mean by a hair where its scales would make the runtimes round differently."""
         root = self._find(self._scheme.output_of(node))
-        operands = [self._find(value_name(v)) for _, v in data_inputs(node, RULES[node.op_type]) if not is_constant(v)]
-        if root in operands or root in self._fixed:
+        operands = [self._find(value_name(v)) for _, v in data_inputs(node, integer_rule(node)) if not is_constant(v)]
+        if root in operands or root in self._fixed or self._scheme.width(node) is QuantType.INT16:
             return
         alike = _rounding_test(node, [self.encoding(name, symmetric) for name in operands])
         if alike is None:
@@ -131,15 +163,35 @@ class _Groups:
 
     def encoding(self, name: str, symmetric: bool) -> QuantParams:
         root = self._find(name)
-        if root in self._fixed and not symmetric:
+        dtype = self._types[name]
+        if root in self._fixed and (dtype is QuantType.INT16 or not symmetric):
             return self._fixed[root]
+        low, high = self._known_range(name)
+        if name in self._cells:
+            return cell_params(low, high)
+        shrink = self._shrink.get(root, 1.0)
+        return encode(low * shrink, high * shrink, symmetric=symmetric, dtype=dtype)
+
+    def other_widths(
+        self, hub: Hub, symmetric: bool, known: Mapping[Use, QuantParams]
+    ) -> Iterator[tuple[Use, QuantParams]]:
+        """Encodings of the inputs that a node reads in more or fewer bits than their values have."""
+        for node in hub.model.graph:
+            if not self._scheme.integer(node):
+                continue
+            width = self._scheme.width(node)
+            for index, value in data_inputs(node, integer_rule(node)):
+                use = Use(name_of(node), index)
+                if not is_constant(value) and use not in known and self._types[value_name(value)] is not width:
+                    yield use, encode(*self._known_range(value_name(value)), symmetric=symmetric, dtype=width)
+
+    def _known_range(self, name: str) -> Range:
         found = self._range_of(name)
         if found is None:
             raise ConversionError(
                 f"calibration saw no range for the value {name!r}. Give samples that reach it, or keep its node float."
             )
-        shrink = self._shrink.get(root, 1.0)
-        return encode(found[0] * shrink, found[1] * shrink, symmetric=symmetric)
+        return found
 
     def _find(self, name: str) -> str:
         while self._parent[name] != name:
@@ -176,6 +228,16 @@ class _Groups:
         if root in self._fixed:
             return self._fixed[root].real_range()
         return self._range[root]
+
+
+def _require_room(node: ir.Node, params: QuantParams, seen: Range | None) -> None:
+    """Integers that become numbers keep their bits: those that don't fit would come out as others."""
+    low, high = params.real_range()
+    if node.op_type == "Cast" and seen is not None and not (low <= seen[0] and seen[1] <= high):
+        raise ConversionError(
+            f"node {name_of(node)!r} (Cast) makes numbers of integers from {seen[0]:g} to {seen[1]:g}; a file without float "
+            f"operators holds {low:g} to {high:g}. Scale them in the application, or leave --integer-only out."
+        )
 
 
 def _rounding_test(node: ir.Node, operands: list[QuantParams]) -> Callable[[QuantParams], bool] | None:

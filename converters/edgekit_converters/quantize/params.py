@@ -17,6 +17,7 @@ class QuantType(enum.Enum):
     UINT8 = ("uint8", 0, 255)
     INT16 = ("int16", -32768, 32767)
     INT32 = ("int32", -(2**31), 2**31 - 1)
+    INT64 = ("int64", -(2**63), 2**63 - 1)
 
     def __init__(self, numpy_name: str, low: int, high: int) -> None:
         self.numpy_name, self.low, self.high = numpy_name, low, high
@@ -58,7 +59,7 @@ class QuantParams:
         """Integers nearest to ``real`` (ties to even), clipped to the range; same shape."""
         scale, zero_point = self._broadcast(real.ndim)
         # float64: an int32 bias reaches 2**31, and real / scale must not lose the last bit before rounding.
-        wide = np.float64 if self.dtype is QuantType.INT32 else np.float32
+        wide = np.float64 if self.dtype in (QuantType.INT32, QuantType.INT64) else np.float32
         steps = np.rint(real.astype(wide) / scale.astype(wide)) + zero_point
         clipped: NDArray[Any] = np.clip(steps, self.low, self.dtype.high).astype(self.dtype.dtype)
         return clipped

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgekit.recipe import Precision
-from edgekit_converters.quantize.params import QuantParams
+from edgekit_converters.quantize.params import QuantParams, QuantType
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,17 +72,21 @@ class Fusion:
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
+    """``reason``: why the node is not INTEGER although int8 was asked for; shown in the report. ``activations``: the type of what
+    an INTEGER node reads and writes, INT8 or INT16."""
+
     execution: Execution
     reason: str = ""
-    """Why the node is not INTEGER although int8 was asked for; shown in the report."""
+    activations: QuantType = QuantType.INT8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantPlan:
     """Everything the writers need besides the hub.
 
-    ``values``: encoding of activation values by hub value name (always int8; the ONNX writer may store them as uint8
-    with zero_point + 128). A value that is absent stays float.
+    ``values``: encoding of activation values by hub value name: int8 (the ONNX writer may store them as uint8 with zero_point +
+    128) or, in files without float operators, int16. A value that is absent stays float. What a recurrent layer keeps to itself
+    is here under the names of `hub.recurrent_roles`.
     ``uses``: encodings that one input wants other than its value's own (a requantization before a Concat, say), and that of the
     input of every PRODUCT node, whose value may be float otherwise.
     ``constants``: integers of weights, biases and constant operands by use.
@@ -90,6 +94,7 @@ class QuantPlan:
     ``nodes``: by node name, for every node of the hub.
     ``float_ends``: inputs and outputs of the model that stay float where integers are asked for at its ends: states, which would
     be rounded once more at every call.
+    ``ends``: int8 encodings of those inputs and outputs of the model that are int16 inside.
     """
 
     precision: Precision
@@ -99,6 +104,7 @@ class QuantPlan:
     fusions: Mapping[str, Fusion] = field(default_factory=dict)
     nodes: Mapping[str, NodePlan] = field(default_factory=dict)
     float_ends: frozenset[str] = frozenset()
+    ends: Mapping[str, QuantParams] = field(default_factory=dict)
 
     def execution(self, node: str) -> Execution:
         plan = self.nodes.get(node)

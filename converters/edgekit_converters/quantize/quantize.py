@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import onnx_ir as ir
+
 from edgekit.errors import UsageError
 from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Effort, Observer, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.expose_recurrent import expose_recurrent
 from edgekit_converters.hub.integer_forms import integer_forms
+from edgekit_converters.hub.integer_only_forms import integer_only_forms
+from edgekit_converters.quantize.headroom import with_headroom
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan
 from edgekit_converters.quantize.rule_scopes import require_matching
-from edgekit_converters.quantize.scheme import Scheme, name_of, scheme
+from edgekit_converters.quantize.scheme import Scheme, is_constant, name_of, scheme, touches_floats
+from edgekit_converters.quantize.wide import wide_values
+from edgekit_converters.rules import RECURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +69,22 @@ def quantize(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
         hub = smooth(hub, decided, samples, progress)
         decided = scheme(hub, recipe, target)
     observers = observers_for(hub, decided, recipe)
-    ranges = calibrate(hub, observers, samples, progress)
-    planned = plan(hub, recipe, target, decided, ranges)
-    if recipe.effort is not Effort.PLAIN:
+    ranges = calibrate(expose_recurrent(hub, recurrent_layers(hub, decided)), observers, samples, progress)
+    if recipe.effort is Effort.PLAIN:
+        planned = plan(hub, recipe, target, decided, ranges)
+    else:
         from edgekit_converters.quantize.correct import correct_biases
         from edgekit_converters.quantize.correct_products import correct_products
 
+        planned = plan(hub, recipe, target, decided, with_headroom(hub, ranges))
         planned = correct_products(hub, correct_biases(hub, planned, samples, progress), samples, progress)
     return Quantized(hub, planned, kept_float(hub, decided), ranges.summary())
+
+
+def recurrent_layers(hub: Hub, decided: Scheme) -> frozenset[str]:
+    """Names of the recurrent layers that compute on integers alone."""
+    nodes = (node for node in hub.model.graph if node.op_type in RECURRENT and decided.integer(node))
+    return frozenset(name_of(node) for node in nodes)
 
 
 def _names(hub: Hub) -> tuple[str, ...]:
@@ -80,6 +95,8 @@ def _names(hub: Hub) -> tuple[str, ...]:
 def decide(hub: Hub, recipe: Recipe, target: Target) -> tuple[Hub, Scheme]:
     """The hub with its operators in the forms that the precision wants, and what each of its nodes will do."""
     prepared = integer_forms(hub) if recipe.precision.calibrated else hub
+    if target.integer_only and recipe.precision.calibrated:
+        prepared = integer_only_forms(prepared)
     return prepared, scheme(prepared, recipe, target)
 
 
@@ -89,17 +106,27 @@ def kept_float(hub: Hub, decided: Scheme) -> tuple[KeptFloat, ...]:
     return tuple(
         KeptFloat(name_of(node), node.op_type, planned.reason)
         for node, planned in plans
-        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC) and planned.reason
+        if planned.execution in (Execution.FLOAT, Execution.DYNAMIC, Execution.WEIGHT_ONLY)
+        and planned.reason
+        and _computes_float(node)
     )
+
+
+def _computes_float(node: ir.Node) -> bool:
+    """Not so for shapes, indices and masks, nor for what the runtimes compute once, of constants."""
+    varies = not all(value is None or is_constant(value) for value in node.inputs)
+    return varies and touches_floats(node)
 
 
 def observers_for(hub: Hub, decided: Scheme, recipe: Recipe) -> dict[str, Observer]:
     """The observer of every value whose range is needed: the recipe's, else the effort's.
 
     What a product of tokens reads is not clipped: a few large numbers carry the meaning of a sentence, and smoothing has made
-    room for them (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error).
+    room for them (mean cosine of sentence embeddings .99915 with all of the range, .9989 with the least squared error). Nor is
+    what 16 bits hold.
     """
     producers = {value.name: node.name for node in hub.model.graph for value in node.outputs}
     general = Observer.MIN_MAX if recipe.effort is Effort.PLAIN else Observer.MEAN_SQUARED_ERROR
-    own = {name: Observer.MIN_MAX if name in decided.read_by_products else general for name in decided.observed}
+    whole = {*decided.read_by_products, *wide_values(hub, decided)}
+    own = {name: Observer.MIN_MAX if name in whole else general for name in decided.observed}
     return {name: recipe.observer_of(producers.get(name) or name) or kind for name, kind in own.items()}

@@ -15,13 +15,24 @@ from edgekit.recipe import IoType, Precision, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.undecided import undecided_reason
+from edgekit_converters.quantize.lonely import lonely_products
+from edgekit_converters.quantize.node_rules import integer_rule, rule_of
+from edgekit_converters.quantize.params import QuantType
 from edgekit_converters.quantize.quant_plan import Execution, Fusion, NodePlan
+from edgekit_converters.quantize.recurrences import unrolled_recurrences
+from edgekit_converters.quantize.recurrent import obstacle, roles_of, width_of
 from edgekit_converters.quantize.spectra import keep_spectra_float
 from edgekit_converters.quantize.tokens import float_stream, is_small_layer, is_table, products, works_on_tokens
-from edgekit_converters.rules import CLAMPS, RECURRENT, RULES, Encoding, OpRule, Role
+from edgekit_converters.quantize.wide import widened
+from edgekit_converters.rules import CLAMPS, PRODUCT, RECURRENT, RULES, Encoding, OpRule, Role
 
 FLOAT_CLAMPS = ((0.0, None), (0.0, 6.0), (-1.0, 1.0))
 """Bounds that TFLite has a fused activation for: RELU, RELU6, RELU_N1_TO_1."""
+
+_COUNTING = (ir.DataType.BOOL, ir.DataType.INT8, ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64)
+
+EXPONENTS = (2.0, 0.5, -0.5, -1.0)
+"""Powers that are an operator of their own."""
 
 RECURRENT_SCHEME = "int8 weights; its state needs more than 8 bits and stays float"
 """Why a recurrent layer does not compute on integers alone."""
@@ -42,10 +53,20 @@ class Scheme:
     def integer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].execution is Execution.INTEGER
 
+    def width(self, node: ir.Node) -> QuantType:
+        """INT8 or INT16: the type of an integer node's activations."""
+        return self.nodes[name_of(node)].activations
+
     def output_of(self, node: ir.Node) -> str:
         """Name of the value that leaves the node, or the fused activation behind it."""
         fusion = self.fusions.get(name_of(node))
         return fusion.output if fusion else value_name(node.outputs[0])
+
+    def outputs_of(self, node: ir.Node) -> tuple[str, ...]:
+        """Names of all values that leave the node, those that something reads."""
+        if len(node.outputs) == 1:
+            return (self.output_of(node),)
+        return tuple(value.name for value in node.outputs if value.name)
 
 
 def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
@@ -53,16 +74,22 @@ def scheme(hub: Hub, recipe: Recipe, target: Target) -> Scheme:
     nodes = list(hub.model.graph)
     planned = {name_of(node): _wish(node, recipe, target) for node in nodes}
     keep_spectra_float(nodes, planned, target)
-    if not target.integer_only and works_on_tokens(nodes):
+    if target.integer_only:
+        planned |= dict(widened(nodes, planned))
+    elif works_on_tokens(nodes):
         planned |= dict(products(nodes, planned))
         planned |= dict(float_stream(nodes, planned))
+    else:
+        planned |= dict(unrolled_recurrences(nodes, planned))
     fusions = dict(_fusions(nodes, planned))
     for producer, fusion in fusions.items():
         planned[fusion.activation] = NodePlan(Execution.FUSED, f"runs inside {producer}")
-    unpaid = (
-        {name_of(node) for node in nodes if is_small_layer(node)} if _flows_in_float(nodes, recipe, target) else set()
-    )
-    _detach_lonely(nodes, planned, fusions, unpaid)
+    if not target.integer_only:
+        unpaid = {name_of(node) for node in nodes if is_small_layer(node)} if _flows_in_float(nodes, recipe) else set()
+        _detach_lonely(nodes, planned, fusions, unpaid)
+        if recipe.io is IoType.FLOAT32:
+            islands = _islands(nodes, planned, {fusion.activation: producer for producer, fusion in fusions.items()})
+            planned |= dict(lonely_products(nodes, islands, fusions))
     for name in [name for name in fusions if not _can_fuse(fusions[name], planned[name], hub)]:
         planned[fusions.pop(name).activation] = NodePlan(Execution.FLOAT, "its bounds have no fused form in float")
     draft = Scheme(planned, fusions, (), ())
@@ -84,6 +111,12 @@ def value_name(value: ir.Value | None) -> str:
 
 def is_constant(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is not None
+
+
+def touches_floats(node: ir.Node) -> bool:
+    """Whether anything that the node computes is float; sizes, indices and masks are not."""
+    computed = (value for value in node.inputs if value is not None and not is_constant(value))
+    return any(value.dtype == ir.DataType.FLOAT for value in (*computed, *node.outputs))
 
 
 def clamp_bounds(node: ir.Node) -> tuple[float | None, float | None] | None:
@@ -117,7 +150,7 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
         return _recurrent_wish(node, asked, target)
     if node.op_type == "If" and asked is not Precision.FLOAT32:
         return NodePlan(Execution.FLOAT, undecided_reason(node))
-    rule = RULES.get(node.op_type)
+    rule = rule_of(node)
     weighted = rule is not None and rule.weight is not None and _has_constant_weight(node, rule)
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY if weighted else Execution.FLOAT)
@@ -132,14 +165,17 @@ def _wish(node: ir.Node, recipe: Recipe, target: Target) -> NodePlan:
 
 
 def _recurrent_wish(node: ir.Node, asked: Precision, target: Target) -> NodePlan:
-    """Int8 weights beside a state in float; no sample is needed for it."""
+    """Int8 weights beside a state in float; no sample is needed for it. Without float operators the state has 16 bits."""
     if not all(is_constant(node.inputs[index]) for index in RECURRENT[node.op_type]):
         return NodePlan(Execution.FLOAT, "its weights are not constants")
     if asked is Precision.FLOAT16:
         return NodePlan(Execution.WEIGHT_ONLY)
-    if target.integer_only:
-        return NodePlan(Execution.FLOAT, "its state needs more than 8 bits")
-    return NodePlan(Execution.DYNAMIC, RECURRENT_SCHEME if asked is Precision.INT8 else "")
+    if target.integer_only and asked is Precision.INT8:
+        reason = obstacle(node)
+        return NodePlan(Execution.FLOAT, reason) if reason else NodePlan(Execution.INTEGER, activations=width_of(node))
+    # No gate of a plain RNN lets an error fade: with input and state quantized per call it loses 5 dB more.
+    execution = Execution.WEIGHT_ONLY if node.op_type == "RNN" else Execution.DYNAMIC
+    return NodePlan(execution, RECURRENT_SCHEME if asked is Precision.INT8 else "")
 
 
 def _without_samples(node: ir.Node) -> Execution:
@@ -152,6 +188,8 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
     """Why the node can't compute on integers; empty when it can."""
     if rule is None:
         return f"{node.op_type} has no int8 form"
+    if rule is PRODUCT and not target.integer_only:
+        return "its weight is not a constant of rank 2 or more"
     if rule.integer_only and not (target.integer_only or _leaves_as_integers(node, recipe)):
         return f"{node.op_type} is more accurate in float and costs little"
     if rule.weight is not None and not _has_constant_weight(node, rule):
@@ -163,13 +201,34 @@ def _obstacle(node: ir.Node, rule: OpRule | None, recipe: Recipe, target: Target
     for _, value in data_inputs(node, rule):
         if value.dtype != ir.DataType.FLOAT:
             return f"it works on {str(value.dtype).lower()}"
-    if all(is_constant(value) for _, value in data_inputs(node, rule)):
+    if all(is_constant(value) for _, value in data_inputs(node, rule)) and not (
+        target.integer_only and _brings_values(node)
+    ):
         return "all its inputs are constants"
     if node.op_type == "Clip" and clamp_bounds(node) is None:
         return "its bounds are not constants"
+    if node.op_type == "Pow" and _exponent(node) not in EXPONENTS:
+        return f"its exponent is not one of {', '.join(map(str, EXPONENTS))}"
     if node.op_type in ("Max", "Min") and len(node.inputs) < 2:
         return "it has one input"
     return ""
+
+
+def _brings_values(node: ir.Node) -> bool:
+    """Whether the node makes numbers of computed integers: rows of a table, a mask."""
+    computed = not is_constant(node.inputs[-1])
+    return computed and (node.op_type == "Gather" or (node.op_type == "Cast" and _gives_float(node)))
+
+
+def _gives_float(node: ir.Node) -> bool:
+    value = node.inputs[0]
+    return node.outputs[0].dtype == ir.DataType.FLOAT and value is not None and value.dtype in _COUNTING
+
+
+def _exponent(node: ir.Node) -> float | None:
+    value = node.inputs[1]
+    single = value is not None and value.const_value is not None and value.const_value.size == 1
+    return float(constant_array(value).reshape(())) if single and value is not None else None
 
 
 def _leaves_as_integers(node: ir.Node, recipe: Recipe) -> bool:
@@ -223,9 +282,9 @@ def _can_fuse(fusion: Fusion, producer: NodePlan, hub: Hub) -> bool:
     return clamp_bounds(activation) in FLOAT_CLAMPS
 
 
-def _flows_in_float(nodes: list[ir.Node], recipe: Recipe, target: Target) -> bool:
+def _flows_in_float(nodes: list[ir.Node], recipe: Recipe) -> bool:
     """Whether float numbers flow between the layers, as those of Transformers and recurrent networks, and may leave as such."""
-    if target.integer_only or recipe.io is not IoType.FLOAT32:
+    if recipe.io is not IoType.FLOAT32:
         return False
     return works_on_tokens(nodes) or any(node.op_type in RECURRENT for node in nodes)
 
@@ -264,7 +323,7 @@ def _islands(nodes: list[ir.Node], planned: Mapping[str, NodePlan], fused_into: 
     integer = [node for node in nodes if planned[name_of(node)].execution is Execution.INTEGER]
     parent.update({name_of(node): name_of(node) for node in integer})
     for node in integer:
-        for _, value in data_inputs(node, RULES[node.op_type]):
+        for _, value in data_inputs(node, integer_rule(node)):
             producer = value.producer()
             if producer is None:
                 continue
@@ -289,9 +348,9 @@ def _encoded(hub: Hub, draft: Scheme) -> Iterator[str]:
     for node in hub.model.graph:
         if not draft.integer(node):
             continue
-        inputs = [value_name(v) for _, v in data_inputs(node, RULES[node.op_type]) if not is_constant(v)]
-        outputs = [draft.output_of(node)] if len(node.outputs) == 1 else [value_name(v) for v in node.outputs]
-        for name in (*inputs, *outputs):
+        inputs = [value_name(v) for _, v in data_inputs(node, integer_rule(node)) if not is_constant(v)]
+        inside = roles_of(node) if node.op_type in RECURRENT else ()
+        for name in (*inputs, *inside, *draft.outputs_of(node)):
             if name not in seen:
                 seen.add(name)
                 yield name
@@ -301,8 +360,14 @@ def _observed(hub: Hub, draft: Scheme, encoded: tuple[str, ...]) -> Iterator[str
     """Encoded values whose range does not follow from other values."""
     derived: set[str] = set()
     for node in hub.model.graph:
-        if draft.integer(node) and RULES[node.op_type].output in (Encoding.SHARED, Encoding.FIXED):
+        if (
+            draft.integer(node)
+            and node.op_type != "Cast"
+            and integer_rule(node).output in (Encoding.SHARED, Encoding.FIXED)
+        ):
             derived.update(value_name(value) for value in node.outputs)
+        if draft.integer(node) and node.op_type in RECURRENT:
+            derived.update(draft.outputs_of(node))
     return (name for name in encoded if name not in derived)
 
 

@@ -40,15 +40,18 @@ class Choice:
 
 def choose(rows: Rows, weight: NDArray[np.float32]) -> Choice:
     """The cheapest choice that no other beats by much; ``weight``: (channels, columns) of all products that read the rows."""
-    best = _choice(rows, weight, 0.0, 0)
-    smoothed = min((_choice(rows, weight, exponent, 0) for exponent in EXPONENTS), key=_error)
-    if smoothed.error < SMOOTHING_GAIN * best.error:
-        best = smoothed
+    best = _smoothed_where_it_pays(rows, weight, 0)
     for count in (count for count in OUTLIER_COUNTS if count * CHANNELS_PER_OUTLIER <= len(weight)):
-        apart = min((_choice(rows, weight, exponent, count) for exponent in (0.0, *EXPONENTS)), key=_error)
+        apart = _smoothed_where_it_pays(rows, weight, count)
         if apart.error < OUTLIER_GAIN * best.error:
             best = apart
     return best
+
+
+def _smoothed_where_it_pays(rows: Rows, weight: NDArray[np.float32], outlier_count: int) -> Choice:
+    plain = _choice(rows, weight, 0.0, outlier_count)
+    smoothed = min((_choice(rows, weight, exponent, outlier_count) for exponent in EXPONENTS), key=_error)
+    return smoothed if smoothed.error < SMOOTHING_GAIN * plain.error else plain
 
 
 def _choice(rows: Rows, weight: NDArray[np.float32], exponent: float, outlier_count: int) -> Choice:

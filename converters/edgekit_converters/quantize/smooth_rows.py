@@ -16,8 +16,6 @@ from edgekit_converters.quantize.calibrate_session import Calculator
 ROWS = 384
 """Kept of each value: enough to tell schemes apart, since rows vary less than channels."""
 
-MOST_SAMPLES = 128
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -29,24 +27,36 @@ class Rows:
     mean: NDArray[np.float32]
 
 
-def sample_rows(hub: Hub, names: Sequence[str], samples: Dataset, progress: Progress) -> dict[str, Rows]:
-    """The rows of each value. Raises as `calibrate` does."""
+def sample_rows(
+    hub: Hub, names: Sequence[str], samples: Dataset, progress: Progress, most: int | None = None
+) -> dict[str, Rows]:
+    """The rows of each value, over the first ``most`` samples. Raises as `calibrate` does.
+
+    For smoothing every sample counts: where calibration sees channels reach further than smoothing did, their factors are
+    too small and all others are left with few steps (128 of 200 sentences: mean cosine .99848; all 200: .9992).
+    """
     from edgekit_converters.quantize.calibrate import tapped_model
 
-    progress.stage("sample", min(len(samples), MOST_SAMPLES))
+    total = min(len(samples), most or len(samples))
+    progress.stage("sample", total)
     session = Calculator(tapped_model(hub, names))
     gathered = {name: _Gathered() for name in names}
     random, seen = np.random.default_rng(0), 0
-    share = -(-ROWS // min(len(samples), MOST_SAMPLES))
     for feeds, count in feeds_of(hub, samples, fixed_batch(hub) or 1):
+        wanted = _share(seen + count, total) - _share(seen, total)
         for name, array in zip(names, session.run(names, feeds), strict=True):
             rows = real_tokens(array, feeds).reshape(-1, array.shape[-1])
-            gathered[name].add(rows, random.permutation(len(rows))[: share * count])
+            gathered[name].add(rows, random.permutation(len(rows))[:wanted])
         seen += count
         progress.step(count)
-        if seen >= MOST_SAMPLES:
+        if seen >= total:
             break
     return {name: found.rows() for name, found in gathered.items()}
+
+
+def _share(seen: int, samples: int) -> int:
+    """How many rows are to be kept of the first ``seen`` samples."""
+    return -(-ROWS * seen // samples)
 
 
 class _Gathered:

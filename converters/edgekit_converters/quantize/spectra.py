@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import onnx_ir as ir
 
 from edgekit.target import Target
 from edgekit_converters.hub.edit import producer, scalar
 from edgekit_converters.quantize.quant_plan import Execution, NodePlan
+from edgekit_converters.quantize.walks import makers, reached, readers
 from edgekit_converters.rules import CLAMPS, RULES, Role
 
 
@@ -27,13 +28,13 @@ def keep_spectra_float(nodes: list[ir.Node], planned: dict[str, NodePlan], targe
             continue
         if node.op_type == "Log":
             _keep(
-                _reached(node, _makers),
+                reached(node, makers),
                 planned,
                 f"it leads to the logarithm {node.name}, which magnifies errors of small values",
             )
         elif _is_magnitude(node):
             _keep(
-                _reached(node, _makers),
+                reached(node, makers),
                 planned,
                 f"it leads to the magnitudes {node.name}, most of them far below the largest",
             )
@@ -71,7 +72,7 @@ def _is_square(value: ir.Value | None) -> bool:
 
 def _layers_behind(node: ir.Node) -> set[ir.Node]:
     """The first convolutions or dense layers on each way from the node."""
-    return {later for later in _reached(node, _readers_short_of_layers) if _is_layer(later)}
+    return {later for later in reached(node, _readers_short_of_layers) if _is_layer(later)}
 
 
 def _clamps_on(layers: set[ir.Node]) -> set[ir.Node]:
@@ -84,22 +85,6 @@ def _is_layer(node: ir.Node) -> bool:
     return rule is not None and rule.role is Role.COMPUTE
 
 
-def _reached(start: ir.Node, step: Callable[[ir.Node], Iterator[ir.Node]]) -> set[ir.Node]:
-    """All nodes that repeated steps from ``start`` lead to, without ``start``."""
-    found: set[ir.Node] = set()
-    pending = [start]
-    while pending:
-        for node in step(pending.pop()):
-            if node not in found:
-                found.add(node)
-                pending.append(node)
-    return found
-
-
 def _readers_short_of_layers(node: ir.Node) -> Iterator[ir.Node]:
     """Readers of the node's outputs; a layer's own are not asked for."""
-    return (use.node for value in node.outputs for use in value.uses() if not _is_layer(node))
-
-
-def _makers(node: ir.Node) -> Iterator[ir.Node]:
-    return (maker for value in node.inputs if value is not None and (maker := value.producer()) is not None)
+    return iter(()) if _is_layer(node) else readers(node)

@@ -9,11 +9,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit_converters.quantize.encodings import encode
+from edgekit_converters.quantize.node_rules import integer_rule
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, Use
 from edgekit_converters.quantize.scheme import constant_array, data_inputs, is_constant, name_of
 from edgekit_converters.quantize.tokens import bias_addition
-from edgekit_converters.rules import RECURRENT, RULES, Encoding
+from edgekit_converters.rules import GATES, RECURRENT, RULES, Encoding
 
 LARGEST_BIAS = 2.0**30
 """Biases are kept below this many steps, so that an accumulator of int32 has room for the products."""
@@ -88,13 +89,18 @@ def quantized_weight(node: ir.Node, input_scale: float | None) -> tuple[Use, Qua
     return Use(name_of(node), rule.weight), QuantizedConstant(params.quantize(weight), params)
 
 
-def recurrent_weights(node: ir.Node) -> Iterator[tuple[Use, QuantizedConstant]]:
-    """The weights of a recurrent layer, (directions, rows, columns), as int8: one scale a row, for both directions."""
+def recurrent_weights(node: ir.Node, *, by_gate: bool) -> Iterator[tuple[Use, QuantizedConstant]]:
+    """The weights of a recurrent layer, (directions, rows, columns), as int8: one scale a row, for both directions, or one a gate
+    (the same for all its rows)."""
     for index in RECURRENT[node.op_type]:
         value = node.inputs[index]
         assert value is not None
         weight = constant_array(value)
         params = weight_params(weight, 1)
+        if by_gate:
+            gates = params.scale.reshape(GATES[node.op_type], -1)
+            scale = np.repeat(gates.max(axis=1), gates.shape[1])
+            params = QuantParams(scale, params.zero_point, params.dtype, params.axis, params.symmetric_range)
         yield Use(name_of(node), index), QuantizedConstant(params.quantize(weight), params)
 
 
@@ -136,21 +142,23 @@ def _fitted_scales(rows: NDArray[np.float64], largest: NDArray[np.float64]) -> N
     return best
 
 
-def bias_params(weight: QuantParams, input_scale: float) -> QuantParams:
-    """Int32 parameters of a bias: scale = input scale x weight scale, zero point 0 (TFLite int8 specification)."""
+def bias_params(weight: QuantParams, input_scale: float, dtype: QuantType = QuantType.INT32) -> QuantParams:
+    """Parameters of a bias: scale = input scale x weight scale, zero point 0 (TFLite int8 specification)."""
     scale = np.asarray(weight.scale.astype(np.float64) * input_scale, np.float32)
     axis = None if scale.ndim == 0 else 0
-    return QuantParams(scale, np.zeros(scale.shape, np.int32), QuantType.INT32, axis)
+    return QuantParams(scale, np.zeros(scale.shape, np.int32), dtype, axis)
 
 
-def quantized_bias(node: ir.Node, weight: QuantParams, input_scale: float) -> tuple[Use, QuantizedConstant] | None:
-    """The node's bias as an int32 vector, or None where it has none."""
+def quantized_bias(
+    node: ir.Node, weight: QuantParams, input_scale: float, *, wide: bool = False
+) -> tuple[Use, QuantizedConstant] | None:
+    """The node's bias as an int32 vector, int64 beside 16-bit activations, or None where it has none."""
     bias = bias_of(node)
     if bias is None:
         return None
     index = RULES[node.op_type].bias
     assert index is not None
-    params = bias_params(weight, input_scale)
+    params = bias_params(weight, input_scale, QuantType.INT64 if wide else QuantType.INT32)
     channels = constant_array(bias).reshape(-1)
     if params.axis is not None and channels.size != params.scale.size:
         channels = np.broadcast_to(channels, params.scale.shape)
@@ -161,11 +169,13 @@ def constant_operands(
     node: ir.Node, output: QuantParams, *, symmetric: bool
 ) -> Iterator[tuple[Use, QuantizedConstant]]:
     """Constant data operands (of Add, Mul, Concat, PRelu, ...) as int8, in the output's encoding where the op shares it."""
-    rule = RULES[node.op_type]
+    rule = integer_rule(node)
     for index, value in data_inputs(node, rule):
         if not is_constant(value):
             continue
         array = constant_array(value)
         shared = rule.output is Encoding.SHARED
-        params = output if shared else encode(float(array.min()), float(array.max()), symmetric=symmetric)
+        params = output
+        if not shared:
+            params = encode(float(array.min()), float(array.max()), symmetric=symmetric, dtype=output.dtype)
         yield Use(name_of(node), index), QuantizedConstant(params.quantize(array), params)

@@ -17,7 +17,7 @@ def end_encoding(name: str, numpy_dtype: str, plan: QuantPlan, io: IoType) -> Qu
     """
     if io is IoType.FLOAT32 or numpy_dtype != "float32" or name in plan.float_ends:
         return None
-    params = plan.values.get(name)
+    params = plan.ends.get(name) or plan.values.get(name)
     if params is None:
         raise ConversionError(
             f"{io.value} inputs and outputs were asked for, but the plan keeps {name!r} in float. "

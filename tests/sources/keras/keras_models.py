@@ -237,6 +237,8 @@ RESHAPES: Mapping[str, Build] = {
     "up 3d": one(VOLUME, lambda la: la.UpSampling3D(2)),
     "resizing": one(IMAGE, lambda la: la.Resizing(13, 5)),
     "resizing to the nearest": one(IMAGE, lambda la: la.Resizing(13, 5, interpolation="nearest")),
+    "resizing to sizes that float scales miss": one((13, 14, 3), lambda la: la.Resizing(9, 9, interpolation="nearest")),
+    "resizing smoothly to sizes that float scales miss": one((13, 14, 3), lambda la: la.Resizing(9, 9)),
     "center crop": behind_convolution(lambda la: la.CenterCrop(5, 7)),
 }
 

@@ -102,15 +102,8 @@ def test_a_max_pool_after_a_relu_is_padded_with_zeros(tmp_path: Path) -> None:
     assert "PADV2" not in names
 
 
-def test_a_dilated_max_pool_is_refused(tmp_path: Path) -> None:
-    hub, _ = case("MaxPool", floats(1, 2, 9, 9), kernel_shape=[2, 2], dilations=[2, 2]).hub()
-    with pytest.raises(UnsupportedOpError, match="dilation"):
-        write_tflite(hub, QuantPlan(Precision.FLOAT32), tmp_path / "model.tflite", TfliteOptions())
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_indices_of_a_max_pool_are_refused(tmp_path: Path) -> None:
-    hub, _ = case("MaxPool", floats(1, 2, 8, 8), kernel_shape=[2, 2], outputs=2).hub()
+def test_the_indices_of_a_max_pool_by_columns_are_refused(tmp_path: Path) -> None:
+    hub, _ = case("MaxPool", floats(1, 2, 8, 8), kernel_shape=[2, 2], storage_order=1, outputs=2).hub()
     with pytest.raises(UnsupportedOpError, match="indices"):
         write_tflite(hub, QuantPlan(Precision.FLOAT32), tmp_path / "model.tflite", TfliteOptions())
 

@@ -20,6 +20,10 @@ def int8(*shape: int, scale: float = 0.1) -> FlatTensor:
     return FlatTensor("int8", np.dtype(np.int8), shape, per_tensor(scale, 0))
 
 
+def int16(*shape: int) -> FlatTensor:
+    return FlatTensor("int16", np.dtype(np.int16), shape, per_tensor(0.001, 0, QuantType.INT16))
+
+
 def weights(*shape: int) -> FlatTensor:
     return FlatTensor("weights", np.dtype(np.int8), shape, PER_CHANNEL)
 
@@ -31,6 +35,16 @@ ASYMMETRIC = options("FullyConnectedOptions", asymmetricQuantizeInputs=True)
 @pytest.mark.parametrize(
     ("builtin", "inputs", "output", "builtin_options", "version"),
     [
+        ("FULLY_CONNECTED", (int16(1, 8), weights(4, 8)), int16(1, 4), None, 7),
+        ("CONV_2D", (int16(1, 8, 8, 4), weights(4, 3, 3, 4)), int16(1, 8, 8, 4), None, 4),
+        ("ADD", (int16(1, 8), int16(1, 8)), int16(1, 8), options("AddOptions", potScaleInt16=False), 3),
+        ("SUB", (int16(1, 8), int16(1, 8)), int16(1, 8), options("SubOptions", potScaleInt16=False), 5),
+        ("MUL", (int16(1, 8), int16(1, 8)), int16(1, 8), None, 4),
+        ("BATCH_MATMUL", (int16(1, 4, 8), int16(1, 8, 4)), int16(1, 4, 4), None, 3),
+        ("SOFTMAX", (int16(1, 8),), int16(1, 8), None, 3),
+        ("RSQRT", (int16(1, 8),), int16(1, 8), None, 3),
+        ("TRANSPOSE", (int16(1, 8),), int16(8, 1), None, 5),
+        ("SLICE", (int16(1, 8),), int16(1, 4), None, 4),
         ("CONV_2D", (real(1, 8, 8, 4), real(4, 3, 3, 4)), real(1, 8, 8, 4), None, 1),
         ("CONV_2D", (int8(1, 8, 8, 4), weights(4, 3, 3, 4)), int8(1, 8, 8, 4), None, 3),
         ("CONV_2D", (real(1, 8, 8, 4), weights(4, 3, 3, 4)), real(1, 8, 8, 4), None, 5),

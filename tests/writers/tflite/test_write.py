@@ -132,10 +132,16 @@ def test_int8_outputs_of_a_float_plan_are_refused(tmp_path: Path) -> None:
 
 def test_a_float_tensor_in_an_integer_only_file_is_refused(tmp_path: Path) -> None:
     model, path = integer_network(), tmp_path / "model.tflite"
-    with pytest.raises(ConversionError, match="computes on integers only"):
-        write_tflite(model.hub(), model.plan(), path, TfliteOptions(integer_only=True))
+    with pytest.raises(ConversionError, match="may hold no float operators"):
+        write_tflite(small_network(), FLOAT, path, TfliteOptions(integer_only=True))
     write_tflite(model.hub(), model.plan(), path, TfliteOptions(integer_only=True, io=IoType.INT8))
     assert not any(is_float32(tensor) for tensor in tensors(path))
+
+
+def test_an_integer_only_file_may_begin_and_end_in_float(tmp_path: Path) -> None:
+    model, path = integer_network(), tmp_path / "model.tflite"
+    write_tflite(model.hub(), model.plan(), path, TfliteOptions(integer_only=True))
+    assert len([tensor for tensor in tensors(path) if is_float32(tensor)]) == 2
 
 
 def test_an_unknown_op_is_refused_by_name(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
-from edgekit.errors import SourceError
+from edgekit.errors import SourceError, UnsupportedLayerError
 from edgekit.protocols import Availability, Progress, ReadOptions, Session
 from edgekit_converters.hub.fix_inputs import bind_input_values
 from edgekit_converters.hub.fold_constants import fold_constants, lift_constants
@@ -51,6 +51,7 @@ class OnnxSource:
             ) from error
 
     def _convert(self, model: ir.Model, path: Path, options: ReadOptions) -> Hub:
+        _require_tensors(model, path)
         _trim(model)
         notes = _describe_quantization(model)
         inline_functions(model, changed_between)
@@ -71,6 +72,16 @@ class OnnxSource:
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """ONNX Runtime on the original file. Raises ConversionError when it can't open it."""
         return file_session(path)
+
+
+def _require_tensors(model: ir.Model, path: Path) -> None:
+    """Lists and optional values can't be the input or output of an artifact."""
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        if value.type is not None and not isinstance(value.type, ir.TensorType):
+            side = "input" if value.is_graph_input() else "output"
+            raise UnsupportedLayerError(
+                f"{path}: the {side} {value.name!r} is no tensor but {value.type}. Export the model with one {side} a tensor."
+            )
 
 
 def _trim(model: ir.Model) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -25,10 +26,11 @@ OLDEST_OPSET = 7
 def upgrade(model: ir.Model, path: Path) -> None:
     """Bring a model of an older opset, in place, to `OPSET`; a newer one stays. Requires: no functions, no Constant nodes.
 
-    Raises SourceError for an opset below 7, UnsupportedLayerError for a node that has no equal at `OPSET`.
+    Raises SourceError for an opset below 7 whose operators have changed since, UnsupportedLayerError for a node that has no
+    equal at `OPSET`.
     """
     opset = model.graph.opset_imports[""]
-    if opset < OLDEST_OPSET:
+    if opset < OLDEST_OPSET and not _is_unchanged(model, opset):
         raise SourceError(
             f"{path} has opset {opset}; edgekit reads opset {OLDEST_OPSET} and newer. Export it again with a newer exporter."
         )
@@ -47,6 +49,17 @@ def upgrade(model: ir.Model, path: Path) -> None:
     for node in ir.traversal.RecursiveGraphIterator(model.graph):
         node.version = None
     model.graph.opset_imports[""] = max(opset, OPSET)
+
+
+def _is_unchanged(model: ir.Model, opset: int) -> bool:
+    """Whether every operator is the same in the model's opset as in the oldest that is read."""
+    schema = onnx.defs.get_schema
+    return all(
+        onnx.defs.has(node.op_type, opset, "")
+        and schema(node.op_type, opset, "").since_version == schema(node.op_type, OLDEST_OPSET, "").since_version
+        for node in ir.traversal.RecursiveGraphIterator(model.graph)
+        if node.domain == ""
+    )
 
 
 def changed_between(op_type: str, one: int, other: int) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgekit_converters.hub.edit import producer, sole_consumer
 from edgekit_converters.quantize.params import QuantParams, QuantType
-from edgekit_converters.quantize.quant_plan import QuantPlan, Use
+from edgekit_converters.quantize.quant_plan import Execution, QuantPlan, Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.quantize.tokens import bias_addition
 from edgekit_converters.writers.onnx.editor import GraphEditor
@@ -35,18 +36,47 @@ class ProductPart:
             last, index = addition
             operands.append(self._constant(last, index))
         (rows,) = editor.node("Gemm", operands, name)
+        apart = self._computed_apart(last.outputs[0])
+        if apart is not None:
+            last, product = apart
+            rows = self._added(rows, product)
         result = self._reshaped(rows, last.outputs[0], source, name)
         editor.replace(last.outputs[0], result)
+
+    def _computed_apart(self, value: ir.Value) -> tuple[ir.Node, ir.Node] | None:
+        """The Add of a float product of a few channels that alone reads ``value``, and that product: outliers of smoothing."""
+        addition = sole_consumer(value)
+        if addition is None or addition.op_type != "Add":
+            return None
+        other = next((each for each in addition.inputs if each is not value), None)
+        product = producer(other, "MatMul")
+        if product is None or other is None or sole_consumer(other) is None or other.shape != value.shape:
+            return None
+        weight = product.inputs[1]
+        constant = weight is not None and weight.const_value is not None and len(weight.const_value.shape) == 2
+        return (addition, product) if constant and self._plan.execution(name_of(product)) is Execution.FLOAT else None
+
+    def _added(self, rows: ir.Value, product: ir.Node) -> ir.Value:
+        """``rows`` and the product as one Gemm, which adds where it writes: an Add of its own reads and writes all rows again."""
+        source, weight = product.inputs
+        assert source is not None
+        name = name_of(product)
+        return self._editor.node("Gemm", [self._flat(source, name), weight, rows], name)[0]
+
+    def _flat(self, value: ir.Value, name: str) -> ir.Value:
+        """(tokens, channels)"""
+        assert value.shape is not None
+        target = self._editor.initializer(f"{name}_rows", np.array([-1, value.shape[-1]], np.int64))
+        (rows,) = self._editor.node("Reshape", [value, target], name)
+        rows.type = value.type
+        return rows
 
     def _quantized_rows(self, source: ir.Value, params: QuantParams) -> ir.Value:
         stored = params.stored_as(self._type)
         key = (source, stored.scale.tobytes() + stored.zero_point.tobytes())
         if key not in self._rows:
             name = value_name(source)
-            assert source.shape is not None
-            target = self._editor.initializer(f"{name}_rows", np.array([-1, source.shape[-1]], np.int64))
-            (rows,) = self._editor.node("Reshape", [source, target], name)
-            rows.type = source.type
+            rows = self._flat(source, name)
             self._rows[key] = self._editor.dequantize(self._editor.quantize(rows, stored, name), stored, name)
         return self._rows[key]
 

@@ -23,6 +23,7 @@ from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.integer import IntegerPart
 from edgekit_converters.writers.onnx.product import ProductPart
 from edgekit_converters.writers.onnx.recurrent import dynamic_lstm
+from edgekit_converters.writers.onnx.upscaling import upscale_on_integers
 from edgekit_converters.writers.onnx.weights import dynamic_matmul, halve_constants, look_up, weight_only
 
 LARGEST_MODEL = 2**31 - 1
@@ -87,6 +88,7 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
         elif execution is Execution.WEIGHT_ONLY:
             weight_only(editor, node, plan)
     integers.set_io(options.io)
+    upscale_on_integers(editor)
     editor.sweep()
     return copy
 

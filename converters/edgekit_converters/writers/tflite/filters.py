@@ -26,17 +26,16 @@ def filter_tensor(
 
 
 def bias_tensor(node: HubNode, out: FlatGraph, count: int, data: FlatTensor, filters: FlatTensor) -> FlatTensor:
-    """Input 2, or zeros where the node has none; int32 of scale (data x filters) beside int8 data."""
+    """Input 2, or zeros where the node has none; int32 (beside int16 data int64) of scale (data x filters)."""
     if node.has(2) and node.constant(2) is None:
         return out.read_float(node, 2)
     if node.has(2):
         weights = out.weights(node, 2) if not out.is_integer(node) else out.stored_weights(node, 2)
         return out.place(node, weights.reshape((count,), 0))
-    if data.params is None or filters.params is None or not data.is_int8:
+    if data.params is None or filters.params is None:
         return out.tape.constant(np.zeros(count, np.float32), name=f"{node.name}/no_bias")
-    return out.tape.constant(
-        np.zeros(count, np.int32), _bias_params(data.params, filters.params), f"{node.name}/no_bias"
-    )
+    params = bias_params(data.params, filters.params)
+    return out.tape.constant(np.zeros(count, params.dtype.dtype), params, f"{node.name}/no_bias")
 
 
 def float_bias_tensor(node: HubNode, out: FlatGraph, count: int) -> FlatTensor:
@@ -50,7 +49,9 @@ def float_bias_tensor(node: HubNode, out: FlatGraph, count: int) -> FlatTensor:
     return out.tape.constant(array.reshape(-1), name=bias.name)
 
 
-def _bias_params(data: QuantParams, filters: QuantParams) -> QuantParams:
+def bias_params(data: QuantParams, filters: QuantParams) -> QuantParams:
+    """The encoding of the sums: int32, beside 16-bit activations int64."""
     scale = (data.scale * filters.scale).astype(np.float32)
     zero_point = np.zeros(scale.shape, np.int32)
-    return QuantParams(scale, zero_point, QuantType.INT32, 0 if scale.ndim else None)
+    dtype = QuantType.INT64 if data.dtype is QuantType.INT16 else QuantType.INT32
+    return QuantParams(scale, zero_point, dtype, 0 if scale.ndim else None)

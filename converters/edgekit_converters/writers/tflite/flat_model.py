@@ -19,7 +19,8 @@ OptionValue = int | float | bool | Sequence[int]
 class FlatTensor:
     """A tensor as the file holds it: physical shape, element type, encoding and, for a constant, its data.
 
-    Two tensors are equal only when they are the same object. ``name`` may be changed until the model is serialized.
+    Two tensors are equal only when they are the same object. ``name`` may be changed until the model is serialized. A
+    ``variable`` keeps its numbers from one run of the model to the next.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FlatTensor:
     shape: Shape
     params: QuantParams | None = None
     data: NDArray[Any] | None = None
+    variable: bool = False
 
     @property
     def rank(self) -> int:
@@ -35,6 +37,10 @@ class FlatTensor:
     @property
     def is_int8(self) -> bool:
         return self.dtype == np.int8
+
+    @property
+    def is_int16(self) -> bool:
+        return self.dtype == np.int16
 
     @property
     def is_float(self) -> bool:
@@ -52,8 +58,8 @@ class BuiltinOptions:
     table: str
     fields: Mapping[str, OptionValue] = field(default_factory=dict)
 
-    def flag(self, name: str) -> bool:
-        return bool(self.fields.get(name, False))
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.fields.get(name, default))
 
     def number(self, name: str, default: int = 0) -> int:
         found = self.fields.get(name, default)
@@ -66,11 +72,20 @@ def options(table: str, **fields: OptionValue) -> BuiltinOptions:
     return BuiltinOptions(table, fields)
 
 
+def arithmetic_options(builtin: str, output: FlatTensor, activation: int = 0) -> BuiltinOptions:
+    """Options of ADD, SUB or MUL. The schema takes the scales of 16-bit sums for powers of two unless it is told otherwise."""
+    table = f"{builtin.capitalize()}Options"
+    if output.dtype == np.int16 and builtin != "MUL":
+        return options(table, fusedActivationFunction=activation, potScaleInt16=False)
+    return options(table, fusedActivationFunction=activation)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatOp:
     """One operator; ``builtin`` is the schema's name ("CONV_2D"). None among the inputs is an omitted optional one.
 
     ``subgraphs``: what a control operator runs, by the field of its options that names it ("bodySubgraphIndex").
+    ``intermediates``: tensors that only say in which encodings the kernel computes.
     """
 
     builtin: str
@@ -78,6 +93,7 @@ class FlatOp:
     outputs: tuple[FlatTensor, ...]
     options: BuiltinOptions | None = None
     subgraphs: Mapping[str, FlatModel] = field(default_factory=dict)
+    intermediates: tuple[FlatTensor, ...] = ()
 
 
 def needed_ops(ops: Sequence[FlatOp], outputs: Iterable[FlatTensor]) -> tuple[FlatOp, ...]:

@@ -130,7 +130,7 @@ def _subgraph(
 def _tensors_of(model: FlatModel) -> list[FlatTensor]:
     found: dict[int, FlatTensor] = {id(tensor): tensor for tensor in model.inputs}
     for op in model.ops:
-        for tensor in (*op.inputs, *op.outputs):
+        for tensor in (*op.inputs, *op.outputs, *op.intermediates):
             if tensor is not None:
                 found[id(tensor)] = tensor
     found.update((id(tensor), tensor) for tensor in model.outputs)
@@ -163,6 +163,7 @@ def _tensor(tensor: FlatTensor, buffer: int) -> Any:
     made.type = _TYPES[tensor.dtype.name]
     made.buffer = buffer
     made.hasRank = True
+    made.isVariable = tensor.variable
     if tensor.params is not None:
         made.quantization = _quantization(tensor.params)
     return made
@@ -189,6 +190,8 @@ def _operator(op: FlatOp, codes: Codes, index: dict[int, int], graphs: Sequence[
     made.opcodeIndex = codes.setdefault((op.builtin, op_version(op)), len(codes))
     made.inputs = [-1 if tensor is None else index[id(tensor)] for tensor in op.inputs]
     made.outputs = [index[id(tensor)] for tensor in op.outputs]
+    if op.intermediates:
+        made.intermediates = [index[id(tensor)] for tensor in op.intermediates]
     table = op.options.table if op.options is not None else _DEFAULT_OPTIONS.get(op.builtin)
     if table is not None:
         made.builtinOptionsType = getattr(schema.BuiltinOptions, table)

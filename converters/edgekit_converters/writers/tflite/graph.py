@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ConversionError
 from edgekit.recipe import Precision
+from edgekit_converters.hub.expose_recurrent import role_name
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import Execution, QuantPlan, Use
 from edgekit_converters.writers.tflite.activations import FusedActivation, fused_activation
@@ -70,6 +71,18 @@ class FlatGraph:
 
     def is_integer(self, node: HubNode) -> bool:
         return self.execution(node) is Execution.INTEGER
+
+    def width(self, node: HubNode) -> QuantType:
+        """The type of an integer node's activations, INT8 or INT16."""
+        found = self._plan.nodes.get(self._producer_of_fused.get(node.name, node.name))
+        return QuantType.INT8 if found is None else found.activations
+
+    def roles(self, node: HubNode) -> dict[str, QuantParams]:
+        """Encodings of the values inside a recurrent layer, by role; none in float."""
+        prefix = role_name(node.name, "")
+        return {
+            name.removeprefix(prefix): found for name, found in self._plan.values.items() if name.startswith(prefix)
+        }
 
     def is_absorbed(self, node: HubNode) -> bool:
         """Whether the node before it performs this activation already."""

@@ -25,6 +25,11 @@ class Activation:
     alpha: float = 0.0
     beta: float = 0.0
 
+    @property
+    def builtin(self) -> str:
+        """The operator, of a function that is one."""
+        return _PLAIN[self.name]
+
     def apply(self, tape: Tape, data: FlatTensor) -> FlatTensor:
         if self.name in _PLAIN:
             return tape.compute(_PLAIN[self.name], data)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit_converters.rules import GATES
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.recurrent_activations import Activation, activations_of
 from edgekit_converters.writers.tflite.weights import Weights
-
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 _DEFAULT_ACTIVATIONS = {"RNN": ("Tanh",), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
 _WEIGHT, _RECURRENCE, _BIAS, _LENGTHS, _HIDDEN, _CELL, _PEEPHOLES = 1, 2, 3, 4, 5, 6, 7

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from edgekit_converters.quantize.params import QuantParams
 from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.node import HubNode
@@ -38,7 +39,7 @@ def loop(
         tape.constant(np.zeros(1, np.int32), name="first_step"),
         tape.reshape(projected, (layer.steps, layer.batch * layer.gates * layer.units)),
         state,
-        _zeros(tape, (layer.steps, layer.batch * layer.units)) if every_step else None,
+        _zeros(tape, (layer.steps, layer.batch * layer.units), state[0].params) if every_step else None,
     )
     end = _like(begin, tape)
     subgraphs = {
@@ -49,16 +50,17 @@ def loop(
     return end
 
 
-def _zeros(tape: Tape, shape: tuple[int, ...]) -> FlatTensor:
+def _zeros(tape: Tape, shape: tuple[int, ...], params: QuantParams | None) -> FlatTensor:
     dims = tape.constant(np.array(shape, np.int32), name="shape")
-    return tape.add("FILL", (dims, tape.constant(0.0)), tape.temporary(shape))
+    zero = tape.constant(0.0) if params is None else tape.constant(params.quantize(np.zeros(())), params)
+    return tape.add("FILL", (dims, zero), tape.temporary(shape, params=params))
 
 
 def _like(variables: Variables, tape: Tape) -> Variables:
     """New tensors of the same shapes on ``tape``."""
 
     def new(tensor: FlatTensor) -> FlatTensor:
-        return tape.temporary(tensor.shape, tensor.dtype)
+        return tape.temporary(tensor.shape, tensor.dtype, tensor.params)
 
     outputs = None if variables.outputs is None else new(variables.outputs)
     return Variables(new(variables.step), new(variables.projected), tuple(map(new, variables.state)), outputs)
@@ -77,7 +79,7 @@ def _body(variables: Variables, node: HubNode, out: FlatGraph, layer: Layer) -> 
     inner = out.subgraph()
     tape = inner.tape
     given = _like(variables, tape)
-    cell = Cell(layer, tape, partial(inner.place, node, hybrid=True))
+    cell = Cell(layer, tape, partial(inner.place, node, hybrid=True), out.roles(node))
     position = given.step
     if layer.reverse:
         position = tape.compute("SUB", tape.constant(np.array([layer.steps - 1], np.int32)), position)
@@ -93,4 +95,5 @@ def _updated(tape: Tape, outputs: FlatTensor, hidden: FlatTensor, position: Flat
     """``outputs`` with the row at ``position`` replaced."""
     start = tape.compute("MUL", position, tape.constant(np.array([1, 0], np.int32)))
     row = tape.reshape(hidden, (1, outputs.shape[1]))
-    return tape.add("DYNAMIC_UPDATE_SLICE", (outputs, row, start), tape.temporary(outputs.shape))
+    updated = tape.temporary(outputs.shape, params=outputs.params)
+    return tape.add("DYNAMIC_UPDATE_SLICE", (outputs, row, start), updated)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from edgekit.errors import ConversionError
 from edgekit_converters.names import UniqueNames
-from edgekit_converters.quantize.params import QuantParams
+from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor, options
 from edgekit_converters.writers.tflite.layout import Permutation, moves_data, permuted
 from edgekit_converters.writers.tflite.variants import encoding_key
@@ -43,7 +43,9 @@ class Tape:
 
     def constant(self, array: ArrayLike, params: QuantParams | None = None, name: str = "") -> FlatTensor:
         """A constant; equal ones share one tensor. Python floats become float32, all int64 become int32."""
-        data = _narrowed(np.asarray(array), isinstance(array, (np.ndarray, np.generic)), name or self._prefix)
+        data = np.asarray(array)
+        if params is None or params.dtype is not QuantType.INT64:
+            data = _narrowed(data, isinstance(array, (np.ndarray, np.generic)), name or self._prefix)
         content = np.ascontiguousarray(data).reshape(data.shape)
         digest = hashlib.blake2b(content.reshape(-1).view(np.uint8).data, digest_size=16).digest()
         key = (content.dtype.name, content.shape, digest, encoding_key(params))

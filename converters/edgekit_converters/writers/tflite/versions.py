@@ -27,6 +27,7 @@ def _types(op: FlatOp) -> list[str]:
 
 
 _INT8_2 = (("int8", 2),)
+_INT8_2_INT16_3 = (("int8", 2), ("int16", 3))
 _BY_TYPE: dict[str, tuple[tuple[str, int], ...]] = {
     **dict.fromkeys(
         (
@@ -42,6 +43,16 @@ _BY_TYPE: dict[str, tuple[tuple[str, int], ...]] = {
             "RSQRT",
             "LESS",
             "GREATER_EQUAL",
+            "TANH",
+            "LOGISTIC",
+            "PACK",
+            "TOPK_V2",
+        ),
+        _INT8_2_INT16_3,
+    ),
+    **dict.fromkeys(("EXP", "LOG", "REDUCE_PROD"), (("int8", 2), ("int16", 2))),
+    **dict.fromkeys(
+        (
             "SPACE_TO_DEPTH",
             "DEPTH_TO_SPACE",
             "SPLIT_V",
@@ -50,32 +61,24 @@ _BY_TYPE: dict[str, tuple[tuple[str, int], ...]] = {
             "GREATER",
             "LESS_EQUAL",
             "SQUARED_DIFFERENCE",
-            "TOPK_V2",
-            "EXP",
-            "LOG",
-            "REDUCE_PROD",
             "L2_NORMALIZATION",
             "NOT_EQUAL",
-            "EQUAL",
-            "TANH",
-            "LOGISTIC",
-            "PACK",
         ),
         _INT8_2,
     ),
-    "ABS": (("int8", 2), ("uint8", 2), ("int16", 4), ("int32", 5)),
-    "RELU": (("int8", 2), ("uint8", 2)),
+    "EQUAL": (("int8", 2), ("int16", 4)),
+    "LEAKY_RELU": (("int16", 2),),
+    "RELU": (("int8", 2), ("uint8", 2), ("int16", 3)),
     "GELU": (("int8", 2), ("uint8", 2)),
     "ARG_MAX": (("int8", 2), ("bool", 3)),
     "ARG_MIN": (("int8", 2), ("bool", 3)),
     "REVERSE_V2": (("int8", 3), ("bool", 2)),
     "TILE": (("int8", 3),),
-    "UNPACK": (("int8", 2), ("uint8", 2), ("bool", 3)),
+    "UNPACK": (("int8", 2), ("uint8", 2), ("bool", 3), ("int16", 4)),
     "SIGN": (("int32", 2),),
     "FLOOR_DIV": (("float32", 2), ("int8", 3), ("int16", 3)),
     "FLOOR_MOD": (("int8", 2), ("int16", 2)),
     "RANGE": (("int64", 2),),
-    "ADD": (("int8", 2), ("int64", 4)),
     "SELECT_V2": (("uint32", 2),),
     "GATHER_ND": (("int16", 3), ("bool", 5)),
 }
@@ -85,6 +88,8 @@ def _conv_2d(op: FlatOp) -> int:
     data, weights = _pair(op)
     if data.shape[-1] != weights.shape[-1]:
         return 6  # grouped
+    if data.is_int16:
+        return 4
     return _int8_or_hybrid(data, weights, integer=3, hybrid=2, hybrid_per_channel=5)
 
 
@@ -93,6 +98,8 @@ def _depthwise_conv_2d(op: FlatOp) -> int:
     dilated = op.options is not None and (
         op.options.number("dilationHFactor", 1) != 1 or op.options.number("dilationWFactor", 1) != 1
     )
+    if data.is_int16:
+        return 5
     lowest = 2 if dilated else 1
     return max(lowest, _int8_or_hybrid(data, weights, integer=3, hybrid=4, hybrid_per_channel=6))
 
@@ -112,6 +119,8 @@ def _fully_connected(op: FlatOp) -> int:
     hybrid = data.is_float and weights.is_int8
     if hybrid and weights.is_per_channel:
         return 12
+    if data.is_int16:
+        return 7
     if len(op.inputs) == 2 or op.inputs[2] is None:
         return 6
     if op.options is not None and op.options.flag("keepNumDims"):
@@ -134,6 +143,8 @@ def _transpose_conv(op: FlatOp) -> int:
 
 def _batch_matmul(op: FlatOp) -> int:
     left, right = _pair(op)
+    if left.is_int16:
+        return 3
     if left.is_int8:
         return 2
     asymmetric = op.options is not None and op.options.flag("asymmetricQuantizeInputs")
@@ -142,6 +153,8 @@ def _batch_matmul(op: FlatOp) -> int:
 
 def _mul(op: FlatOp) -> int:
     left, right = _pair(op)
+    if left.is_int16:
+        return 4 if left.params is not None else 7
     if left.dtype == np.int64:
         return 5
     output = op.outputs[0]
@@ -152,11 +165,30 @@ def _mul(op: FlatOp) -> int:
     return 2 if left.is_int8 else 1
 
 
+def _add(op: FlatOp) -> int:
+    left = _first(op)
+    if left.is_int16:
+        general = left.params is not None and op.options is not None and not op.options.flag("potScaleInt16", True)
+        return 3 if general else 1 if left.params is not None else 5
+    return {"int8": 2, "int64": 4}.get(left.dtype.name, 1)
+
+
+def _abs(op: FlatOp) -> int:
+    data = _first(op)
+    if data.is_int16:
+        return 3 if data.params is not None else 4
+    return {"int8": 2, "uint8": 2, "int32": 5}.get(data.dtype.name, 1)
+
+
 def _sub(op: FlatOp) -> int:
+    if _first(op).is_int16 and op.options is not None and not op.options.flag("potScaleInt16", True):
+        return 5
     return 4 if _pair(op)[0].dtype == np.int64 else _broadcast_over_4(op, broadcast=3)
 
 
 def _maximum(op: FlatOp) -> int:
+    if _first(op).is_int16:
+        return 4
     return _broadcast_over_4(op, broadcast=3)
 
 
@@ -176,6 +208,8 @@ def _transpose(op: FlatOp) -> int:
     data = _first(op)
     if data.rank > 5:
         return 6
+    if data.is_int16:
+        return 5
     if data.rank > 4:
         return 4
     return {"bool": 3, "int8": 2}.get(data.dtype.name, 1)
@@ -183,7 +217,7 @@ def _transpose(op: FlatOp) -> int:
 
 def _slice(op: FlatOp) -> int:
     data = _first(op)
-    return 5 if data.rank > 4 else 2 if data.is_int8 else 1
+    return 5 if data.rank > 4 else {"int8": 2, "int16": 4}.get(data.dtype.name, 1)
 
 
 def _strided_slice(op: FlatOp) -> int:
@@ -197,7 +231,7 @@ def _strided_slice(op: FlatOp) -> int:
 
 def _pad(op: FlatOp) -> int:
     data = _first(op)
-    return 4 if data.rank > 4 else 2 if data.is_int8 else 1
+    return 4 if data.rank > 4 else {"int8": 2, "int16": 3}.get(data.dtype.name, 1)
 
 
 def _gather(op: FlatOp) -> int:
@@ -213,6 +247,8 @@ def _split(op: FlatOp) -> int:
 
 
 def _resize(op: FlatOp) -> int:
+    if _first(op).is_int16:
+        return 4
     if op.options is not None and (op.options.flag("halfPixelCenters") or _nearest_aligned(op)):
         return 3
     return 2 if _first(op).is_int8 else 1
@@ -224,6 +260,8 @@ def _nearest_aligned(op: FlatOp) -> bool:
 
 def _batch_space(op: FlatOp) -> int:
     data = _first(op)
+    if data.is_int16:
+        return 4
     return 3 if data.rank != 4 else 2 if data.is_int8 else 1
 
 
@@ -277,6 +315,8 @@ def _first(op: FlatOp) -> FlatTensor:
 
 
 _SPECIAL = {
+    "ABS": _abs,
+    "ADD": _add,
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
     "FULLY_CONNECTED": _fully_connected,

@@ -8,23 +8,24 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgekit.artifact import written_whole
-from edgekit.errors import ConversionError, UnsupportedOpError
+from edgekit.errors import ConversionError
 from edgekit.recipe import IoType
 from edgekit_converters.hub.model import Hub
-from edgekit_converters.hub.static import with_fixed_batch
-from edgekit_converters.hub.undecided import undecided_reason
+from edgekit_converters.hub.static import require_states_of_one_size, require_static, with_bound_batch
 from edgekit_converters.quantize.params import QuantParams, QuantType
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.end_encoding import end_encoding
 from edgekit_converters.writers.tflite import ops
+from edgekit_converters.writers.tflite.bounded import bound_selections
 from edgekit_converters.writers.tflite.flat_model import FlatModel, FlatTensor, needed_ops
 from edgekit_converters.writers.tflite.flatbuffer import serialize
 from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, static_shape, value_name
 from edgekit_converters.writers.tflite.options import TfliteOptions
-from edgekit_converters.writers.tflite.table import lowering_of, supported_ops
+from edgekit_converters.writers.tflite.spell import settle, spell
 from edgekit_converters.writers.tflite.tape import Tape
+from edgekit_converters.writers.tflite.write_nodes import write_nodes
 
 
 def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) -> None:
@@ -41,42 +42,26 @@ def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) 
 def flat_model(hub: Hub, plan: QuantPlan, options: TfliteOptions) -> FlatModel:
     """The TFLite model as data. Raises as `write_tflite`."""
     ops.load()
-    graph = with_fixed_batch(hub, options.batch, options.input_shapes).model.graph
+    bound = with_bound_batch(hub, options.batch, options.input_shapes)
+    model = bound.model
+    if bound_selections(model):
+        settle(model)
+    require_static(model)
+    require_states_of_one_size(bound)
+    spell(model)
+    graph = model.graph
     nodes = [HubNode(node) for node in graph]
     tape = Tape(value_name(value) for value in (*graph.inputs, *graph.outputs))
     out = FlatGraph(plan, {node.name: node for node in nodes}, tape, options.unroll_steps)
     inputs = tuple(_input(value, plan, out, options.io) for value in graph.inputs)
-    for node in nodes:
-        _write_node(node, out)
+    write_nodes(nodes, out)
     outputs: list[FlatTensor] = []
     for value in graph.outputs:
         outputs.append(_output(value, plan, out, options.io, (*inputs, *outputs)))
-    model = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
+    made = FlatModel(inputs, tuple(outputs), needed_ops(tape.ops, outputs))
     if options.integer_only:
-        _refuse_float(model)
-    return model
-
-
-_RANDOM = frozenset(
-    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
-)
-_NO_NOISE = (
-    "a file that draws random numbers can't be compared or calibrated. Convert the mean path of a variational network, or make "
-    "the noise an input (docs/architectures/generative.md)"
-)
-
-
-def _write_node(node: HubNode, out: FlatGraph) -> None:
-    if out.is_absorbed(node):
-        return
-    lowering = lowering_of(node.op)
-    if node.op in _RANDOM:
-        raise UnsupportedOpError(node.op, node.name, "TFLite", _NO_NOISE)
-    if lowering is None:
-        reason = undecided_reason(node.node) if node.op == "If" else ""
-        raise UnsupportedOpError(node.op, node.name, "TFLite", reason, supported_ops())
-    out.tape.name_after(node.name)
-    lowering(node, out)
+        _refuse_float(made, options.io)
+    return made
 
 
 def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> FlatTensor:
@@ -84,9 +69,7 @@ def _input(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType) -> Flat
     dtype = hub_dtype(value)
     params = _io_params(value, plan, io)
     tensor = FlatTensor(value_name(value), params.dtype.dtype if params else dtype, static_shape(value), params)
-    inner = tensor
-    if params is not None and params.dtype is QuantType.UINT8:
-        inner = out.tape.encode(tensor, plan.values[value_name(value)])
+    inner = tensor if params is None else _encoded(tensor, plan.values[value_name(value)], out)
     out.declare(value, out.tape.cast(inner, physical_dtype(dtype)) if params is None else inner)
     return tensor
 
@@ -97,25 +80,33 @@ def _output(value: ir.Value, plan: QuantPlan, out: FlatGraph, io: IoType, taken:
     view = out.view(value)
     inner = None if params is None else plan.values[value_name(value)]
     tensor = out.materialize(view, identity(len(view.shape)), inner)
-    if params is None:
-        tensor = out.tape.cast(tensor, hub_dtype(value))
-    elif params.dtype is QuantType.UINT8:
-        tensor = out.tape.encode(tensor, params)
+    tensor = out.tape.cast(tensor, hub_dtype(value)) if params is None else _encoded(tensor, params, out)
     if tensor in taken or tensor.data is not None:
         tensor = out.tape.copy(tensor)
     tensor.name = value_name(value)
     return tensor
 
 
+def _encoded(tensor: FlatTensor, params: QuantParams, out: FlatGraph) -> FlatTensor:
+    """QUANTIZE knows no way between uint8 and int16; int8 lies between them."""
+    unsigned = [found for found in (tensor.params, params) if found is not None and found.dtype is QuantType.UINT8]
+    if unsigned and QuantType.INT16 in (params.dtype, tensor.params.dtype if tensor.params else None):
+        tensor = out.tape.encode(tensor, unsigned[0].stored_as(QuantType.INT8))
+    return out.tape.encode(tensor, params)
+
+
 def _io_params(value: ir.Value, plan: QuantPlan, io: IoType) -> QuantParams | None:
     return end_encoding(value_name(value), hub_dtype(value).name, plan, io)
 
 
-def _refuse_float(model: FlatModel) -> None:
+def _refuse_float(model: FlatModel, io: IoType) -> None:
+    """Raises ConversionError for a float tensor other than the model's own inputs and outputs, where those may be float."""
+    border: set[FlatTensor] = {*model.inputs, *model.outputs} if io is IoType.FLOAT32 else set()
     for op in itertools.chain.from_iterable(graph.ops for graph in model.subgraphs()):
         for tensor in (*op.inputs, *op.outputs):
-            if tensor is not None and tensor.dtype.kind == "f":
+            at_border = tensor in border and op.builtin in ("QUANTIZE", "DEQUANTIZE")
+            if tensor is not None and tensor.dtype.kind == "f" and not at_border:
                 raise ConversionError(
-                    f"the target computes on integers only, but {op.builtin} reads or writes the float tensor "
-                    f"{tensor.name!r}. Use int8 inputs and outputs (--io int8), and keep no node in float."
+                    f"the file may hold no float operators, but {op.builtin} reads or writes the float tensor {tensor.name!r}. "
+                    "Keep no node in float and, where floats are fed or asked for, use int8 inputs and outputs (--io int8)."
                 )

@@ -182,10 +182,13 @@ def resizing(call: LayerCall) -> Value:
         raise call.unsupported(f"resizes with {kept[0] if kept else how!r}; readable are plain bilinear and nearest")
     layout = call.spatial_layout(x.rank)
     target = (call.settings.integer("height"), call.settings.integer("width"))
-    sizes = [x.shape[axis] for axis in layout[2:]]
-    if None in sizes:
+    sizes = [size for axis in layout[2:] if (size := x.shape[axis]) is not None]
+    if len(sizes) < len(target):
         raise call.unsupported("resizes pictures whose size is not known; give it with --input-shape")
-    scales = [1.0, 1.0, *(_scale(size or 1, wanted) for size, wanted in zip(sizes, target, strict=True))]
+    scales = [1.0, 1.0, *(_scale(size, wanted) for size, wanted in zip(sizes, target, strict=True))]
+    nudged = any(_nudged(size, wanted) for size, wanted in zip(sizes, target, strict=True))
+    if how == "nearest" and nudged:
+        return _chosen(call, x, [*zip(layout[2:], sizes, target, strict=True)])
     factors = call.constant(np.array(scales, np.float32), "scales")
     manner = _BILINEAR if how == "bilinear" else _NEAREST_CENTRE
     return call.value(call.node("Resize", x.variant(layout), None, factors, **manner), layout)
@@ -197,4 +200,18 @@ def _scale(size: int, wanted: int) -> np.float32:
     Sizes with the ``axes`` attribute would say it directly, but ONNX Runtime 1.31 fails to load them next to a Transpose.
     """
     scale = np.float32(wanted / size)
-    return scale if int(size * scale) == wanted else np.nextafter(scale, np.float32(np.inf))
+    return np.nextafter(scale, np.float32(np.inf)) if _nudged(size, wanted) else scale
+
+
+def _nudged(size: int, wanted: int) -> bool:
+    """Whether the nearest float would give one pixel less: shape inference multiplies in double precision."""
+    return int(size * float(np.float32(wanted / size))) != wanted
+
+
+def _chosen(call: LayerCall, x: Value, axes: Sequence[tuple[int, int, int]]) -> Value:
+    """Rows and columns by their places: a scale beside the true one would turn ties into the neighbour."""
+    value = x.variant(tuple(range(x.rank)))
+    for axis, size, wanted in axes:
+        places = ((2 * np.arange(wanted, dtype=np.int64) + 1) * size) // (2 * wanted)
+        value = call.node("Gather", value, call.constant(places, "places"), axis=axis)
+    return call.value(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit_converters.writers.tflite.activations import FusedActivation, clamp_bounds, fused_for
 from edgekit_converters.writers.tflite.fixed import fixed_params
-from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatTensor, options
+from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatTensor, arithmetic_options, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation
 from edgekit_converters.writers.tflite.node import HubNode
@@ -47,7 +47,8 @@ def _requantize(node: HubNode, out: FlatGraph, data: FlatTensor, layout: Permuta
     """Add zero: XNNPACK has no int8 RELU, and its QUANTIZE rounds more coarsely than its ADD."""
     assert data.params is not None
     zero = out.tape.constant(data.params.quantize(np.zeros(1, np.float32)), data.params)
-    out.tape.add("ADD", (data, zero), out.output(node, layout))
+    output = out.output(node, layout)
+    out.tape.add("ADD", (data, zero), output, arithmetic_options("ADD", output))
 
 
 def _bounded(out: FlatGraph, data: FlatTensor, low: float, high: float) -> FlatTensor:

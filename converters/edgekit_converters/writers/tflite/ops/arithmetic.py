@@ -7,16 +7,20 @@ from functools import reduce
 
 import numpy as np
 
-from edgekit_converters.writers.tflite.flat_model import FlatTensor, options
+from edgekit_converters.quantize.params import QuantType, per_tensor
+from edgekit_converters.writers.tflite.flat_model import FlatTensor, arithmetic_options, options
 from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.plain_integers import emit, read_computable
 from edgekit_converters.writers.tflite.sharing import require_shared_encoding
+from edgekit_converters.writers.tflite.signs import is_nonnegative
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
 _BUILTINS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL"}
+_ONE = per_tensor(2.0**-14, 0, QuantType.INT16)
+"""An encoding that holds 1 exactly."""
 _EXTREMES = {"Max": "MAXIMUM", "Min": "MINIMUM"}
 _OPTION_TABLES = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions", "Div": "DivOptions"}
 
@@ -28,17 +32,21 @@ def add_sub_mul(node: HubNode, out: FlatGraph) -> None:
     inputs = [read_computable(node, out, index, layout) for index in range(2)]
     if inputs[0].is_float or inputs[0].params is not None:
         output, fused = out.fused_output(node, layout)
-        table = options(_OPTION_TABLES[node.op], fusedActivationFunction=fused.code)
+        table = arithmetic_options(_BUILTINS[node.op], output, fused.code)
         out.tape.add(_BUILTINS[node.op], inputs, output, table)
     else:
         emit(node, out, _BUILTINS[node.op], inputs, layout, options(_OPTION_TABLES[node.op]))
 
 
-@lowers("Div")
+@lowers("Div", int8=True)
 def divide(node: HubNode, out: FlatGraph) -> None:
+    """DIV. On integers a divisor that can't be negative is kept off 0, which ends the kernel with an error."""
     layout = out.common_layout(node)
-    inputs = [read_computable(node, out, index, layout) for index in range(2)]
-    emit(node, out, "DIV", inputs, layout, options("DivOptions"))
+    left, right = (read_computable(node, out, index, layout) for index in range(2))
+    if right.params is not None and is_nonnegative(node.value(1)):
+        step = out.tape.constant(np.ones((), right.dtype), right.params, "step")
+        right = out.tape.compute("MAXIMUM", right, step)
+    emit(node, out, "DIV", (left, right), layout, options("DivOptions"))
 
 
 @lowers("Max", "Min", int8=True)
@@ -78,14 +86,14 @@ def _added(tape: Tape, inputs: list[FlatTensor]) -> FlatTensor:
     return reduce(lambda left, right: tape.compute("ADD", left, right, builtin_options=options("AddOptions")), inputs)
 
 
-@lowers("Pow")
+@lowers("Pow", int8=True)
 def power(node: HubNode, out: FlatGraph) -> None:
     """POW; the constant exponents 2, 1/2, -1/2 and -1 become the exact and faster operator."""
     layout = out.common_layout(node)
     base = read_computable(node, out, 0, layout)
     exponent = node.constant(1)
     special = _EXPONENTS.get(float(exponent.reshape(-1)[0])) if exponent is not None and exponent.size == 1 else None
-    if special is not None and base.is_float:
+    if special is not None and (base.is_float or base.params is not None):
         special(node, out, base, layout)
         return
     power_of = out.tape.cast(read_computable(node, out, 1, layout), base.dtype)
@@ -107,7 +115,8 @@ def _inverse_root(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permu
 
 
 def _inverse(node: HubNode, out: FlatGraph, base: FlatTensor, layout: Permutation) -> None:
-    emit(node, out, "DIV", (out.tape.constant(1.0), base), layout, options("DivOptions"))
+    one = out.tape.constant(1.0) if base.params is None else out.tape.constant(_ONE.quantize(np.ones(1)), _ONE)
+    emit(node, out, "DIV", (one, base), layout, options("DivOptions"))
 
 
 _Special = Callable[[HubNode, FlatGraph, FlatTensor, Permutation], None]

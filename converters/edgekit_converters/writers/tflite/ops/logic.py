@@ -10,6 +10,7 @@ from edgekit_converters.writers.tflite.graph import FlatGraph
 from edgekit_converters.writers.tflite.layout import Permutation, permuted
 from edgekit_converters.writers.tflite.node import HubNode
 from edgekit_converters.writers.tflite.plain_integers import emit, read_computable, read_movable
+from edgekit_converters.writers.tflite.sharing import require_shared_encoding
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
@@ -33,8 +34,9 @@ def compare(node: HubNode, out: FlatGraph) -> None:
     emit(node, out, _BUILTINS[node.op], [read_computable(node, out, index, layout) for index in range(2)], layout)
 
 
-@lowers("Where")
+@lowers("Where", int8=True)
 def where(node: HubNode, out: FlatGraph) -> None:
+    require_shared_encoding(node, out, (1, 2))
     layout = out.common_layout(node)
     inputs = [read_movable(node, out, index, layout) for index in range(3)]
     out.tape.add("SELECT_V2", inputs, out.output(node, layout), options("SelectV2Options"))

@@ -51,7 +51,7 @@ def tile(node: HubNode, out: FlatGraph) -> None:
     out.tape.add("TILE", (read_movable(node, out, 0), counts), out.output(node, layout), options("TileOptions"))
 
 
-@lowers("Cast", "CastLike")
+@lowers("Cast", "CastLike", int8=True)
 def cast(node: HubNode, out: FlatGraph) -> None:
     """CAST; float to integer cuts the fraction off in both runtimes, anything but 0 becomes True."""
     source, target = node.dtype(), hub_dtype(node.output())

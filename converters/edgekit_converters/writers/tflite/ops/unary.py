@@ -14,12 +14,8 @@ from edgekit_converters.writers.tflite.plain_integers import emit, read_computab
 from edgekit_converters.writers.tflite.table import lowers
 from edgekit_converters.writers.tflite.tape import Tape
 
+_INTEGER_BUILTINS = {"Abs": "ABS", "Neg": "NEG", "Sqrt": "SQRT", "Exp": "EXP", "Log": "LOG"}
 _BUILTINS = {
-    "Abs": "ABS",
-    "Neg": "NEG",
-    "Sqrt": "SQRT",
-    "Exp": "EXP",
-    "Log": "LOG",
     "Sin": "SIN",
     "Cos": "COS",
     "Floor": "FLOOR",
@@ -28,6 +24,12 @@ _BUILTINS = {
     "Sign": "SIGN",
     "Not": "LOGICAL_NOT",
 }
+
+
+@lowers(*_INTEGER_BUILTINS, int8=True)
+def unary_in_integers(node: HubNode, out: FlatGraph) -> None:
+    """The builtin of the same meaning, on float or on 16-bit integers."""
+    emit(node, out, _INTEGER_BUILTINS[node.op], (read_computable(node, out, 0),), out.layout(node))
 
 
 @lowers(*_BUILTINS)

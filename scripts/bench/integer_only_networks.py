@@ -1,0 +1,109 @@
+"""Networks that the integer-only benchmark trains on spoken digits beside the recurrent ones: ``x`` (N, 61, 40) to ``logits``.
+
+torch is imported inside, so that finding the trained files does not need it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from models import WORK
+from spoken_digits import spoken_digits_samples
+
+STEPS, BANDS, DIGITS, WIDTH = 61, 40, 10, 64
+BATCH, UPDATES = 64, 700
+
+
+def integer_only_model(kind: str) -> Path:
+    """``kind`` "transformer" (two blocks, pre-normalized, GELU) or "cnn" (SiLU and squeeze-excitation); trained once."""
+    path = WORK / f"digits_integer_{kind}.onnx"
+    if not path.exists():
+        spoken_digits_samples()
+        training = np.load(WORK / "digits_train.npz")
+        _train(_NETWORKS[kind](), training["x"], training["y"], path)
+    return path
+
+
+def _train(network: Any, x: Any, y: Any, path: Path) -> None:
+    import torch
+
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=UPDATES)
+    for _ in range(UPDATES):
+        chosen = torch.randint(len(x), (BATCH,))
+        batch = torch.roll(inputs[chosen], int(torch.randint(-4, 5, (1,))), 1) + 0.1 * torch.randn(BATCH, STEPS, BANDS)
+        loss = torch.nn.functional.cross_entropy(network(batch), labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    torch.onnx.export(
+        network.eval(),
+        (inputs[:2],),
+        str(path),
+        input_names=["x"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=1024)},),
+        external_data=False,
+        dynamo=True,
+    )
+
+
+def _transformer() -> Any:
+    import torch
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.projection = torch.nn.Linear(BANDS, WIDTH)
+            self.positions = torch.nn.Parameter(0.02 * torch.randn(STEPS, WIDTH))
+            block = torch.nn.TransformerEncoderLayer(
+                WIDTH, 4, 4 * WIDTH, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
+            )
+            self.blocks = torch.nn.TransformerEncoder(block, 2, torch.nn.LayerNorm(WIDTH), enable_nested_tensor=False)
+            self.head = torch.nn.Linear(WIDTH, DIGITS)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.head(self.blocks(self.projection(x) + self.positions).mean(1))
+            return logits
+
+    torch.manual_seed(0)
+    return Network()
+
+
+def _cnn() -> Any:
+    """Three convolutions of stride 2 with SiLU, the last two behind a squeeze-excitation."""
+    import torch
+
+    class Block(torch.nn.Module):
+        def __init__(self, inputs: int, outputs: int) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(inputs, outputs, 3, 2, 1)
+            self.norm = torch.nn.BatchNorm2d(outputs)
+            self.squeeze = torch.nn.Conv2d(outputs, outputs // 4, 1)
+            self.excite = torch.nn.Conv2d(outputs // 4, outputs, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = torch.nn.functional.silu(self.norm(self.conv(x)))
+            gate = torch.nn.functional.silu(self.squeeze(x.mean((2, 3), keepdim=True)))
+            return x * torch.sigmoid(self.excite(gate))
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = torch.nn.Sequential(Block(1, 16), Block(16, 32), Block(32, 64))
+            self.head = torch.nn.Linear(64, DIGITS)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.head(self.blocks(x[:, None]).mean((2, 3)))
+            return logits
+
+    torch.manual_seed(0)
+    return Network()
+
+
+_NETWORKS = {"transformer": _transformer, "cnn": _cnn}
