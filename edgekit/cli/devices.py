@@ -84,9 +84,12 @@ class ProbeResult:
         return known
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample: edgekit devices add kitchen ssh://pi@kitchen.local",
+)
 def devices() -> None:
-    """Keep a list of boards, see what they are, install runtimes there.
+    """Keep a list of boards and set them up.
 
     DEVICE is a name of the list, or a URL: ssh://user@host:port, emulated://raspberry-pi-4, local (docs/devices.md).
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,27 @@ from ssh_server import SshServer, ssh_server
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
+from edgekit.cli.border import run
 from edgekit.devices import Address, Device
 from edgekit.errors import DeviceError, UsageError
 from edgekit.isolation import Limits
+from edgekit.journal import Journal
 from edgekit.latency import Timing
 from edgekit.protocols import SessionOptions
-from edgekit_runtimes.devices.ssh import SshTransport
+from edgekit_runtimes.devices.ssh import RECEIVE, SshTransport
 
 pytestmark = pytest.mark.ssh
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    with ssh_server(tmp_path_factory.mktemp("sshd")) as running:
+    folder = tmp_path_factory.mktemp("sshd")
+    command = folder / "login"
+    command.write_text(f'#!/bin/sh\nXDG_CACHE_HOME={folder}/cache exec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    command.chmod(0o755)
+    with ssh_server(folder, force_command=str(command)) as running:
         yield running
 
 
@@ -36,6 +45,22 @@ def transport(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ss
     opened = SshTransport(server.url.removeprefix("ssh://"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def kitchen(
+    server: SshServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    board_python: str,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    """The server in the inventory."""
+    monkeypatch.setenv("EDGEKIT_SSH_COMMAND", server.client_command)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert run(["devices", "add", "kitchen", server.url, "--python", board_python]) == 0
+    assert "onnxruntime" in capsys.readouterr().out
+    return "kitchen"
 
 
 def test_commands_and_files_cross(transport: SshTransport, tmp_path: Path):
@@ -56,11 +81,49 @@ def test_a_file_that_cannot_be_written_leaves_nothing(transport: SshTransport, t
         transport.put(sent, "/dev/full/x")
 
 
+def test_half_a_file_never_stands_for_the_whole(
+    server: SshServer, transport: SshTransport, tmp_path: Path, soon: Callable[[Callable[[], bool]], None]
+):
+    """A pipe whose second half never comes: the connection breaks first."""
+    transport.run(["true"])
+    pipe, there = tmp_path / "pipe", tmp_path / "there"
+    part = f"{there}.part"
+    os.mkfifo(pipe)
+    digest = "0" * 64
+    with pipe.open("r+b", buffering=0) as stream:
+        stream.write(b"half")
+        breaker = threading.Timer(1.0, break_off, [server])
+        breaker.start()
+        with pytest.raises(DeviceError, match="was lost"):
+            transport._copy(["sh", "-c", RECEIVE, "sh", part, str(there), digest], stream.fileno(), None, 8)
+        breaker.join()
+    soon(lambda: not Path(part).exists())
+    assert not there.exists()
+
+
+def test_a_full_disk_is_called_that(transport: SshTransport, tmp_path: Path):
+    sent = tmp_path / "sent"
+    sent.write_bytes(b"x" * 1000)
+    finished = transport.run(["sh", "-c", "LC_ALL=C cat > /dev/full"], stdin=b"x")
+    with pytest.raises(DeviceError, match="disk is full: make room"):
+        transport._verify(finished, "sent can't be written")
+
+
 def test_an_unknown_host_key_is_not_accepted(server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     strange = tmp_path / "config"
     strange.write_text(f"IdentityFile {server.folder / 'id'}\nUserKnownHostsFile {tmp_path / 'none'}\n")
     monkeypatch.setenv("EDGEKIT_SSH_COMMAND", f"ssh -F {strange}")
     with pytest.raises(DeviceError, match="Log in once by hand"):
+        Device.open(Address(server.url))
+
+
+def test_a_changed_host_key_is_not_accepted(server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    other = (server.folder / "id.pub").read_text().split()[:2]
+    (tmp_path / "known").write_text(f"[127.0.0.1]:{server.port} {' '.join(other)}\n")
+    strange = tmp_path / "config"
+    strange.write_text(f"IdentityFile {server.folder / 'id'}\nUserKnownHostsFile {tmp_path / 'known'}\n")
+    monkeypatch.setenv("EDGEKIT_SSH_COMMAND", f"ssh -F {strange}")
+    with pytest.raises(DeviceError, match="ssh-keygen -R"):
         Device.open(Address(server.url))
 
 
@@ -85,14 +148,72 @@ def test_an_address_that_is_none(address: str):
 
 
 def test_a_connection_that_breaks_in_the_middle(
-    server: SshServer, monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path
+    server: SshServer,
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    board_python: str,
+    soon: Callable[[Callable[[], bool]], None],
 ):
     monkeypatch.setenv("EDGEKIT_SSH_COMMAND", server.client_command)
     endless = Timing(min_seconds=600, max_seconds=600, max_runs=10**12)
-    with Device.open(Address(server.url, sys.executable)) as device:
+    with Device.open(Address(server.url, board_python)) as device:
         request = TimingRequest((Contender(device.send(model), "onnxruntime", SessionOptions(), {}),), endless, False)
-        breaker = threading.Timer(3.0, lambda: [os.kill(number, signal.SIGKILL) for number in server.connections()])
+        breaker = threading.Timer(2.0, break_off, [server])
         breaker.start()
         with pytest.raises(DeviceError, match="was lost"):
             isolation.run("edgekit.benchmark:time_here", request, host=device, limits=Limits(seconds=60))
         breaker.join()
+    soon(lambda: jobs(server) == [])
+
+
+def test_a_board_lost_while_files_are_checked_goes_on_with_resume(
+    server: SshServer,
+    kitchen: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    soon: Callable[[Callable[[], bool]], None],
+):
+    out = tmp_path / "out"
+    command = ["convert", str(DIGITS / "digits_cnn.keras"), "--calibrate", str(DIGITS / "calibrate.npz")]
+    command += ["--evaluate", str(DIGITS / "evaluate.npz"), "-o", str(out), "--device", kitchen, "--json"]
+    breaker = threading.Thread(target=break_off_after, args=(server, out / "report.journal"))
+    breaker.start()
+    assert run(command) == 1
+    breaker.join()
+    lost = json.loads(capsys.readouterr().out)
+    assert "--resume goes on" in lost["failures"][0]["message"]
+    answers = len(Journal(out / "report.journal"))
+    assert answers > 0
+    made = {path.name: path.read_bytes() for path in out.glob("*.int8.*") if path.suffix != ".json"}
+    soon(lambda: jobs(server) == [])
+
+    assert run([*command, "--resume"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {path.name: path.read_bytes() for path in out.glob("*.int8.*") if path.suffix != ".json"} == made
+    assert report["settings"]["device"] == kitchen
+    assert all(entry["latency"] for entry in report["entries"] if entry["role"] == "artifact")
+    assert not (out / "report.journal").exists()
+
+
+def test_resume_asks_a_board_only_for_what_it_has_not_answered(kitchen: str, tmp_path: Path, model: Path):
+    journal = tmp_path / "journal"
+    bench = ["bench", str(model), "--device", kitchen, "--min-seconds", "50ms", "--json", "--resume", str(journal)]
+    assert run(bench) == 0
+    assert not journal.exists(), "all is done"
+
+
+def break_off(server: SshServer) -> None:
+    for number in server.connections():
+        os.kill(number, signal.SIGKILL)
+
+
+def break_off_after(server: SshServer, journal: Path) -> None:
+    """When the first answers are kept."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size > 100_000):
+        time.sleep(0.01)
+    break_off(server)
+
+
+def jobs(server: SshServer) -> list[str]:
+    return [path.name for path in (server.folder / "cache" / "edgekit" / "jobs").iterdir() if path.is_dir()]

@@ -81,7 +81,7 @@ class SshTransport:
 
     def put(self, path: Path, remote: str) -> None:
         part = f"{remote}.{uuid.uuid4().hex[:8]}.part"
-        command = ["sh", "-c", _RECEIVE, "sh", part, remote, sha256_of(path)]
+        command = ["sh", "-c", RECEIVE, "sh", part, remote, sha256_of(path)]
         with path.open("rb") as stream:
             finished = self._copy(command, stream.fileno(), None, path.stat().st_size)
         self._verify(finished, f"{path.name} can't be written to {remote}")
@@ -139,13 +139,17 @@ class SshTransport:
             raise DeviceError(f"{self.name}: {failure}: {said}. {advice}".rstrip())
 
 
-_RECEIVE = """\
+RECEIVE = """\
 export LC_ALL=C
+trap '' HUP PIPE
 { cat > "$1" && { sync "$1" 2>/dev/null || true; }
   [ "$(sha256sum < "$1" | cut -c 1-64)" = "$3" ] || { echo 'it arrived damaged, try again' >&2; false; }
 } && mv -f "$1" "$2" || { code=$?; rm -f "$1"; exit $code; }
 """
-"""Stdin to the file $1, then under the name $2, unless its sha256 is not $3: half a file, when the connection broke."""
+"""Stdin to the file $1, then under the name $2, unless its sha256 is not $3: half a file, when the connection broke.
+
+A shell that outlives its connection must not stumble over its complaint: $1 would stay.
+"""
 
 _ADVICE = (
     (
