@@ -52,10 +52,11 @@ def _processor(root: Path) -> str:
     board = _text(root / "proc/device-tree/model")
     if board:
         return board.rstrip("\0")
-    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("model name", "hardware"):
-            return value.strip()
+    lines = [line.partition(":") for line in (_text(root / "proc/cpuinfo") or "").splitlines()]
+    entries = {name.strip(): value.strip() for name, _, value in lines}
+    for name in ("Model", "model name", "Hardware"):  # a Raspberry Pi's board; x86; older Arm kernels
+        if entries.get(name):
+            return entries[name]
     return platform.processor() or "unknown"
 
 

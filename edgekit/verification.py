@@ -213,7 +213,7 @@ def _entries(
             file=file.path.name,
             format=file.path.suffix.removeprefix("."),
             precision=file.precision,
-            runtime=f"{own.runtime} {own.runtime_version}" if own else place.runtime(file.path).name,
+            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path)),
             size_bytes=file.path.stat().st_size,
             accuracy=found.accuracy.get(file.name),
             drop_points=found.drop_points(file.name, ORIGINAL),
