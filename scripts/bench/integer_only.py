@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from commands import edgekit, entry
-from integer_only_networks import integer_only_model
+from digits_cnn import digits_cnn
 from models import WORK, cifar_samples, data_file
 from results import Figure, Result, publish
 from sounds import anomaly_samples, keyword_samples
@@ -37,7 +37,7 @@ def _digits() -> Result:
     figures: list[Figure] = []
     calibrate, evaluate = spoken_digits_samples()
     for kind, least in AGREEMENT.items():
-        model = spoken_digits_model(kind) if kind in ("lstm", "gru") else integer_only_model(kind)
+        model = digits_cnn() if kind == "cnn" else spoken_digits_model(kind)
         report = _converted(model, calibrate, evaluate, "--metric", "top1")
         figures += _figures(kind, report, model.stem, least)
     return Result(

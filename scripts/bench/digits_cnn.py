@@ -1,4 +1,4 @@
-"""Networks that the integer-only benchmark trains on spoken digits beside the recurrent ones: ``x`` (N, 61, 40) to ``logits``.
+"""A convolutional network on spoken digits, for the integer-only benchmark: ``x`` (N, 61, 40) to ``logits`` (N, 10).
 
 torch is imported inside, so that finding the trained files does not need it.
 """
@@ -12,17 +12,17 @@ import numpy as np
 from models import WORK
 from spoken_digits import spoken_digits_samples
 
-STEPS, BANDS, DIGITS, WIDTH = 61, 40, 10, 64
+STEPS, BANDS, DIGITS = 61, 40, 10
 BATCH, UPDATES = 64, 700
 
 
-def integer_only_model(kind: str) -> Path:
-    """``kind`` "transformer" (two blocks, pre-normalized, GELU) or "cnn" (SiLU and squeeze-excitation); trained once."""
-    path = WORK / f"digits_integer_{kind}.onnx"
+def digits_cnn() -> Path:
+    """Three convolutions with SiLU and squeeze-excitation; trained once."""
+    path = WORK / "digits_cnn.onnx"
     if not path.exists():
         spoken_digits_samples()
         training = np.load(WORK / "digits_train.npz")
-        _train(_NETWORKS[kind](), training["x"], training["y"], path)
+        _train(_cnn(), training["x"], training["y"], path)
     return path
 
 
@@ -51,28 +51,6 @@ def _train(network: Any, x: Any, y: Any, path: Path) -> None:
         external_data=False,
         dynamo=True,
     )
-
-
-def _transformer() -> Any:
-    import torch
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.projection = torch.nn.Linear(BANDS, WIDTH)
-            self.positions = torch.nn.Parameter(0.02 * torch.randn(STEPS, WIDTH))
-            block = torch.nn.TransformerEncoderLayer(
-                WIDTH, 4, 4 * WIDTH, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
-            )
-            self.blocks = torch.nn.TransformerEncoder(block, 2, torch.nn.LayerNorm(WIDTH), enable_nested_tensor=False)
-            self.head = torch.nn.Linear(WIDTH, DIGITS)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.head(self.blocks(self.projection(x) + self.positions).mean(1))
-            return logits
-
-    torch.manual_seed(0)
-    return Network()
 
 
 def _cnn() -> Any:
@@ -104,6 +82,3 @@ def _cnn() -> Any:
 
     torch.manual_seed(0)
     return Network()
-
-
-_NETWORKS = {"transformer": _transformer, "cnn": _cnn}
