@@ -177,7 +177,7 @@ def setup(console: Console, device: str, runtimes: Sequence[str], offline: bool)
     address = find_address(device)
     with Device.open(address) as opened:
         set_up(opened, runtimes, console.progress, offline=offline)
-    result = _probe(dataclasses.replace(address, python=None))
+    result = _probe(address)
     _remember(device, result)
     console.show(result)
 

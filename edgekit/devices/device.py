@@ -38,9 +38,10 @@ class Device:
         """Reach the device and make edgekit's folder there. Raises DeviceError and UnknownNameError."""
         transport = registry.transport(address.scheme, address.place)
         try:
-            folder, has_venv = _prepare(transport)
+            folder, made_from = _prepare(transport)
+            base = address.python or transport.python
             own = str(folder / VENV / "bin" / "python")
-            return Device(address, transport, folder, address.python or (own if has_venv else transport.python))
+            return Device(address, transport, folder, own if made_from == base else base)
         except BaseException:
             transport.close()
             raise
@@ -117,6 +118,9 @@ class Device:
             self.transport.put(path, str(remote))
 
 
+MADE_FROM = f"{VENV}/made-from"
+"""The file that names the Python of which the environment was made: it stands in for that one, and for no other."""
+
 _IS_THERE = '[ "$(sha256sum < "$1" | cut -c 1-64)" = "$2" ] && touch "$1"'
 
 _PREPARE = f"""\
@@ -126,16 +130,16 @@ find models -type f -mtime +30 -exec rm -f '{{}}' + 2>/dev/null
 find runners -name '*.pyz' -mtime +30 -exec rm -f '{{}}' + 2>/dev/null
 find models runners -name '*.part' -mmin +60 -exec rm -f '{{}}' + 2>/dev/null
 for unpacked in runners/*/; do [ -f "${{unpacked%/}}.pyz" ] || rm -rf "$unpacked"; done
-[ ! -x {VENV}/bin/python ] || echo {VENV}
+[ ! -x {VENV}/bin/python ] || cat {MADE_FROM}
 """
 """Makes edgekit's folder, removes what nobody used for a month and what broken connections left, and tells of the venv."""
 
 
-def _prepare(transport: Transport) -> tuple[PurePosixPath, bool]:
-    """edgekit's folder there, and whether it holds a virtual environment."""
+def _prepare(transport: Transport) -> tuple[PurePosixPath, str]:
+    """edgekit's folder there, and the Python of which the virtual environment there was made, "" without one."""
     finished = _must(transport, ["sh", "-c", _PREPARE], "make a folder for its files", 60.0)
-    folder, *venv = finished.output.decode().split("\n")
-    return PurePosixPath(folder), VENV in venv
+    folder, _, made_from = finished.output.decode().partition("\n")
+    return PurePosixPath(folder), made_from
 
 
 def _must(transport: Transport, command: Sequence[str], purpose: str, seconds: float) -> Finished:

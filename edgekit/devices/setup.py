@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekit.devices.device import VENV, Device
+from edgekit.devices.device import MADE_FROM, VENV, Device
 from edgekit.devices.survey import Interpreter, Survey, find_interpreter, require_python, survey
 from edgekit.errors import DeviceError, UsageError
 from edgekit.protocols import Progress
@@ -42,6 +42,7 @@ def setup(device: Device, runtimes: Sequence[str], progress: Progress, *, offlin
     try:
         make = [python, "-m", "venv", "--clear", "--system-site-packages", "--without-pip", str(venv)]
         device.run(make, "make a virtual environment", seconds=5 * _MINUTES)
+        device.run(["sh", "-c", 'printf %s "$1" > "$2"', "sh", python, str(device.folder / MADE_FROM)], "write a file")
         if offline or not _installed_there(device, own, packages, progress):
             _install_wheels(device, own, base, packages, progress)
         with_venv = device.with_python(own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,12 +102,26 @@ def test_half_a_file_never_stands_for_the_whole(
     assert not there.exists()
 
 
-def test_a_full_disk_is_called_that(transport: SshTransport, tmp_path: Path):
-    sent = tmp_path / "sent"
-    sent.write_bytes(b"x" * 1000)
-    finished = transport.run(["sh", "-c", "LC_ALL=C cat > /dev/full"], stdin=b"x")
-    with pytest.raises(DeviceError, match="disk is full: make room"):
-        transport._verify(finished, "sent can't be written")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a disk that is full")
+def test_a_board_whose_disk_is_full(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch, model: Path, board_python: str, tmp_path: Path
+):
+    monkeypatch.setenv("EDGEKIT_SSH_COMMAND", server.client_command)
+    small = server.folder / "cache" / "edgekit" / "models"
+    small.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        large = tmp_path / "large.onnx"
+        large.write_bytes(os.urandom(1_000_000))
+        with (
+            Device.open(Address(server.url, board_python)) as device,
+            pytest.raises(DeviceError, match="disk is full: make room"),
+        ):
+            device.send(large)
+        assert list(small.rglob("*.part")) == list(small.rglob("*.onnx")) == []
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def test_an_unknown_host_key_is_not_accepted(server: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -67,8 +67,9 @@ def test_wheels_fetched_here_run_there(cache: Path, model: Path):
     with Device.open(Address("local")) as device:
         found = setup(device, ("onnxruntime",), Silent(), offline=True)
     assert [runtime.name for runtime in found.runtimes if runtime.availability.available] == ["onnxruntime"]
-    with Device.open(Address("local")) as again:
+    with Device.open(Address("local")) as again, Device.open(Address("local", "/usr/bin/python3")) as other:
         assert again.python == str(cache / "venv" / "bin" / "python")
+        assert other.python == "/usr/bin/python3", "the environment was made of another one"
 
 
 @pytest.mark.slow
