@@ -33,7 +33,7 @@ device_option = click.option(
     "--device",
     metavar="DEVICE",
     callback=lambda ctx, parameter, value: _address(value),
-    help="Run FILE there: ssh://user@host, emulated://BOARD, local or a name of edgekit devices. [default: here]",
+    help="Where files run: ssh://user@host, emulated://BOARD, local or a name of edgekit devices. [default: here]",
 )
 
 

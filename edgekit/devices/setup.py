@@ -101,7 +101,7 @@ def _install_wheels(
     remote = device.folder / "wheels"
     with tempfile.TemporaryDirectory(prefix="edgekit-") as here:
         progress.stage(f"fetching wheels for {interpreter.machine} and Python {interpreter.release}")
-        wheels = fetch_wheels(interpreter, [*packages.values(), "pip"], Path(here))
+        wheels = _fetch(interpreter, packages, Path(here))
         progress.stage(f"sending wheels to {device.name}", len(wheels))
         try:
             device.run(["mkdir", "-p", str(remote)], "make a folder")
@@ -116,13 +116,28 @@ def _install_wheels(
             device.transport.run(["rm", "-rf", str(remote)])
 
 
-def fetch_wheels(interpreter: Interpreter, requirements: Sequence[str], folder: Path) -> list[Path]:
-    """Wheels of the requirements and of what they need, for that interpreter. Raises DeviceError with pip's words."""
+def _fetch(interpreter: Interpreter, packages: dict[str, str], folder: Path) -> list[Path]:
+    """The wheels of the packages, and pip's own.
+
+    For 32-bit Arm there is no wheel of numpy: the system's serves, and tflite-runtime needs nothing else.
+    """
+    if interpreter.numpy and set(packages) == {"numpy", "tflite_runtime"}:
+        return fetch_wheels(interpreter, [packages["tflite_runtime"], "pip"], folder, options=("--no-deps",))
+    return fetch_wheels(interpreter, [*packages.values(), "pip"], folder)
+
+
+def fetch_wheels(
+    interpreter: Interpreter, requirements: Sequence[str], folder: Path, options: Sequence[str] = ()
+) -> list[Path]:
+    """Wheels of the requirements and of what they need, for that interpreter; ``options`` are pip's.
+
+    Raises DeviceError with pip's words.
+    """
     python = f"{interpreter.version[0]}.{interpreter.version[1]}"
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
     command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
     command += [part for tag in platform_tags(interpreter) for part in ("--platform", tag)]
-    done = subprocess.run([*command, *requirements], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *options, *requirements], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(line for line in done.stderr.splitlines() if "ERROR" in line) or done.stderr.strip()[-300:]
         raise DeviceError(

@@ -68,7 +68,7 @@ class There:
         request = LoadRequest(self.send(path), self.runtime(path, runtime).name, options)
         session = isolation.open_session(_OPEN, request, stage=self._stage(path), host=self._device)
         self._opened.append(session)
-        return self._journal.session((self.name, _OPEN, request), session) if self._journal is not None else session
+        return self._journal.session((self._who, _OPEN, request), session) if self._journal is not None else session
 
     def run(
         self, function: str, request: object, progress: Progress | None = None, *, stage: str | None = None
@@ -76,11 +76,16 @@ class There:
         def there() -> isolation.Outcome:
             return isolation.run(function, request, progress, stage=stage, host=self._device)
 
-        return self._journal.ask((self.name, function, request), there) if self._journal is not None else there()
+        return self._journal.ask((self._who, function, request), there) if self._journal is not None else there()
 
     def conditions(self) -> Conditions:
         found: Conditions = isolation.run("edgekit.place:conditions_here", None, host=self._device).value
         return found
+
+    @property
+    def _who(self) -> tuple[str, str]:
+        """Whose answer it is: another version of edgekit may answer otherwise."""
+        return self.name, self._device.runner().name
 
     def _stage(self, path: Path) -> str:
         return f"opening {path.name} on {self.name}"

@@ -79,6 +79,14 @@ def test_wheels_of_another_processor_are_found(tmp_path: Path):
     assert any(wheel.name.startswith("ai_edge_litert") and "aarch64" in wheel.name for wheel in wheels)
 
 
+@pytest.mark.slow
+def test_a_32_bit_board_with_the_systems_numpy_gets_tflite_runtime(tmp_path: Path):
+    require_index()
+    zero = Interpreter("python3", (3, 11, 2), "armv7l", "2.36", "1.24.2")
+    wheels = fetch_wheels(zero, ["tflite-runtime>=2.14"], tmp_path, options=("--no-deps",))
+    assert [wheel.name.split("-")[0] for wheel in wheels] == ["tflite_runtime"]
+
+
 def require_index() -> None:
     """Skips where pip reaches no package index."""
     folder = Path(sys.executable).parent

@@ -28,8 +28,8 @@ class LocalTransport:
     def run(self, command: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Finished:
         try:
             done = subprocess.run([*command], input=stdin, capture_output=True, timeout=seconds, check=False)
-        except FileNotFoundError:
-            return Finished(127, b"", f"{command[0]}: not found")
+        except (FileNotFoundError, PermissionError) as error:
+            return Finished(127, b"", f"{command[0]}: {error.strerror}")
         except subprocess.TimeoutExpired as error:
             raise DeviceError(f"{command[0]} took more than {seconds:g} s on this machine") from error
         return Finished(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
@@ -38,8 +38,8 @@ class LocalTransport:
         try:
             both = channel.fileno()
             return subprocess.Popen([*command], stdin=both, stdout=both, stderr=subprocess.PIPE, start_new_session=True)
-        except FileNotFoundError as error:
-            raise DeviceError(f"this machine has no {command[0]!r}; name the Python to use") from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise DeviceError(f"{command[0]!r} can't be run: {error.strerror}; name the Python to use") from error
 
     def put(self, path: Path, remote: str) -> None:
         with written_whole(Path(remote)) as part:

@@ -29,6 +29,8 @@ _FAILED = 255
 
 _OPTIONS = (
     "BatchMode=yes",
+    "LogLevel=ERROR",
+    "RemoteCommand=none",
     "ConnectTimeout=10",
     "ServerAliveInterval=5",
     "ServerAliveCountMax=3",
@@ -142,6 +144,7 @@ class SshTransport:
 RECEIVE = """\
 export LC_ALL=C
 trap '' HUP PIPE
+command -v sha256sum >/dev/null || { echo 'the command sha256sum is missing there' >&2; exit 1; }
 { cat > "$1" && { sync "$1" 2>/dev/null || true; }
   [ "$(sha256sum < "$1" | cut -c 1-64)" = "$3" ] || { echo 'it arrived damaged, try again' >&2; false; }
 } && mv -f "$1" "$2" || { code=$?; rm -f "$1"; exit $code; }
