@@ -210,10 +210,18 @@ def test_a_board_lost_while_files_are_checked_goes_on_with_resume(
     assert not (out / "report.journal").exists()
 
 
-def test_resume_asks_a_board_only_for_what_it_has_not_answered(kitchen: str, tmp_path: Path, model: Path):
+def test_a_bench_that_was_lost_goes_on_with_what_it_has(
+    server: SshServer, kitchen: str, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+):
     journal = tmp_path / "journal"
-    bench = ["bench", str(model), "--device", kitchen, "--min-seconds", "50ms", "--json", "--resume", str(journal)]
-    assert run(bench) == 0
+    bench = ["bench", str(model), "--device", kitchen, "--json", "--resume", str(journal)]
+    breaker = threading.Thread(target=break_off_after, args=(server, journal, 3.0))
+    breaker.start()
+    assert run([*bench, "--min-seconds", "30"]) == 1
+    breaker.join()
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "DeviceError"
+    assert len(Journal(journal)) >= 1, "what opening costs"
+    assert run([*bench, "--min-seconds", "50ms"]) == 0
     assert not journal.exists(), "all is done"
 
 
@@ -222,11 +230,12 @@ def break_off(server: SshServer) -> None:
         os.kill(number, signal.SIGKILL)
 
 
-def break_off_after(server: SshServer, journal: Path) -> None:
-    """When the first answers are kept."""
+def break_off_after(server: SshServer, journal: Path, seconds: float = 0.0) -> None:
+    """``seconds`` after the first answer was kept."""
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size > 100_000):
+    while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size > 0):
         time.sleep(0.01)
+    time.sleep(seconds)
     break_off(server)
 
 
