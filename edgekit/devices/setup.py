@@ -6,11 +6,12 @@ gets wheels that were fetched here for its processor, C library and Python, and 
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgekit.devices.device import MADE_FROM, VENV, Device
 from edgekit.devices.survey import Interpreter, Survey, find_interpreter, require_python, survey
@@ -28,7 +29,7 @@ _MINUTES = 60.0
 
 
 def setup(device: Device, runtimes: Sequence[str], progress: Progress, *, offline: bool) -> Survey:
-    """Make the environment and see that the runtimes work there. A failure leaves the device as it was, without environment.
+    """Make the environment and see that the runtimes work there. A failure leaves no environment.
 
     ``runtimes``: none stands for those that fit the device. ``offline``: don't let the device's pip try. Raises DeviceError.
     """
@@ -51,7 +52,7 @@ def setup(device: Device, runtimes: Sequence[str], progress: Progress, *, offlin
         _require(found, packages, device)
         return found
     except BaseException:
-        device.transport.run(["rm", "-rf", str(venv)])
+        _remove(device, venv)
         raise
 
 
@@ -113,7 +114,13 @@ def _install_wheels(
             command = [python, str(remote / pip / "pip"), "install", *options, *packages.values()]
             device.run(command, "install the wheels", seconds=20 * _MINUTES)
         finally:
-            device.transport.run(["rm", "-rf", str(remote)])
+            _remove(device, remote)
+
+
+def _remove(device: Device, folder: PurePosixPath) -> None:
+    """Where the device is gone, that is the error to show, and not this one."""
+    with contextlib.suppress(DeviceError):
+        device.transport.run(["rm", "-rf", str(folder)])
 
 
 def _fetch(interpreter: Interpreter, packages: dict[str, str], folder: Path) -> list[Path]:
