@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from commands import run
 from numpy.typing import NDArray
 
 import edgekit
-from edgekit import registry
+from edgekit import isolation, registry
 from edgekit.agreement import AgreementMeter
 from edgekit.datasets import open_dataset
 from edgekit.errors import EdgekitError
 from edgekit.production import Product, artifact_path, produce
-from edgekit.protocols import ReadOptions, Silent
+from edgekit.protocols import Progress, ReadOptions, Silent
 from edgekit.reading import find_source
 from edgekit.recipe import Precision, Recipe
 from edgekit.target import load_target
@@ -91,8 +91,8 @@ def _cell(
 ) -> Cell:
     if not failure:
         try:
-            db = decibels(path, model.evaluate, model.outputs)
-        except (EdgekitError, RuntimeError, ValueError) as error:
+            db = isolation.run("architecture_cells:decibels_here", (path, model.evaluate, model.outputs)).value
+        except EdgekitError as error:  # a crash of the runtime is one too: not every peer's file survives its opening
             failure = str(error)
         else:
             return Cell(architecture, framework, file_format, maker, db, stays_float=_stays_float(path))
@@ -110,8 +110,9 @@ def _stays_float(path: Path) -> bool:
     return any(node.op_type in ("RNN", "LSTM", "GRU") and node.input[1] in floats for node in graph.node)
 
 
-def decibels(path: Path, samples: NDArray[Any], expected: Sequence[NDArray[np.float32]]) -> float:
-    """How far a file's outputs are from the expected ones, over all outputs and samples."""
+def decibels_here(request: tuple[Path, NDArray[Any], tuple[NDArray[np.float32], ...]], progress: Progress) -> float:
+    """How far a file's outputs are from the expected ones, over all outputs and samples; for a process of its own."""
+    path, samples, expected = request
     meter = AgreementMeter()
     with edgekit.load(path) as model:
         found = model.run({model.inputs[0].name: samples})

@@ -17,7 +17,10 @@ INPUT = "x"
 
 
 def build(name: str, width: int) -> Any:
-    """A model of fresh weights; ``width`` numbers a sample where samples are vectors."""
+    """A model of fresh weights, the same at every call; ``width`` numbers a sample where samples are vectors."""
+    import keras
+
+    keras.utils.set_random_seed(0)
     return NETWORKS[name](width)
 
 
