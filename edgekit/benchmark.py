@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit import isolation, registry
+from edgekit import registry
 from edgekit.artifact import Artifact
-from edgekit.conditions import Conditions, read_conditions
+from edgekit.conditions import Conditions
+from edgekit.errors import MeasurementError
 from edgekit.example_feeds import example_feeds
-from edgekit.inference import find_runtime
 from edgekit.latency import Candidate, Latency, Timing, measure, ratio
 from edgekit.load_cost import LoadCost, measure_load
+from edgekit.place import Here, Place
 from edgekit.protocols import Progress, SessionOptions, Silent
 from edgekit.quantiles import Quantile
 
@@ -47,11 +48,12 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Results in the order the files were given, and the machine's state before and after."""
+    """Results in the order the files were given, and the machine's state before and after. ``device``: "" is this machine."""
 
     results: tuple[Timed, ...]
     before: Conditions
     after: Conditions
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +71,43 @@ def benchmark(
     *,
     keep_samples: bool = False,
     progress: Progress | None = None,
+    place: Place | None = None,
 ) -> Benchmark:
     """Measure all files; a crash of a runtime becomes a StageCrashError.
 
-    Raises ArtifactError, RuntimeUnavailableError, FeedError and MeasurementError.
+    Raises ArtifactError, RuntimeUnavailableError, FeedError, DeviceError and MeasurementError, also for an emulated ``place``.
     """
-    progress = progress or Silent()
+    progress, place = progress or Silent(), place or Here()
+    if place.emulated:
+        raise MeasurementError(
+            f"{place.name} is emulated: its times say nothing about a board's. edgekit check compares answers there"
+        )
     progress.stage("measuring load time and memory", len(contenders))
     loads = []
     for contender in contenders:
-        loads.append(measure_load(contender.path, contender.runtime, contender.options))
+        loads.append(measure_load(contender.path, contender.runtime, contender.options, place))
         progress.step()
-    before = read_conditions()
-    request = TimingRequest(tuple(contenders), timing, keep_samples)
-    latencies = isolation.run("edgekit.benchmark:time_here", request, progress, stage="timing").value
+    before = place.conditions()
+    there = tuple(replace(contender, path=place.send(contender.path)) for contender in contenders)
+    request = TimingRequest(there, timing, keep_samples)
+    latencies = place.run("edgekit.benchmark:time_here", request, progress, stage="timing").value
     results = tuple(
-        _timed(contender, latency, latencies[0], load)
+        _timed(contender, latency, latencies[0], load, place)
         for contender, latency, load in zip(contenders, latencies, loads, strict=True)
     )
-    return Benchmark(results, before, read_conditions())
+    return Benchmark(results, before, place.conditions(), place.name)
 
 
 def contender(
-    path: Path, *, runtime: str | None = None, threads: int = 1, feeds: dict[str, NDArray[Any]] | None = None
+    path: Path,
+    *,
+    runtime: str | None = None,
+    threads: int = 1,
+    feeds: dict[str, NDArray[Any]] | None = None,
+    place: Place | None = None,
 ) -> Contender:
-    """The file with the runtime that opens it, its sha256 verified. Raises ArtifactError, RuntimeUnavailableError."""
-    found = find_runtime(Artifact.open(path).path, runtime)
+    """The file with the runtime that opens it there, its sha256 verified. Raises ArtifactError, RuntimeUnavailableError."""
+    found = (place or Here()).runtime(Artifact.open(path).path, runtime)
     return Contender(path, found.name, SessionOptions(threads=threads), feeds or {})
 
 
@@ -111,11 +124,11 @@ def time_here(request: TimingRequest, progress: Progress) -> tuple[Latency, ...]
     return latencies
 
 
-def _timed(contender: Contender, latency: Latency, first: Latency, load: LoadCost) -> Timed:
+def _timed(contender: Contender, latency: Latency, first: Latency, load: LoadCost, place: Place) -> Timed:
     return Timed(
         file=str(contender.path),
         runtime=contender.runtime,
-        runtime_version=registry.runtime(contender.runtime).probe().version,
+        runtime_version=place.runtime(contender.path, contender.runtime).version,
         threads=contender.options.threads,
         size_bytes=contender.path.stat().st_size,
         latency=latency,

@@ -9,10 +9,12 @@ from pathlib import Path
 from edgekit import isolation, registry
 from edgekit.artifact import Artifact, State
 from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
+from edgekit.devices.address import Address
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
-from edgekit.protocols import Progress, ReadOptions, Runtime, Session, SessionOptions
+from edgekit.place import Place, RuntimeChoice, reached
+from edgekit.protocols import Progress, ReadOptions, Session, SessionOptions
 from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.relayout import relaid
@@ -27,6 +29,7 @@ class CheckRequest:
     """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
 
     ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
+    ``device``: where FILE runs, None here; the model it is compared with runs here.
     ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
     """
 
@@ -44,6 +47,7 @@ class CheckRequest:
     file_layout: str | None = None
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
+    device: Address | None = None
 
 
 def check(request: CheckRequest, progress: Progress) -> Report:
@@ -54,11 +58,16 @@ def check(request: CheckRequest, progress: Progress) -> Report:
 
 def check_here(request: CheckRequest, progress: Progress) -> Report:
     """What `check` runs in its child process."""
+    with reached(request.device) as place:
+        return _check(request, place, progress)
+
+
+def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     progress.stage("open")
     artifact = Artifact.open(request.file)
-    runtime = find_runtime(artifact.path, request.runtime)
+    runtime = place.runtime(artifact.path, request.runtime)
     reference = _reference(request)
-    opened = runtime.open(artifact.path, SessionOptions(threads=request.threads))
+    opened = place.open_file(artifact.path, request.runtime, SessionOptions(threads=request.threads))
     session, turned = relaid(opened, reference.session, request.file_layout)
     states = _states(request, artifact, reference)
     stored = open_dataset(
@@ -78,6 +87,7 @@ def check_here(request: CheckRequest, progress: Progress) -> Report:
     found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
+        settings={"device": place.name} if place.name else {},
         reference=reference.description,
         reference_is_original=reference.original,
         evaluation=SampleFacts(request.samples, found.samples),
@@ -136,7 +146,9 @@ def _names(request: CheckRequest) -> tuple[str, str]:
     return names if names[0] != names[1] else (str(request.against), str(request.file) + " (checked)")
 
 
-def _entry(artifact: Artifact, runtime: Runtime, session: Session, found: Evaluation, names: tuple[str, str]) -> Entry:
+def _entry(
+    artifact: Artifact, runtime: RuntimeChoice, session: Session, found: Evaluation, names: tuple[str, str]
+) -> Entry:
     original, own = names
     manifest = artifact.manifest
     return Entry(
@@ -145,7 +157,7 @@ def _entry(artifact: Artifact, runtime: Runtime, session: Session, found: Evalua
         file=artifact.path.name,
         format=artifact.path.suffix.removeprefix("."),
         precision=manifest.precision if manifest else None,
-        runtime=f"{runtime.name} {runtime.probe().version}".rstrip(),
+        runtime=str(runtime),
         size_bytes=_size(artifact.path),
         sha256=manifest.sha256 if manifest else None,
         accuracy=found.accuracy.get(own),

@@ -11,7 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """None where the system does not tell. ``temperature_c`` is the hottest sensor; ``load`` the average of a minute."""
+    """None where the system does not tell. ``temperature_c`` is the hottest sensor; ``load`` the average of a minute.
+
+    ``throttled``: what slows the clock down now ("" nothing), on boards whose firmware tells.
+    """
 
     machine: str
     processor: str
@@ -20,6 +23,9 @@ class Conditions:
     frequency_mhz: int | None
     temperature_c: float | None
     load: float | None
+    throttled: str | None = None
+    memory_bytes: int | None = None
+    free_memory_bytes: int | None = None
 
 
 def read_conditions(root: Path = Path("/")) -> Conditions:
@@ -35,6 +41,9 @@ def read_conditions(root: Path = Path("/")) -> Conditions:
         frequency_mhz=None if frequency is None else round(frequency / 1000),
         temperature_c=_hottest(root / "sys/class/thermal"),
         load=float(load.split()[0]) if load else None,
+        throttled=_throttled(root),
+        memory_bytes=_memory(root, "MemTotal"),
+        free_memory_bytes=_memory(root, "MemAvailable"),
     )
 
 
@@ -43,10 +52,11 @@ def _processor(root: Path) -> str:
     board = _text(root / "proc/device-tree/model")
     if board:
         return board.rstrip("\0")
-    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("model name", "hardware"):
-            return value.strip()
+    lines = [line.partition(":") for line in (_text(root / "proc/cpuinfo") or "").splitlines()]
+    entries = {name.strip(): value.strip() for name, _, value in lines}
+    for name in ("Model", "model name", "Hardware"):  # a Raspberry Pi's board; x86; older Arm kernels
+        if entries.get(name):
+            return entries[name]
     return platform.processor() or "unknown"
 
 
@@ -60,6 +70,30 @@ def _cores() -> int:
 def _hottest(folder: Path) -> float | None:
     readings = [_number(zone / "temp") for zone in sorted(folder.glob("thermal_zone*"))]
     return max((reading / 1000 for reading in readings if reading is not None), default=None)
+
+
+def _throttled(root: Path) -> str | None:
+    """The present states of the Raspberry Pi's firmware (bits 0 to 3 of get_throttled)."""
+    text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    try:
+        flags = int(text, 16) if text else None
+    except ValueError:
+        return None
+    if flags is None:
+        return None
+    return ", ".join(words for bit, words in enumerate(_THROTTLING) if flags >> bit & 1)
+
+
+_THROTTLING = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
+
+
+def _memory(root: Path, entry: str) -> int | None:
+    """Bytes of an entry of /proc/meminfo, which counts in kB."""
+    for line in (_text(root / "proc/meminfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name == entry and value.split():
+            return int(value.split()[0]) * 1024
+    return None
 
 
 def _number(path: Path) -> float | None:

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit import isolation, registry
+from edgekit import registry
 from edgekit.example_feeds import example_feeds
-from edgekit.protocols import Progress, SessionOptions
+from edgekit.place import Here, Place
+from edgekit.protocols import Progress, Session, SessionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class LoadRequest:
     options: SessionOptions
 
 
-def measure_load(path: Path, runtime: str, options: SessionOptions) -> LoadCost:
+def measure_load(path: Path, runtime: str, options: SessionOptions, place: Place | None = None) -> LoadCost:
     """Open and run the file in fresh processes. Raises what opening raises, and StageCrashError when it crashes."""
-    request = LoadRequest(path, runtime, options)
+    place = place or Here()
+    request = LoadRequest(place.send(path), runtime, options)
     stage = f"opening {path.name} in {runtime}"
-    started = isolation.run("edgekit.load_cost:start_here", request, stage=stage)
-    loaded = isolation.run("edgekit.load_cost:load_here", request, stage=stage)
+    started = place.run("edgekit.load_cost:start_here", request, stage=stage)
+    loaded = place.run("edgekit.load_cost:load_here", request, stage=stage)
     return LoadCost(loaded.value, started.value, started.peak_memory_bytes)
 
 
@@ -49,6 +51,11 @@ def start_here(request: LoadRequest, progress: Progress) -> int:
     ended = time.perf_counter_ns()
     session.close()
     return ended - began
+
+
+def open_here(request: LoadRequest, progress: Progress) -> Session:
+    """The opened file, for `edgekit.isolation.open_session`."""
+    return registry.runtime(request.runtime).open(request.path, request.options)
 
 
 def load_here(request: LoadRequest, progress: Progress) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
-from edgekit.alternatives import explained
+from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
 from edgekit.datasets import (
     FittedDataset,
@@ -25,7 +25,9 @@ from edgekit.datasets import (
     tokenizer_of,
     too_few,
 )
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.devices.address import Address
+from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
@@ -42,7 +44,8 @@ from edgekit.verification import Checked, Job, Verification
 class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
-    ``threads`` is for timing. ``checks`` False writes the files and measures nothing.
+    ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
+    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
     """
 
     model: Path
@@ -58,6 +61,8 @@ class Request:
     labels: str | None = None
     threads: int = 1
     checks: bool = True
+    address: Address | None = None
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -80,12 +85,32 @@ def convert(request: Request, progress: Progress) -> Report:
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
+        _meet_device(request)
         made = isolation.run("edgekit.pipeline:convert_here", request, progress, stage="convert")
         report: Report = made.value
         report = dataclasses.replace(report, stages=(*report.stages, _whole(made)))
         with written_whole(request.out / "report.json") as part:
             part.write_text(report.to_json(), "utf-8")
     return report
+
+
+def _meet_device(request: Request) -> None:
+    """Raises before the work what checking on the device would raise after it."""
+    if request.address is None:
+        if request.resume:
+            raise UsageError("--resume goes on with checks on a device; give --device too")
+        return
+    if not request.checks:
+        raise UsageError("--device is where the files are checked; leave --no-checks out")
+    if not request.resume:
+        _journal(request).unlink(missing_ok=True)
+    with reached(request.address) as place:
+        for file_format in request.formats:
+            place.runtime(Path(f"any.{file_format}"))
+
+
+def _journal(request: Request) -> Path:
+    return request.out / "report.journal"
 
 
 def convert_here(request: Request, progress: Progress) -> Report:
@@ -219,6 +244,8 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if request.address is not None:
+        settings["device"] = request.address.name
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
         settings |= {"operators": "integers only"} if request.device.integer_only else {}
@@ -284,12 +311,28 @@ def _checked(
             metric=request.metric,
             threads=request.threads,
             states=product.states,
+            device=request.address,
+            journal=_journal(request) if request.address else None,
         )
         try:
             found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
         except EdgekitError as error:
-            return dataclasses.replace(report, failures=(*report.failures, Failure("check", str(error))))
+            hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
+            return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
+        if request.address is not None:
+            return _found_there(request, found, _merged(report, found))
         return explained(request, product, floats, Path(folder), _merged(report, found), progress)
+
+
+def _found_there(request: Request, found: Verification, report: Report) -> Report:
+    """The report of checks on a device; why a file is slower there than its float file can't be found out here."""
+    if not found.failures:
+        _journal(request).unlink(missing_ok=True)
+    slow = tuple(
+        f"{entry.name} is slower there than its float file; edgekit inspect --placement --device shows what its ops run on"
+        for entry in slower_than_float(report.entries)
+    )
+    return dataclasses.replace(report, notes=report.notes + slow)
 
 
 def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:

@@ -5,6 +5,8 @@ Converters and runtimes implement them and never import each other; `edgekit.reg
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
+from edgekit.errors import EdgekitError
 
 Feeds = Mapping[str, NDArray[Any]]
 """Arrays by input name; the first axis is the batch."""
@@ -182,6 +185,56 @@ class Source(Protocol):
 
     def reference(self, path: Path, options: ReadOptions) -> Session | None:
         """A session that answers with the ORIGINAL framework's outputs, or None where that framework is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command on a device ended."""
+
+    code: int
+    output: bytes
+    errors: str
+
+
+class Transport(Protocol):
+    """Commands and files on one device: this machine, an emulated board, a board over SSH. Paths there are absolute.
+
+    Exists so that everything else (`edgekit.devices.Device`) is the same for all of them. Every call raises DeviceError where
+    the device can't be reached, and says why and what to do.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user calls the device: "ssh://pi@kitchen"."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether its time says nothing about a real board's."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter there, where the user names none. A command that begins with it is run as the device would."""
+
+    def run(self, command: Sequence[str], *, stdin: bytes = b"", seconds: float = 60.0) -> Finished:
+        """Run a command to its end; a code other than 0 is for the caller to judge."""
+
+    def start(self, command: Sequence[str], channel: socket.socket) -> subprocess.Popen[bytes]:
+        """Start a command whose stdin and stdout are ``channel`` and whose stderr is the process's pipe ``stderr``.
+
+        The process here leads a session of its own. The command sees the end of its stdin when the channel closes or the
+        connection is lost.
+        """
+
+    def put(self, path: Path, remote: str) -> None:
+        """Copy a file there. It appears under its name when it is complete and its sha256 was verified there."""
+
+    def get(self, remote: str, path: Path) -> None:
+        """Copy a file here, in the same manner."""
+
+    def lost(self, code: int | None, lines: Sequence[str]) -> EdgekitError | None:
+        """The error for a started command that ended with ``code`` after printing ``lines``, if the way to the device broke."""
+
+    def close(self) -> None: ...
 
 
 class Progress(Protocol):

@@ -1,7 +1,7 @@
 """Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
 
-A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources`` and a metric by
-``edgekit.metrics``; an entry's value is ``module:attribute``.
+A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources``, a metric by
+``edgekit.metrics`` and a way to reach devices by ``edgekit.transports``; an entry's value is ``module:attribute``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from edgekit.errors import MissingPackageError, UnknownNameError
-from edgekit.protocols import Runtime, Source
+from edgekit.protocols import Runtime, Source, Transport
 
 RUNTIMES = {
     "onnxruntime": "edgekit_runtimes.onnxruntime:OnnxRuntime",
@@ -38,6 +38,11 @@ METRICS = {
     "anomaly-auc": "edgekit.metrics:AnomalyAuc",
     "cosine": "edgekit.metrics:Cosine",
 }
+TRANSPORTS = {
+    "local": "edgekit_runtimes.devices.local:LocalTransport",
+    "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
+    "emulated": "edgekit_runtimes.devices.emulated:EmulatedTransport",
+}
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
@@ -50,7 +55,7 @@ STAGES = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind: "runtime", "source" or "metric"; built-ins first, then the entry points of other packages."""
+    """All names of a kind ("runtime", "source", "metric", "transport"); built-ins first, then other packages' entry points."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
@@ -70,6 +75,12 @@ def source(name: str) -> Source:
 def metric(name: str) -> Any:
     """What makes that metric from the name of the output to judge ("" the first). Raises UnknownNameError."""
     return _load("metric", name)
+
+
+def transport(scheme: str, address: str) -> Transport:
+    """The way to the device at ``scheme://address``. Raises UnknownNameError and DeviceError."""
+    found: Transport = _load("transport", scheme)(address)
+    return found
 
 
 def stage(name: str) -> Any:
@@ -109,7 +120,7 @@ _EXTRA_OF_PACKAGE = {
 
 
 def _builtins(kind: str) -> dict[str, str]:
-    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS}[kind]
+    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS, "transport": TRANSPORTS}[kind]
 
 
 def _entry_points(kind: str) -> Any:

@@ -10,11 +10,13 @@ from edgekit import registry
 from edgekit.artifact import State
 from edgekit.benchmark import Benchmark, Timed, benchmark, contender
 from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
-from edgekit.errors import EdgekitError, MeasurementError
+from edgekit.devices.address import Address
+from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
+from edgekit.place import Place, reached
 from edgekit.protocols import Dataset, Progress, ReadOptions, Session, SessionOptions
 from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
@@ -42,7 +44,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run."""
+    """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run.
+
+    ``device``: where the files run, None here; its answers are kept in ``journal``.
+    """
 
     model: Path
     source: str
@@ -56,6 +61,8 @@ class Job:
     threads: int
     states: tuple[State, ...] = ()
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
+    device: Address | None = None
+    journal: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,13 @@ class Verification:
 
 def verify_here(job: Job, progress: Progress) -> Verification:
     """Open and measure everything; runs in a child process, since a damaged or unlucky file may crash its runtime."""
-    sessions, failures = _open_all(job)
-    reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open(job.float_onnx, job))
+    with reached(job.device, job.journal) as place:
+        return _verify(job, place, progress)
+
+
+def _verify(job: Job, place: Place, progress: Progress) -> Verification:
+    sessions, failures = _open_all(job, place)
+    reference = open_reference(registry.source(job.source), job.model, job.read, lambda: _open_float(job))
     samples, facts, notes = _samples(job, reference)
     metric = metric_or_default(job.metric, samples)
     states = job.states if isinstance(samples, Chunks) else ()
@@ -88,8 +100,8 @@ def verify_here(job: Job, progress: Progress) -> Verification:
     found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
     placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
-    timed, untimed = _time(job, sessions, progress)
-    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed))
+    timed, untimed, lost = _time(job, sessions, place, progress)
+    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place))
     return Verification(
         reference=reference.description,
         reference_is_original=reference.original,
@@ -97,25 +109,27 @@ def verify_here(job: Job, progress: Progress) -> Verification:
         metric=found.metric,
         entries=entries,
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
-        failures=failures,
+        failures=failures + lost,
         conditions=_conditions(timed),
         notes=(*notes, *untimed, *((NOISY,) if noisy else _far_from_original(entries))),
     )
 
 
-def _open_all(job: Job) -> tuple[dict[str, Session], tuple[Failure, ...]]:
+def _open_all(job: Job, place: Place) -> tuple[dict[str, Session], tuple[Failure, ...]]:
     sessions: dict[str, Session] = {}
     failures = []
     for file in job.files:
         try:
-            sessions[file.name] = _open(file.path, job)
+            sessions[file.name] = place.open_file(file.path, None, SessionOptions(threads=job.threads))
+        except DeviceError:
+            raise
         except EdgekitError as error:
             failures.append(Failure(f"open {file.name}", str(error)))
     return sessions, tuple(failures)
 
 
-def _open(path: Path, job: Job) -> Session:
-    return find_runtime(path).open(path, SessionOptions(threads=job.threads))
+def _open_float(job: Job) -> Session:
+    return find_runtime(job.float_onnx).open(job.float_onnx, SessionOptions(threads=job.threads))
 
 
 def _samples(job: Job, reference: Reference) -> tuple[Dataset, SampleFacts | None, tuple[str, ...]]:
@@ -144,15 +158,23 @@ def _twin_names(job: Job, sessions: Mapping[str, Session]) -> tuple[str, str] | 
     return (names[0], names[1]) if len(names) == 2 else None
 
 
-def _time(job: Job, sessions: Mapping[str, Session], progress: Progress) -> tuple[Benchmark | None, tuple[str, ...]]:
-    """All opened files against one another; what could not be timed is a remark, and costs no other figure."""
-    contenders = [contender(file.path, threads=job.threads) for file in job.files if file.name in sessions]
-    if not contenders:
-        return None, ()
+def _time(
+    job: Job, sessions: Mapping[str, Session], place: Place, progress: Progress
+) -> tuple[Benchmark | None, tuple[str, ...], tuple[Failure, ...]]:
+    """All opened files against one another; what could not be timed is a remark or a failure, and costs no other figure."""
+    if not sessions:
+        return None, (), ()
+    if place.emulated:
+        return None, (f"{place.name} is emulated: no timings, since they would say nothing about a board",), ()
     try:
-        return benchmark(contenders, job.timing, progress=progress), ()
+        opened = [file for file in job.files if file.name in sessions]
+        contenders = [contender(file.path, threads=job.threads, place=place) for file in opened]
+        return benchmark(contenders, job.timing, progress=progress, place=place), (), ()
     except MeasurementError as error:
-        return None, (f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}",)
+        slow = f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}"
+        return None, (slow,), ()
+    except DeviceError as error:
+        return None, (), (Failure("time", f"{error}. edgekit convert ... --resume goes on from here"),)
 
 
 def _conditions(measured: Benchmark | None) -> tuple[str, ...]:
@@ -160,9 +182,12 @@ def _conditions(measured: Benchmark | None) -> tuple[str, ...]:
     if measured is None:
         return ()
     state = measured.after
-    parts = [f"{state.processor} ({state.machine}), {state.cores} cores"]
+    parts = [f"on {measured.device}"] if measured.device else []
+    parts.append(f"{state.processor} ({state.machine}), {state.cores} cores")
     parts.append(f"clock governor {state.governor or 'not told'}")
     parts.append(f"{state.temperature_c:.0f} °C" if state.temperature_c is not None else "temperature not told")
+    if state.throttled is not None:
+        parts.append(f"throttled: {state.throttled or 'no'}")
     parts.append(f"load {measured.before.load} before, {state.load} after")
     return tuple(parts)
 
@@ -177,6 +202,7 @@ def _entries(
     found: Evaluation,
     placements: Mapping[str, PlacementSummary],
     measured: Benchmark | None,
+    place: Place,
 ) -> Iterator[Entry]:
     opened = [file for file in job.files if file.name in sessions]
     timed = measured.results if measured else (None,) * len(opened)
@@ -187,7 +213,7 @@ def _entries(
             file=file.path.name,
             format=file.path.suffix.removeprefix("."),
             precision=file.precision,
-            runtime=f"{own.runtime} {own.runtime_version}" if own else find_runtime(file.path).name,
+            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path)),
             size_bytes=file.path.stat().st_size,
             accuracy=found.accuracy.get(file.name),
             drop_points=found.drop_points(file.name, ORIGINAL),

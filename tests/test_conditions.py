@@ -29,6 +29,25 @@ def test_a_processor_is_read_from_cpuinfo(tmp_path: Path) -> None:
     assert read_conditions(tmp_path).processor == "Some CPU @ 2.00GHz"
 
 
+def test_a_board_without_a_device_tree_is_named_by_cpuinfo(tmp_path: Path) -> None:
+    put(tmp_path, "proc/cpuinfo", "processor\t: 0\n\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n")
+    assert read_conditions(tmp_path).processor == "Raspberry Pi 4 Model B Rev 1.4"
+
+
+def test_a_firmware_that_slows_the_clock_down_says_why(tmp_path: Path) -> None:
+    path = "sys/devices/platform/soc/soc:firmware/get_throttled"
+    for text, words in (
+        ("0\n", ""),
+        ("50000\n", ""),
+        ("4\n", "throttled"),
+        ("b\n", "under-voltage, clock capped, soft temperature limit"),
+    ):
+        put(tmp_path, path, text)
+        assert read_conditions(tmp_path).throttled == words
+    put(tmp_path, path, "no number")
+    assert read_conditions(tmp_path).throttled is None
+
+
 def test_what_the_system_does_not_tell_is_none(tmp_path: Path) -> None:
     put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "not a number")
     found = read_conditions(tmp_path)

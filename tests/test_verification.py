@@ -75,7 +75,7 @@ def test_files_too_slow_to_be_timed_keep_every_other_figure(job: Job) -> None:
     found = verify(job, timing=Timing(max_seconds=1e-9, warm_up_seconds=0.0, block_ns=1))
     assert [entry.latency for entry in found.entries] == [None, None, None]
     assert found.entries[1].accuracy is not None
-    assert found.entries[1].runtime == "onnxruntime"
+    assert (found.entries[1].runtime or "").startswith("onnxruntime ")
     assert any("too slow to be timed" in note for note in found.notes)
 
 

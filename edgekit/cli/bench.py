@@ -13,6 +13,8 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import SECONDS
+from edgekit.cli.shared_options import device_option
+from edgekit.errors import UsageError
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from edgekit.artifact import TensorSpec
     from edgekit.benchmark import Benchmark, Contender, Timed
-    from edgekit.conditions import Conditions
+    from edgekit.devices.address import Address
+    from edgekit.place import Place
     from edgekit.quantiles import Quantile
 
 SCHEMA = "edgekit.bench/1"
@@ -41,7 +44,8 @@ class BenchResult:
             if not self.keep_samples:
                 del result["latency"]["samples_ns"]
         before, after = self.benchmark.before, self.benchmark.after
-        return json_text({"schema": SCHEMA, "results": results, "before": before, "after": after})
+        device = self.benchmark.device
+        return json_text({"schema": SCHEMA, "device": device, "results": results, "before": before, "after": after})
 
     def sections(self) -> Sequence[Table | str]:
         results = self.benchmark.results
@@ -61,7 +65,7 @@ class BenchResult:
             costs,
             "",
             *unsteady,
-            _state(self.benchmark.before, self.benchmark.after, results[0].threads),
+            _state(self.benchmark, results[0].threads),
         ]
 
 
@@ -72,6 +76,14 @@ class BenchResult:
 @click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
 @click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
 @click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
+@device_option
+@click.option(
+    "--resume",
+    "journal",
+    metavar="JOURNAL",
+    type=click.Path(path_type=Path),
+    help="Keep what a device answers in this file until all is done, and go on from there after it was lost.",
+)
 @click.option("--keep-samples", is_flag=True, help="Put the time of every single run into the JSON.")
 def bench(
     console: Console,
@@ -81,6 +93,8 @@ def bench(
     max_seconds: float,
     samples: str | None,
     runtime: str | None,
+    device: Address | None,
+    journal: Path | None,
     keep_samples: bool,
 ) -> None:
     """Time model files against one another.
@@ -90,22 +104,30 @@ def bench(
     """
     from edgekit.benchmark import benchmark, contender
     from edgekit.latency import Timing
+    from edgekit.place import reached
 
-    contenders = [contender(file, runtime=runtime, threads=threads) for file in files]
-    if samples is not None:
-        contenders = [_with_sample(each, samples) for each in contenders]
+    if journal is not None and device is None:
+        raise UsageError("--resume goes on with work on a device; give --device too")
     timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds)
-    measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress)
+    with reached(device, journal) as place:
+        contenders = [contender(file, runtime=runtime, threads=threads, place=place) for file in files]
+        if samples is not None:
+            contenders = [_with_sample(each, samples, place) for each in contenders]
+        measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress, place=place)
+    if journal is not None:
+        journal.unlink(missing_ok=True)
     console.show(BenchResult(measured, keep_samples))
 
 
-def _with_sample(contender: Contender, samples: str) -> Contender:
+def _with_sample(contender: Contender, samples: str, place: Place) -> Contender:
     """The contender with the first of ``samples`` as its feeds, encoded as the file wants it; states begin a stream."""
+    from edgekit.artifact import Artifact
     from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
     from edgekit.encoding import Codec
-    from edgekit.inference import load
+    from edgekit.inference import Model
 
-    with load(contender.path, runtime=contender.runtime) as model:
+    session = place.open_file(contender.path, contender.runtime, contender.options)
+    with Model(Artifact.open(contender.path), session, contender.runtime) as model:
         states = model.states
         dataset = open_dataset(
             samples,
@@ -158,11 +180,15 @@ def _ms(nanoseconds: float) -> str:
     return f"{milliseconds:.4f}" if milliseconds < 1 else f"{milliseconds:.3f}"
 
 
-def _state(before: Conditions, after: Conditions, threads: int) -> str:
+def _state(benchmark: Benchmark, threads: int) -> str:
     """The machine in one line: what the same bench elsewhere, or tomorrow, has to be compared with."""
-    facts = [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
+    before, after = benchmark.before, benchmark.after
+    facts = [benchmark.device] if benchmark.device else []
+    facts += [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
     if before.temperature_c is not None and after.temperature_c is not None:
         facts.append(f"{before.temperature_c:.0f} to {after.temperature_c:.0f} degrees Celsius")
+    if after.throttled is not None:
+        facts.append(f"throttled: {after.throttled or 'no'}")
     if before.load is not None:
         facts.append(f"load {before.load:g} before")
     return ", ".join(facts)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import DECIBELS, POINTS
-from edgekit.cli.shared_options import preprocess_from, preprocess_options, reading_options, recipe_option
+from edgekit.cli.shared_options import (
+    device_option,
+    preprocess_from,
+    preprocess_options,
+    reading_options,
+    recipe_option,
+)
+
+if TYPE_CHECKING:
+    from edgekit.devices.address import Address
 
 
 @command(
@@ -40,6 +49,7 @@ from edgekit.cli.shared_options import preprocess_from, preprocess_options, read
     type=click.Choice(["same", "NCHW", "NHWC"]),
     help="Order in which FILE takes pictures where MODEL takes the other. [default: told by the shapes]",
 )
+@device_option
 @reading_options
 @recipe_option
 @preprocess_options
@@ -56,6 +66,7 @@ def check(
     runtime: str | None,
     threads: int,
     file_layout: str | None,
+    device: Address | None,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
     input_values: Sequence[tuple[str, float]],
@@ -87,6 +98,7 @@ def check(
         file_layout=file_layout,
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
+        device=device,
     )
     report = checking.check(request, console.progress)
     console.show(report)

@@ -12,10 +12,18 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
-from edgekit.cli.shared_options import preprocess_from, preprocess_options, reading_options, recipe_option, together
+from edgekit.cli.shared_options import (
+    device_option,
+    preprocess_from,
+    preprocess_options,
+    reading_options,
+    recipe_option,
+    together,
+)
 
 if TYPE_CHECKING:
     from edgekit.artifact import State
+    from edgekit.devices.address import Address
     from edgekit.pipeline import Request
     from edgekit.recipe import Recipe
     from edgekit.target import Target
@@ -84,6 +92,8 @@ _limits = together(
 @click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
 @click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
+@device_option
+@click.option("--resume", is_flag=True, help="Go on with the checks on a device that was lost in the middle of them.")
 @click.option("--dry-run", is_flag=True, help="Only show what each node would do; read no samples, write nothing.")
 @click.option("--checks/--no-checks", default=True, help="Run, compare and time the files. [default: checks]")
 def convert(console: Console, model: Path, out: Path, html: Path | None, dry_run: bool, **options: Any) -> int:
@@ -125,6 +135,8 @@ def _request(
     labels: str | None,
     threads: int,
     checks: bool,
+    device: Address | None,
+    resume: bool,
     **recipe_options: Any,
 ) -> Request:
     from edgekit.pipeline import Request
@@ -149,6 +161,8 @@ def _request(
         labels=labels,
         threads=threads,
         checks=checks,
+        address=device,
+        resume=resume,
     )
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
     "runtimes": LazyCommand("edgekit.cli.runtimes:runtimes", "List the runtimes and what they can use here."),
     "targets": LazyCommand("edgekit.cli.targets:targets", "List the device profiles, or show one."),
+    "devices": LazyCommand("edgekit.cli.devices:devices", "Keep a list of boards and set them up."),
     "completion": LazyCommand("edgekit.cli.completion:completion", "Print the completion script for a shell."),
 }
 

@@ -12,11 +12,13 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
+from edgekit.cli.shared_options import device_option
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
 
 if TYPE_CHECKING:
     from edgekit.artifact import State, TensorSpec
+    from edgekit.devices.address import Address
     from edgekit.protocols import Placement
 
 SCHEMA = "edgekit.inspect/1"
@@ -65,7 +67,10 @@ class InspectResult:
 @click.option("--graph", "show_graph", is_flag=True, help="List every node; the JSON always does.")
 @click.option("--placement", "place", is_flag=True, help="Open FILE in its runtime and tell which op runs where.")
 @click.option("--runtime", metavar="NAME", help="Runtime for --placement. [default: first installed]")
-def inspect(console: Console, file: Path, show_graph: bool, place: bool, runtime: str | None) -> None:
+@device_option
+def inspect(
+    console: Console, file: Path, show_graph: bool, place: bool, runtime: str | None, device: Address | None
+) -> None:
     """Show what a .tflite or .onnx file holds.
 
     Ops, parameters, multiply-accumulates of one sample, sizes, and how tensors are quantized, for any FILE.
@@ -73,7 +78,7 @@ def inspect(console: Console, file: Path, show_graph: bool, place: bool, runtime
     from edgekit import isolation, registry
 
     contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
-    placement = _placement(file, runtime) if place else None
+    placement = _placement(file, runtime, device) if place else None
     console.show(InspectResult(file, contents, placement, show_graph, _states(file, contents)))
 
 
@@ -88,10 +93,10 @@ def _states(file: Path, contents: Any) -> tuple[State, ...]:
     return find_states(contents.inputs, contents.outputs).states
 
 
-def _placement(file: Path, runtime: str | None) -> Placement:
-    from edgekit.inference import load
+def _placement(file: Path, runtime: str | None, device: Address | None) -> Placement:
+    from edgekit.devices.there import opened_model
 
-    with load(file, runtime=runtime) as model:
+    with opened_model(file, device, runtime=runtime) as model:
         return model.placement()
 
 

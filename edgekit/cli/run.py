@@ -13,6 +13,7 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
+from edgekit.cli.shared_options import device_option
 from edgekit.json_text import json_text
 from edgekit.table import Table, table
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgekit.datasets import Chunks, FittedDataset
+    from edgekit.devices.address import Address
     from edgekit.inference import Model
     from edgekit.protocols import Progress
 
@@ -65,21 +67,31 @@ class RunResult:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help=".npz to write, one array an output.")
 @click.option("--runtime", metavar="NAME", help="onnxruntime, litert or tflite_runtime. [default: first installed]")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
+@device_option
 @click.option("--raw", is_flag=True, help="Take and give the file's own integers instead of real numbers.")
-def run(console: Console, file: Path, samples: str, output: Path, runtime: str | None, threads: int, raw: bool) -> None:
+def run(
+    console: Console,
+    file: Path,
+    samples: str,
+    output: Path,
+    runtime: str | None,
+    threads: int,
+    device: Address | None,
+    raw: bool,
+) -> None:
     """Run a model file on arrays and write its outputs.
 
     FILE is an .onnx or .tflite file. Its batch may be 1: the samples are then run one after the other. Samples without arrays for
     FILE's states are consecutive chunks of streams: the states are carried from each to the next.
     """
     from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
+    from edgekit.devices.there import opened_model
     from edgekit.errors import UsageError
-    from edgekit.inference import load
 
     if output.suffix != ".npz":
         raise UsageError(f"--output is {str(output)!r}; expected a name that ends in .npz")
     began = time.perf_counter()
-    with load(file, threads=threads, runtime=runtime) as model:
+    with opened_model(file, device, threads=threads, runtime=runtime) as model:
         specs = [dataclasses.replace(spec, quantization=None) for spec in model.inputs] if raw else model.inputs
         states = model.states
         dataset = open_dataset(

@@ -12,6 +12,7 @@ import click
 from edgekit.cli.parameters import NAMED_NUMBER, SHAPE
 
 if TYPE_CHECKING:
+    from edgekit.devices.address import Address
     from edgekit.recipe import Preprocess
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -26,6 +27,23 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorat
         return function
 
     return decorate
+
+
+device_option = click.option(
+    "--device",
+    metavar="DEVICE",
+    callback=lambda ctx, parameter, value: _address(value),
+    help="Where files run: ssh://user@host, emulated://BOARD, local or a name of edgekit devices. [default: here]",
+)
+
+
+def _address(text: str | None) -> Address | None:
+    """Where the device is. Raises UnknownNameError."""
+    if text is None:
+        return None
+    from edgekit.devices.inventory import find_address
+
+    return find_address(text)
 
 
 reading_options = together(

@@ -7,10 +7,12 @@ A child is a fresh interpreter (no fork). It gets the parent's import path and e
         outputs = session.run(feeds)
 
 The functions named take ``(request, progress)``; what may be a request, a result or a feed stands in `edgekit.isolation.wire`.
+``host=`` puts the child on a device (`edgekit.devices.Device`).
 """
 
 from edgekit.isolation.call import run
+from edgekit.isolation.host import Host, Started
 from edgekit.isolation.messages import Limits, Outcome
 from edgekit.isolation.session import RemoteSession, open_session
 
-__all__ = ["Limits", "Outcome", "RemoteSession", "open_session", "run"]
+__all__ = ["Host", "Limits", "Outcome", "RemoteSession", "Started", "open_session", "run"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.isolation.host import Host
 from edgekit.isolation.messages import Call, Limits, Outcome
 from edgekit.isolation.process import ChildProcess
 from edgekit.protocols import Progress, Silent
@@ -14,6 +15,7 @@ def run(
     *,
     stage: str | None = None,
     limits: Limits | None = None,
+    host: Host | None = None,
 ) -> Outcome:
     """What ``function`` ("module:name") returns for ``(request, progress)``, called in a fresh child process.
 
@@ -24,7 +26,7 @@ def run(
     its cause), a crash of native code, and a broken limit.
     """
     limits = limits or Limits()
-    child = ChildProcess(limits, stage or function)
+    child = ChildProcess(limits, stage or function, host)
     try:
         return child.ask(Call(function, request, limits.memory_bytes), progress or Silent())
     finally:

@@ -31,10 +31,11 @@ _STEP_INTERVAL_SECONDS = 0.05
 _DISK_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def main(channel_fd: int, lifeline_fd: int, folder: str) -> NoReturn:
+def main(channel_fd: int, lifeline_fd: int, folder: str, before_end: Callable[[], None] | None = None) -> NoReturn:
     """Serve one parent, then end without the exit code of native libraries, which may hang or crash.
 
-    ``folder`` is for temporary files; the parent made it and removes it, unless it ends first.
+    ``folder`` is for temporary files; the parent made it and removes it, unless it ends first. ``before_end``: called when
+    the channel is closed and all is said.
     """
     stack = Path(folder, STACK_FILE).open("w")  # noqa: SIM115  # stays open as long as the process
     faulthandler.enable(stack, all_threads=False)
@@ -48,8 +49,12 @@ def main(channel_fd: int, lifeline_fd: int, folder: str) -> NoReturn:
     except (_TerminatedError, EOFError, OSError):
         code = 128 + signal.SIGTERM
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a parent that hangs up and asks to end must not disturb the end
         if orphaned.is_set():
             _end_group(folder)
+        channel.close()
+        if before_end is not None:
+            before_end()
         sys.stderr.flush()
         os._exit(code)
 

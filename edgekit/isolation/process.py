@@ -9,8 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import IO, NoReturn
 from edgekit import errors
 from edgekit.errors import EdgekitError, StageCrashError
 from edgekit.isolation.child import STACK_FILE
+from edgekit.isolation.host import Host, ThisMachine
 from edgekit.isolation.messages import Failure, Limits, Outcome, StageBegan, Stepped
 from edgekit.isolation.wire import Channel
 from edgekit.protocols import Progress
@@ -35,24 +34,27 @@ class ChildProcess:
     It ends with its parent, however the parent ends. What it prints goes to the message of a crash, never to our output.
     """
 
-    def __init__(self, limits: Limits, stage: str) -> None:
+    def __init__(self, limits: Limits, stage: str, host: Host | None = None) -> None:
         self._limits = limits
         self._stage = stage
+        self._host = host or ThisMachine()
         self._last_lines: collections.deque[str] = collections.deque(maxlen=_LINES_KEPT)
-        self._folder = _temporary_folder()
+        self._ended = False
         ours, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        with theirs:
-            self._process = self._start(theirs.fileno(), lifeline)
-        os.close(lifeline)
+        try:
+            with theirs:
+                self._started = self._host.start(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        self._process = self._started.process
         self._channel = Channel(ours)
-        assert self._process.stdout is not None
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener = threading.Thread(target=self._listen, args=(self._started.output,), daemon=True)
         self._listener.start()
 
     def ask(self, message: object, progress: Progress) -> Outcome:
         """The child's answer. Raises its EdgekitError, or StageCrashError when there is none."""
-        if self._lifeline < 0:
+        if self._ended:
             raise StageCrashError(f"{self._stage} has ended and answers no more.")
         deadline = None if self._limits.seconds is None else time.monotonic() + self._limits.seconds
         try:
@@ -75,12 +77,15 @@ class ChildProcess:
         self._channel.close()
         if self._process.poll() is None:
             self._end_group()
-        self._close_lifeline()
+        if not self._ended and self._started.lifeline >= 0:
+            os.close(self._started.lifeline)
+        self._ended = True
         self._process.wait()
         self._listener.join(_GRACE_SECONDS)
-        if self._process.stdout is not None and not self._listener.is_alive():
-            self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._listener.is_alive():
+            self._started.output.close()
+        if self._started.folder is not None:
+            shutil.rmtree(self._started.folder, ignore_errors=True)
 
     def close_gently(self) -> None:
         """Let the child end by itself at the end of the conversation, then `stop`."""
@@ -88,23 +93,6 @@ class ChildProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_SECONDS)
         self.stop()
-
-    def _start(self, channel_fd: int, lifeline_fd: int) -> subprocess.Popen[bytes]:
-        # Not "-m": that would put the working folder, where anything may lie, before the installed packages.
-        path = [str(Path(entry).absolute()) for entry in sys.path]
-        program = (
-            f"import sys; sys.path[:] = {path!r}; from edgekit.isolation.child import main; "
-            f"main({channel_fd}, {lifeline_fd}, {self._folder!r})"
-        )
-        return subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(channel_fd, lifeline_fd),
-            env={**os.environ, "TMPDIR": self._folder},
-            start_new_session=True,
-        )
 
     def _await_answer(self, progress: Progress, deadline: float | None) -> Outcome:
         while True:
@@ -139,13 +127,18 @@ class ChildProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_SECONDS)
         self._listener.join(_GRACE_SECONDS)
-        lines = [line for line in self._last_lines if line.strip()]
+        lines = [*self._last_lines]
+        if (broken := self._host.broken(self._process.poll(), lines)) is not None:
+            raise broken
         said = "".join(f"\n  {line[:_LONGEST_LINE]}" for line in lines[-_LINES_SHOWN:])
         after = f" The last lines it wrote:{said}" if said else " It wrote nothing."
-        stack = Path(self._folder, STACK_FILE)
-        cause = ChildTracebackError(stack.read_text("utf-8", "replace")) if stack.exists() else None
         how = _ending(self._process.poll())
-        raise StageCrashError(f"{self._stage} crashed: {how}{self._limit_words()}.{after}") from cause
+        raise StageCrashError(f"{self._stage} crashed: {how}{self._limit_words()}.{after}") from self._stack()
+
+    def _stack(self) -> ChildTracebackError | None:
+        """Where Python was when native code crashed, if the child left that here."""
+        stack = Path(self._started.folder or "", STACK_FILE)
+        return ChildTracebackError(stack.read_text("utf-8", "replace")) if stack.exists() else None
 
     def _limit_words(self) -> str:
         limit = self._limits.memory_bytes
@@ -153,7 +146,8 @@ class ChildProcess:
 
     def _listen(self, stream: IO[bytes]) -> None:
         for line in stream:
-            self._last_lines.append(line.decode(errors="replace").rstrip())
+            if words := line.decode(errors="replace").rstrip():
+                self._last_lines.append(words)
 
     def _end_group(self) -> None:
         """Ask first, so that half-written files are removed; native code that doesn't listen is killed."""
@@ -162,26 +156,12 @@ class ChildProcess:
             self._process.wait(_GRACE_SECONDS)
         _signal_group(self._process, signal.SIGKILL)
 
-    def _close_lifeline(self) -> None:
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
-
 
 class ChildTracebackError(Exception):
     """The traceback of a child process, shown as the cause of the error raised here."""
 
     def __str__(self) -> str:
         return f"in the child process:\n{self.args[0]}"
-
-
-def _temporary_folder() -> str:
-    try:
-        return tempfile.mkdtemp(prefix="edgekit-")
-    except OSError as error:
-        raise EdgekitError(
-            f"no folder for temporary files can be made: {error}. Set TMPDIR to a writable one."
-        ) from error
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

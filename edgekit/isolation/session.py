@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import FeedError
+from edgekit.isolation.host import Host
 from edgekit.isolation.messages import Call, Limits, Open, Opened, Place, Run
 from edgekit.isolation.process import ChildProcess
 from edgekit.protocols import Feeds, Placement, Progress, Silent
@@ -24,6 +25,7 @@ def open_session(
     *,
     stage: str | None = None,
     limits: Limits | None = None,
+    host: Host | None = None,
 ) -> RemoteSession:
     """The Session that ``function`` ("module:name") returns for ``(request, progress)``, living in a child process.
 
@@ -31,7 +33,7 @@ def open_session(
     Raises as `edgekit.isolation.run`.
     """
     limits = limits or Limits()
-    child = ChildProcess(limits, stage or function)
+    child = ChildProcess(limits, stage or function, host)
     try:
         opened = child.ask(Open(Call(function, request, limits.memory_bytes)), progress or Silent()).value
         return RemoteSession(child, opened)

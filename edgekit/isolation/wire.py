@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,26 @@ def encode(value: object) -> tuple[bytes, list[NDArray[Any]]]:
 def decode(text: bytes, payload: bytearray) -> Any:
     """The value back; its arrays are writable views of ``payload``. Raises ValueError for what `encode` never makes."""
     return _from_plain(json.loads(text), payload, [0])
+
+
+def pack(value: object) -> bytes:
+    """The value as one frame, for keeping in a file. Raises TypeError with the place of what can't cross."""
+    text, arrays = encode(value)
+    parts = [part.tobytes() + bytes(_padded(part.nbytes) - part.nbytes) for part in arrays]
+    return b"".join((_HEADER.pack(len(text), sum(map(len, parts))), text, *parts))
+
+
+def unpack(stream: BinaryIO) -> Any:
+    """The value of the next frame. Raises EOFError at the end, and where the last frame is not whole."""
+    text_size, array_size = _HEADER.unpack(_exactly(stream, _HEADER.size))
+    return decode(_exactly(stream, text_size), bytearray(_exactly(stream, array_size)))
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
 
 
 def _to_plain(value: object, arrays: list[NDArray[Any]], where: str) -> object:

@@ -1,0 +1,1 @@
+"""Ways to reach devices; each is an `edgekit.protocols.Transport`."""
