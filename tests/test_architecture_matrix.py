@@ -27,7 +27,7 @@ ARCHITECTURES = (
     *("feed-forward", "cnn", "rnn", "lstm", "gru", "rnn-stacked", "lstm-stacked", "gru-stacked"),
     *("generator", "discriminator", "encoder", "decoder", "autoencoder", "vae"),
 )
-FLOORS = {"float32": 110.0, "float16": 55.0, "int8-dynamic": 32.0, "int8": 34.0}
+FLOORS = {"float32": 110.0, "float16": 55.0, "int8-dynamic": 30.0, "int8": 34.0}
 """Decibels."""
 
 ONE_LOGIT = 24.0
