@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgekit.errors import ConversionError, UsageError
-from edgekit.protocols import ReadOptions
+from edgekit.protocols import ReadOptions, Silent
 from edgekit.reading import open_reference, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.target import Target
@@ -18,6 +18,7 @@ from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.fix_inputs import fix_inputs
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.hub.static import with_fixed_batch
+from edgekit_converters.quantize.quantize import quantize
 from edgekit_converters.quantize.scheme import scheme
 from edgekit_converters.sources.onnx import OnnxSource
 
@@ -112,3 +113,10 @@ def test_an_input_of_any_reader_can_be_fixed() -> None:
 def test_values_that_cannot_be_are_refused(switched: Path, values: dict[str, float], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_hub(OnnxSource(), switched, ReadOptions(input_values=values))
+
+
+@pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.FLOAT16, Precision.INT8_DYNAMIC])
+def test_what_a_branch_alone_reads_is_planned(switched: Path, precision: Precision) -> None:
+    recipe, target = Recipe(precision), Target("cpu", "a processor")
+    hub = read_hub(OnnxSource(), switched, ReadOptions())
+    assert quantize(hub, recipe, target, None, Silent()).plan.precision is precision

@@ -60,7 +60,9 @@ def value_types(hub: Hub, scheme: Scheme) -> dict[str, QuantType]:
             types |= roles_of(node) if node.op_type in RECURRENT else {}
     for value in _values(hub):
         if value.name and value.name not in types:
-            read = {scheme.nodes[use.node.name or ""].activations for use in value.uses()}
+            # A reader inside an If's or a Loop's body has no plan: bodies are float.
+            plans = (scheme.nodes.get(use.node.name or "") for use in value.uses())
+            read = {plan.activations for plan in plans if plan is not None}
             types[value.name] = QuantType.INT16 if read == {QuantType.INT16} else QuantType.INT8
     return types
 
