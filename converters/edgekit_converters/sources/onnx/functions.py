@@ -14,7 +14,7 @@ from edgekit_converters.hub.definitions import expand
 from edgekit_converters.hub.edit import Editor
 from edgekit_converters.hub.infer_shapes import infer_shapes
 from edgekit_converters.hub.model import OPSET
-from edgekit_converters.sources.onnx.newer import RULES
+from edgekit_converters.sources.onnx.newer import RULES, has_newer_form
 
 
 def inline_functions(model: ir.Model, changed_between: Callable[[str, int, int], bool]) -> None:
@@ -57,7 +57,10 @@ def expand_newer_operators(model: ir.Model) -> None:
 
 
 def _is_newer(node: ir.Node) -> bool:
-    return node.domain == "" and not onnx.defs.has(node.op_type, OPSET, "") and onnx.defs.has(node.op_type)
+    if node.domain != "":
+        return False
+    absent = not onnx.defs.has(node.op_type, OPSET, "") and onnx.defs.has(node.op_type)
+    return absent or has_newer_form(node)
 
 
 def _expand(node: ir.Node, opset: int, edit: Editor) -> None:
