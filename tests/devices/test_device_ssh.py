@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -191,10 +191,8 @@ def test_a_board_lost_while_files_are_checked_goes_on_with_resume(
     out = tmp_path / "out"
     command = ["convert", str(DIGITS / "digits_cnn.keras"), "--calibrate", str(DIGITS / "calibrate.npz")]
     command += ["--evaluate", str(DIGITS / "evaluate.npz"), "-o", str(out), "--device", kitchen, "--json"]
-    breaker = threading.Thread(target=break_off_after, args=(server, out / "report.journal"))
-    breaker.start()
-    assert run(command) == 1
-    breaker.join()
+    with broken_off_after(server, out / "report.journal"):
+        assert run(command) == 1
     lost = json.loads(capsys.readouterr().out)
     assert "--resume goes on" in lost["failures"][0]["message"]
     answers = len(Journal(out / "report.journal"))
@@ -215,10 +213,8 @@ def test_a_bench_that_was_lost_goes_on_with_what_it_has(
 ):
     journal = tmp_path / "journal"
     bench = ["bench", str(model), "--device", kitchen, "--json", "--resume", str(journal)]
-    breaker = threading.Thread(target=break_off_after, args=(server, journal, 3.0))
-    breaker.start()
-    assert run([*bench, "--min-seconds", "30"]) == 1
-    breaker.join()
+    with broken_off_after(server, journal):
+        assert run([*bench, "--min-seconds", "30"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["kind"] == "DeviceError"
     assert len(Journal(journal)) >= 1, "what opening costs"
     assert run([*bench, "--min-seconds", "50ms"]) == 0
@@ -227,16 +223,28 @@ def test_a_bench_that_was_lost_goes_on_with_what_it_has(
 
 def break_off(server: SshServer) -> None:
     for number in server.connections():
-        os.kill(number, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
-def break_off_after(server: SshServer, journal: Path, seconds: float = 0.0) -> None:
-    """``seconds`` after the first answer was kept."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.exists() and journal.stat().st_size > 0):
-        time.sleep(0.01)
-    time.sleep(seconds)
-    break_off(server)
+@contextmanager
+def broken_off_after(server: SshServer, journal: Path) -> Iterator[None]:
+    """From the first answer that was kept until the end of the block no connection lives: one that was idle when it broke would
+    only be made anew."""
+    done = threading.Event()
+
+    def break_on() -> None:
+        while not done.wait(0.02):
+            if journal.exists() and journal.stat().st_size > 0:
+                break_off(server)
+
+    breaker = threading.Thread(target=break_on)
+    breaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        breaker.join()
 
 
 def jobs(server: SshServer) -> list[str]:
