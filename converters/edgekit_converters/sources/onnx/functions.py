@@ -46,6 +46,8 @@ def expand_newer_operators(model: ir.Model) -> None:
     Raises UnsupportedLayerError for one that has none.
     """
     opset = model.graph.opset_imports[""]
+    if opset > OPSET:
+        infer_shapes(model)  # the types tell operators that are newer only for some of them
     for _ in range(_DEEPEST):
         newer = [node for node in ir.traversal.RecursiveGraphIterator(model.graph) if _is_newer(node)]
         if not newer:
