@@ -43,7 +43,7 @@ def run(argv: Sequence[str], console: Console | None = None) -> int:
         return _fail(console, "Interrupted", "interrupted; nothing half-written is left behind", EXIT_INTERRUPTED)
     except SystemExit as leaving:
         return _exit_code(leaving)
-    except BaseException as error:  # noqa: BLE001  # the one blanket catch of the project
+    except BaseException as error:  # noqa: BLE001  # no error leaves a command as a traceback
         return _report(console, error)
 
 

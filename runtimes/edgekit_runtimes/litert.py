@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class LiteRt:
 
     def probe(self) -> Availability:
         if find_spec("ai_edge_litert") is not None:
-            return Availability(True, version("ai-edge-litert"), accelerators=("XNNPACK",))
+            return Availability(True, _version(), accelerators=("XNNPACK",))
         if sys.version_info < (3, 11):
             found = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Availability(
@@ -35,6 +35,14 @@ class LiteRt:
 
     def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
         return time_ops(self.name, self.probe(), _MODULE, path, options)
+
+
+def _version() -> str:
+    """The installed version; "" for a copy without its package's records."""
+    try:
+        return version("ai-edge-litert")
+    except PackageNotFoundError:
+        return ""
 
 
 _MODULE = "ai_edge_litert.interpreter"

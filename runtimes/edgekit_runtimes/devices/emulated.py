@@ -1,6 +1,6 @@
 """A board that QEMU plays on this machine: its files and programs are the board's, its time is nobody's.
 
-``scripts/emulator`` makes boards: a folder ``root`` with the board's system, and beside it ``board.toml``::
+A board is a folder ``root`` with the board's system, and beside it ``board.toml``::
 
     qemu = "qemu-aarch64-static"       # the program that runs the board's programs
     cpu = "cortex-a72"                 # never QEMU's default, whose int8 answers are wrong
@@ -73,7 +73,7 @@ class EmulatedTransport:
 
 
 def boards_folder() -> Path:
-    """``EDGEKIT_EMULATOR_ROOT``, or where ``scripts/emulator`` puts boards."""
+    """``EDGEKIT_EMULATOR_ROOT``, or the folder in the user's cache."""
     if named := os.environ.get("EDGEKIT_EMULATOR_ROOT"):
         return Path(named)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -91,7 +91,7 @@ def _boards() -> list[str]:
 def _entry(board: dict[str, Any], key: str, folder: Path) -> str:
     value = board.get(key)
     if not isinstance(value, str) or not value:
-        raise DeviceError(f"{folder / 'board.toml'} lacks {key!r}; make the board again with scripts/emulator")
+        raise DeviceError(f"{folder / 'board.toml'} lacks {key!r}; docs/devices.md lists what it holds")
     return value.lstrip("/") if key == "python" else value
 
 
