@@ -250,5 +250,9 @@ def test_constant_samples_are_no_calibration(tmp_path: Path, x: NDArray[Any], sa
 
 def test_varied_samples_are_fine_even_beside_a_constant_input(tmp_path: Path) -> None:
     location = saved(tmp_path, image=pictures(), vector=np.ones((10, 2)))
-    require_varied(open_dataset(location, [PICTURE, VECTOR]))
-    require_varied(open_dataset(location + "[:1]", [PICTURE, VECTOR]))
+    for part in ("", "[:1]"):
+        dataset = open_dataset(location + part, [PICTURE, VECTOR])
+        require_varied(dataset)
+        assert len(dataset) == (1 if part else 10)
+    with pytest.raises(DatasetError, match="all samples are equal"):
+        require_varied(open_dataset(saved(tmp_path, vector=np.ones((10, 2))), [VECTOR]))

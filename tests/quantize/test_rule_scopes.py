@@ -12,7 +12,10 @@ NAMES = ("stem/conv", "head/dense", "head/softmax")
 
 
 def test_a_scope_that_matches_one_name_is_enough() -> None:
-    require_matching([Rule("head/*", Precision.FLOAT32), Rule("stem/conv")], NAMES)
+    rules = [Rule("head/*", Precision.FLOAT32), Rule("stem/conv")]
+    require_matching(rules, NAMES)
+    with pytest.raises(RecipeError, match="'stem/conv'"):
+        require_matching(rules, NAMES[1:])
 
 
 def test_a_scope_that_matches_nothing_is_named_with_near_names() -> None:
