@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from architecture_training import Trained
-from commands import run
+from commands import attempt_peer, last_words
 from numpy.typing import NDArray
 
 import edgekit
@@ -80,10 +79,8 @@ def _converted(hub: Any, model: Trained, precision: Precision, folder: Path) -> 
 def _made_by_peer(name: str, file_format: str, model: Trained, folder: Path) -> tuple[Path, str]:
     source = artifact_path(folder, model.path.stem, Precision.FLOAT32, file_format)
     path = folder / f"{model.path.stem}.{name}.{file_format}"
-    script = Path(__file__).with_name("peers.py")
-    finished = run(sys.executable, script, name, source, model.calibrate, path)
-    lines = finished.stderr.strip().splitlines()
-    return path, "" if finished.code == 0 else f"exit code {finished.code}: {lines[-1] if lines else ''}"
+    finished = attempt_peer(name, source, model.calibrate, path)
+    return path, "" if finished.code == 0 else last_words(finished)
 
 
 def _cell(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from commands import edgekit, entry, peer
+from commands import attempt_peer, edgekit, entry, last_words
 from models import WORK
 from results import Figure
 
@@ -57,11 +57,14 @@ def converted(network: Network, *options: str) -> dict[str, Any]:
 
 
 def peer_entries(network: Network, *options: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, entry of edgekit's report on the file) of every peer."""
+    """(name, entry of edgekit's report on the file) of every peer that makes a file; what another said goes to stderr."""
     calibrate, evaluate = network.samples
     for name, file_format in PEERS if network.peers else ():
         out = network.folder / f"{name}.{file_format}"
-        peer(name, network.file("float32", file_format), calibrate, out)
+        made = attempt_peer(name, network.file("float32", file_format), calibrate, out)
+        if made.code != 0:
+            print(f"{network.name}: the peer {name} makes no file: {last_words(made)}", file=sys.stderr)
+            continue
         against = ("--against", network.model, "--samples", evaluate, *network.options)
         report, _ = edgekit("check", out, *against, *options)
         yield name, entry(report, out.name)

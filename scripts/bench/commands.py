@@ -57,10 +57,21 @@ def edgekit(*arguments: str | Path, codes: tuple[int, ...] = (0,)) -> tuple[dict
 
 def peer(name: str, *paths: Path) -> Finished:
     """One of `peers`, in a process of its own. Exits with its words when it fails."""
-    finished = run(sys.executable, Path(__file__).with_name("peers.py"), name, *paths)
+    finished = attempt_peer(name, *paths)
     if finished.code != 0:
         sys.exit(f"the peer {name} ended with {finished.code}:\n{finished.stderr[-2000:]}")
     return finished
+
+
+def attempt_peer(name: str, *paths: Path) -> Finished:
+    """As `peer`, for runs that go on without a peer that fails."""
+    return run(sys.executable, Path(__file__).with_name("peers.py"), name, *paths)
+
+
+def last_words(finished: Finished) -> str:
+    """Why a command failed, in a line."""
+    lines = finished.stderr.strip().splitlines()
+    return f"exit code {finished.code}: {lines[-1] if lines else ''}"
 
 
 def entry(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from digit_training import fit
 from models import WORK
 from spoken_digits import spoken_digits_samples
 
-STEPS, BANDS, DIGITS = 61, 40, 10
-BATCH, UPDATES = 64, 700
+DIGITS = 10
+UPDATES = 700
 
 
 def digits_cnn() -> Path:
@@ -29,21 +30,10 @@ def digits_cnn() -> Path:
 def _train(network: Any, x: Any, y: Any, path: Path) -> None:
     import torch
 
-    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=UPDATES)
-    for _ in range(UPDATES):
-        chosen = torch.randint(len(x), (BATCH,))
-        batch = torch.roll(inputs[chosen], int(torch.randint(-4, 5, (1,))), 1) + 0.1 * torch.randn(BATCH, STEPS, BANDS)
-        loss = torch.nn.functional.cross_entropy(network(batch), labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+    fit(network, x, y, torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.01), 2e-3, UPDATES)
     torch.onnx.export(
         network.eval(),
-        (inputs[:2],),
+        (torch.from_numpy(x[:2]),),
         str(path),
         input_names=["x"],
         output_names=["logits"],

@@ -8,6 +8,7 @@ Variational Bayes", 2014, section 2.4 (z = mean + deviation x noise).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,26 +131,20 @@ def _network() -> Any:
             return self.decode(mean + torch.exp(0.5 * log_variance) * noise)
 
         def mean_path(self) -> nn.Module:
-            return MeanPath(self)
+            return Part(self, lambda picture: self.encode(picture)[0])
 
         def decoder_path(self) -> nn.Module:
-            return DecoderPath(self)
+            return Part(self, self.decode)
 
-    class MeanPath(nn.Module):
-        def __init__(self, whole: Network) -> None:
+    class Part(nn.Module):
+        """One way through the network, for a file of its own."""
+
+        def __init__(self, whole: Network, way: Callable[[torch.Tensor], Any]) -> None:
             super().__init__()
-            self.whole = whole
+            self.whole, self.way = whole, way
 
-        def forward(self, picture: torch.Tensor) -> Any:
-            return self.whole.encode(picture)[0]
-
-    class DecoderPath(nn.Module):
-        def __init__(self, whole: Network) -> None:
-            super().__init__()
-            self.whole = whole
-
-        def forward(self, latent: torch.Tensor) -> Any:
-            return self.whole.decode(latent)
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.way(x)
 
     return Network()
 

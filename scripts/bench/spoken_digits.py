@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import sounds
 from digit_networks import RECURRENT, TRANSFORMERS, digit_network
+from digit_training import BATCH, fit
 from models import WORK, data_file
 from numpy.typing import NDArray
 from scipy import signal
@@ -60,24 +61,13 @@ def _train(kind: str, x: NDArray[np.float32], y: NDArray[np.int64], path: Path) 
     import torch
 
     torch.manual_seed(0)
-    network, inputs, labels = digit_network(kind), torch.from_numpy(x), torch.from_numpy(y)
-    steps = EPOCHS * (len(x) // 64)
-    optimizer = torch.optim.Adam(network.parameters())
+    network = digit_network(kind)
     rate = FASTEST_RATE["recurrent" if kind in RECURRENT else "transformer"]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
-    for _ in range(steps):
-        chosen = torch.randint(len(x), (64,))
-        batch = torch.roll(inputs[chosen], int(torch.randint(-4, 5, (1,))), 1) + 0.1 * torch.randn(64, *x.shape[1:])
-        loss = torch.nn.functional.cross_entropy(network(batch), labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+    fit(network, x, y, torch.optim.Adam(network.parameters()), rate, EPOCHS * (len(x) // BATCH))
     torch.backends.mha.set_fastpath_enabled(False)  # torch's fused encoder block has no form in ONNX
     torch.onnx.export(
         network.eval(),
-        (inputs[:1],),
+        (torch.from_numpy(x[:1]),),
         str(path),
         input_names=["x"],
         output_names=["logits"],
