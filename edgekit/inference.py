@@ -19,7 +19,7 @@ from edgekit.batching import run_in_parts, splits
 from edgekit.encoding import Codec
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
 from edgekit.preprocess import apply, read_picture
-from edgekit.protocols import Feeds, Placement, Runtime, Session, SessionOptions
+from edgekit.protocols import Delegate, Feeds, Placement, Runtime, Session, SessionOptions
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.states import decide_states
 from edgekit.streaming import Stream
@@ -34,7 +34,7 @@ def load(path: str | Path, *, threads: int = 1, runtime: str | None = None, dele
     Raises ArtifactError (missing, damaged or changed file), RuntimeUnavailableError, UnknownNameError.
     """
     artifact = Artifact.open(Path(path))
-    options = SessionOptions(threads=threads, delegates=tuple(delegates))
+    options = SessionOptions(threads=threads, delegates=tuple(Delegate.parse(text) for text in delegates))
     found = find_runtime(artifact.path, runtime)
     return Model(artifact, found.open(artifact.path, options), found.name)
 

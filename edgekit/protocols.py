@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UsageError
 
 Feeds = Mapping[str, NDArray[Any]]
 """Arrays by input name; the first axis is the batch."""
@@ -74,6 +74,8 @@ class PlacedOp:
     """Execution provider or delegate: "CPUExecutionProvider", "XNNPACK", "builtin"."""
     kernel: str
     integer: bool
+    why: str = ""
+    """Why the delegate that was asked for did not take it, where the runtime or the op tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,41 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegate:
+    """An execution provider or delegate to ask for: ``name`` as the runtime knows it, or the path of a ``library`` that
+    brings it. ``options`` are the provider's own keys and values, handed on as they are."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    library: Path | None = None
+
+    @staticmethod
+    def parse(text: str) -> Delegate:
+        """From ``NAME[:key=value,...]``; a NAME with a slash or ending in .so, .dylib or .dll is a library, called by its stem.
+
+        Raises UsageError.
+        """
+        name, _, rest = text.partition(":")
+        pairs = [part.partition("=") for part in rest.split(",") if part]
+        if not name or any(not key or not equals for key, equals, _ in pairs):
+            raise UsageError(f"delegate is {text!r}; expected NAME or NAME:key=value,key=value")
+        library = Path(name) if "/" in name or name.endswith((".so", ".dylib", ".dll")) else None
+        options = {key.strip(): value.strip() for key, _, value in pairs}
+        return Delegate(library.stem if library else name, options, library)
+
+    def __str__(self) -> str:
+        options = ",".join(f"{key}={value}" for key, value in self.options.items())
+        return str(self.library or self.name) + (f":{options}" if options else "")
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How to open a model. ``delegates`` are execution providers or delegates in order of preference; none means the
     runtime's plain CPU path. ``kernels``: "default" (XNNPACK in LiteRT), "builtin" (optimized, no delegate) or "reference".
     ``optimization``: "all", "basic" or "none" (ONNX Runtime's graph optimization)."""
 
     threads: int = 1
-    delegates: tuple[str, ...] = ()
+    delegates: tuple[Delegate, ...] = ()
     kernels: str = "default"
     optimization: str = "all"
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +155,29 @@ class Session(Protocol):
         """Which op runs where. May be slow: it may open the model a second time with recording on."""
 
     def close(self) -> None: ...
+
+
+class Bound(Protocol):
+    """A session's own memory: arrays that the caller writes and reads in place, so that a run copies nothing.
+
+    The arrays are valid until the session is closed; each run overwrites the outputs.
+    """
+
+    @property
+    def inputs(self) -> Mapping[str, NDArray[Any]]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, NDArray[Any]]: ...
+
+    def run(self) -> None: ...
+
+
+@runtime_checkable
+class Binder(Protocol):
+    """A session that can run in memory allocated once. Apart from `Session`, since not every engine can."""
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Bound:
+        """Allocate inputs and outputs. ``shapes`` by input name, for inputs with open dimensions. Raises FeedError."""
 
 
 class Runtime(Protocol):

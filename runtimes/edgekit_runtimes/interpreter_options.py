@@ -59,12 +59,14 @@ def _check_usable(runtime: str, availability: Availability, path: Path, options:
 
 def _check(runtime: str, options: SessionOptions) -> None:
     for delegate in options.delegates:
-        if delegate.upper() != "XNNPACK":
-            raise RuntimeUnavailableError(f"{runtime} has no delegate {delegate!r} here; it has XNNPACK")
+        if delegate.name.upper() != "XNNPACK":
+            raise RuntimeUnavailableError(f"{runtime} has no delegate {delegate.name!r} here; it has XNNPACK")
     if options.kernels not in _RESOLVERS:
         raise UsageError(f"kernels is {options.kernels!r}; expected one of: {', '.join(_RESOLVERS)}")
     if options.delegates and options.kernels != "default":
-        raise UsageError(f"the {options.kernels} kernels run without a delegate; leave out {options.delegates[0]!r}")
+        raise UsageError(
+            f"the {options.kernels} kernels run without a delegate; leave out {options.delegates[0].name!r}"
+        )
     if options.threads < 1:
         raise UsageError(f"threads is {options.threads}; expected 1 or more")
     if options.settings:

@@ -46,7 +46,9 @@ class OnnxRuntime:
             )
         if not path.is_file():
             raise ArtifactError(f"there is no model file {str(path)!r}")
-        return OnnxSession(path, options, _chosen(options.delegates, availability.accelerators))
+        return OnnxSession(
+            path, options, _chosen([delegate.name for delegate in options.delegates], availability.accelerators)
+        )
 
     def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
         session = self.open(path, options)

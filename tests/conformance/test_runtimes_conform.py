@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit import registry
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
-from edgekit.protocols import Runtime, Session, SessionOptions
+from edgekit.protocols import Delegate, Runtime, Session, SessionOptions
 
 Feeds = dict[str, NDArray[Any]]
 
@@ -164,7 +164,7 @@ def test_wrong_options_are_refused(runtime: Runtime, path: Path, options: Sessio
 
 def test_an_absent_delegate_is_an_error_and_no_fallback(runtime: Runtime, path: Path) -> None:
     with pytest.raises(RuntimeUnavailableError, match=r"'libnope\.so'.*it has"):
-        runtime.open(path, SessionOptions(delegates=("libnope.so",)))
+        runtime.open(path, SessionOptions(delegates=(Delegate.parse("libnope.so"),)))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", None], ids=["empty", "text", "cut"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Quantization
 from edgekit.errors import FeedError, RuntimeUnavailableError, UsageError
-from edgekit.protocols import SessionOptions
+from edgekit.protocols import Delegate, SessionOptions
 from edgekit.recipe import Precision
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.quantize.quant_plan import QuantPlan
@@ -43,14 +43,14 @@ def test_kernels_can_be_chosen_and_are_seen_in_the_placement(path: Path, kernels
 
 
 def test_xnnpack_can_be_asked_for_but_not_beside_other_kernels(path: Path) -> None:
-    LiteRt().open(path, SessionOptions(delegates=("XNNPACK",))).close()
+    LiteRt().open(path, SessionOptions(delegates=(Delegate("XNNPACK"),))).close()
     with pytest.raises(UsageError, match="run without a delegate"):
-        LiteRt().open(path, SessionOptions(delegates=("XNNPACK",), kernels="reference"))
+        LiteRt().open(path, SessionOptions(delegates=(Delegate("XNNPACK"),), kernels="reference"))
 
 
 def test_an_unknown_delegate_is_an_error(path: Path) -> None:
     with pytest.raises(RuntimeUnavailableError, match="no delegate 'gpu' here; it has XNNPACK"):
-        LiteRt().open(path, SessionOptions(delegates=("gpu",)))
+        LiteRt().open(path, SessionOptions(delegates=(Delegate("gpu"),)))
 
 
 class FakeInterpreter:

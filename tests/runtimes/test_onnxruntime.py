@@ -9,7 +9,7 @@ import pytest
 from runtime_models import ENCODING, write_integer_relu, write_lookup, write_open_length, write_quantized_matmul
 
 from edgekit.errors import FeedError, RuntimeUnavailableError, UsageError
-from edgekit.protocols import SessionOptions
+from edgekit.protocols import Delegate, SessionOptions
 from edgekit_runtimes.onnxruntime import OnnxRuntime, OnnxSession
 
 
@@ -44,12 +44,12 @@ def test_without_a_manifest_integer_ends_have_no_encoding(tmp_path: Path) -> Non
 def test_an_absent_provider_is_never_replaced_by_the_cpu(tmp_path: Path, name: str) -> None:
     path = write_open_length(tmp_path / "m.onnx")
     with pytest.raises(RuntimeUnavailableError, match=f"no execution provider '{name}'; it has CPUExecutionProvider"):
-        opened(path, delegates=(name,))
+        opened(path, delegates=(Delegate(name),))
 
 
 @pytest.mark.parametrize("name", ["cpu", "CPUExecutionProvider"])
 def test_the_cpu_can_be_asked_for_by_name(tmp_path: Path, name: str) -> None:
-    session = opened(write_open_length(tmp_path / "m.onnx"), delegates=(name,))
+    session = opened(write_open_length(tmp_path / "m.onnx"), delegates=(Delegate(name),))
     assert {op.device for op in session.placement().ops} == {"CPUExecutionProvider"}
 
 
