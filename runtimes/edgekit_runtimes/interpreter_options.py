@@ -60,7 +60,9 @@ def _check_usable(runtime: str, availability: Availability, path: Path, options:
 def _check(runtime: str, options: SessionOptions) -> None:
     for delegate in options.delegates:
         if delegate.name.upper() != "XNNPACK":
-            raise RuntimeUnavailableError(f"{runtime} has no delegate {delegate.name!r} here; it has XNNPACK")
+            raise RuntimeUnavailableError(
+                f"{runtime} has no delegate {str(delegate.library or delegate.name)!r} here; it has XNNPACK"
+            )
     if options.kernels not in _RESOLVERS:
         raise UsageError(f"kernels is {options.kernels!r}; expected one of: {', '.join(_RESOLVERS)}")
     if options.delegates and options.kernels != "default":

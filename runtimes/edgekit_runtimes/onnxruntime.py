@@ -47,7 +47,11 @@ class OnnxRuntime:
         if not path.is_file():
             raise ArtifactError(f"there is no model file {str(path)!r}")
         return OnnxSession(
-            path, options, _chosen([delegate.name for delegate in options.delegates], availability.accelerators)
+            path,
+            options,
+            _chosen(
+                [str(delegate.library or delegate.name) for delegate in options.delegates], availability.accelerators
+            ),
         )
 
     def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
