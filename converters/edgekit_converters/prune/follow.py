@@ -48,11 +48,15 @@ def _meet(labels: Labels, node: ir.Node, axis: int, back: int) -> None:
     found: list[LabelArray] = []
     whole = False
     constants: list[tuple[int, int]] = []
+    length = (dims(node.outputs[0]) or ())[axis]
     for index, value in enumerate(node.inputs):
         shape = dims(value)
-        if value is None or shape is None or len(shape) < back or shape[-back] == 1:
+        if value is None or shape is None or len(shape) < back:
             continue
         own = labels.of(value, len(shape) - back)
+        if shape[-back] == 1 and length != 1:
+            labels.freeze(own, unfollowed(node, "repeats this channel"))
+            continue
         if constant(value) is not None:
             constants.append((index, len(shape) - back))
         elif own is None:

@@ -29,8 +29,8 @@ def reshape(labels: Labels, node: ir.Node) -> None:
         for axis in carrying[1:]:
             labels.freeze(labels.of(value, axis), unfollowed(node, "merges several such axes"))
             labels.freeze(labels.of(value, carrying[0]), unfollowed(node, "merges several such axes"))
-    for axis, found in labels.labelled(value).items():
-        if axis not in followed:
+    for axis, found in list(labels.labelled(value).items()):
+        if axis not in followed and not _carry_last(labels, node, axis, found):
             labels.freeze(found, unfollowed(node, "merges it with an axis of unknown length"))
     return None
 
@@ -53,6 +53,29 @@ def _carry(labels: Labels, node: ir.Node, axis: int, inner: Sequence[int], outer
     target = integers(node.inputs[1]) if node.op_type == "Reshape" else None
     if target is not None and target[chosen] > 0:
         labels.count(node, found, 1, chosen)
+
+
+def _carry_last(labels: Labels, node: ir.Node, axis: int, found: LabelArray) -> bool:
+    """Heads that are merged with the batch (as PyTorch's attention does), or parted from it: the same places in all heads.
+
+    (tokens, batch, heads x width) to (tokens, batch x heads, width) and back, of a batch of unknown size.
+    """
+    before, after = dims(node.inputs[0]) or (), dims(node.outputs[0]) or ()
+    old, new = before[-1], after[-1]
+    if axis != len(before) - 1 or not isinstance(old, int) or not isinstance(new, int) or max(old, new) % min(old, new):
+        return False
+    if new <= old:
+        rows = found.reshape(-1, new)
+        for other in rows[1:]:
+            labels.unite(rows[0], other)
+        carried = rows[0].copy()
+    else:
+        carried = np.tile(found, new // old)
+    labels.give(node.outputs[0], len(after) - 1, carried)
+    target = integers(node.inputs[1]) if node.op_type == "Reshape" else None
+    if target is not None and target[-1] > 0:
+        labels.count(node, carried, 1, len(target) - 1)
+    return True
 
 
 def _int(dim: Dim) -> int:

@@ -34,9 +34,9 @@ def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Ar
 
 
 def silence(hub: Hub, found: Dependencies, stays: Stays) -> Hub:
-    """The hub with the weights on all units that don't stay at 0: it computes what `remove` leaves."""
+    """The hub with all weights that make or take units that don't stay at 0: it computes what `remove` leaves."""
     silent = {}
-    for use, cuts in _by_use(cut for cut in found.cuts if cut.role is Role.TAKES).items():
+    for use, cuts in _by_use(cut for cut in found.cuts if cut.role is not Role.FOLLOWS).items():
         array = np.array(_operand(hub, use))
         for cut in cuts:
             np.moveaxis(array, cut.axis, 0)[~stays[cut.units]] = 0

@@ -44,6 +44,7 @@ def _dependencies(labels: Labels) -> Dependencies:
     axes = {
         value_name(value): {axis: numbered.units(found) for axis, found in own.items()}
         for value, own in labels.axes.items()
+        if value.name
     }
     return Dependencies(
         unit_count=numbered.count,
