@@ -16,7 +16,7 @@ from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.removal import cut_operand
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of
-from edgekit_converters.training.parameters import Parameter
+from edgekit_converters.training.parameters import Parameter, Values
 from edgekit_converters.training.tags import NONE, Ids, Tags
 
 Kept = tuple[NDArray[np.int64], ...]
@@ -50,12 +50,23 @@ class Provenance:
                 kept[parameter.name] = self._followed(parameter, kept)
         return kept
 
+    def squares(self, values: Values) -> NDArray[np.float64]:
+        """The square of what the parameters hold now, by number."""
+        squares = np.zeros(self._end)
+        for parameter in self.parameters:
+            if parameter.name in self.tags.starts:
+                squares[self._slice(parameter)] = values[parameter.name].astype(np.float64).reshape(-1) ** 2
+        return squares
+
+    @property
+    def _end(self) -> int:
+        return max((self.tags.range_of(one).stop for one in self.parameters if one.name in self.tags.starts), default=0)
+
     def _seen_and_left(
         self, found: Dependencies, stays: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether each number is in the hub, and whether it still is without the units that go."""
-        end = max((self.tags.range_of(one).stop for one in self.parameters if one.name in self.tags.starts), default=0)
-        seen, left = np.zeros(end, bool), np.zeros(end, bool)
+        seen, left = np.zeros(self._end, bool), np.zeros(self._end, bool)
         for use, ids in self.operands.items():
             cuts = [cut for cut in found.cuts_of(use.node) if cut.index == use.index]
             seen[ids[ids != NONE]] = True

@@ -75,10 +75,14 @@ class Tags:
         off = (moved & ((1 << _FREE_BITS) - 1)) - (1 << (_FREE_BITS - 1))
         numbers = moved >> _FREE_BITS
         known = np.zeros(numbers.shape, bool)
-        for parameter in self.parameters:
-            if (first := self.starts.get(parameter.name)) is not None:
-                known |= (numbers >= first) & (numbers < first + parameter.size)
+        for first in (0, _OFFSETS_FROM):
+            known |= (numbers >= first) & (numbers < self._end(first))
         return np.where(known & (np.abs(off) <= _TOLERANCE), numbers, NONE)
+
+    def _end(self, first: int) -> int:
+        """Behind the numbers that follow one another from ``first``."""
+        ranges = [self.range_of(one) for one in self.parameters if one.name in self.starts]
+        return max((one.stop for one in ranges if (one.start >= _OFFSETS_FROM) == (first >= _OFFSETS_FROM)), default=first)
 
     def range_of(self, parameter: Parameter) -> range:
         first = self.starts[parameter.name]

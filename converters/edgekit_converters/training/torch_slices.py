@@ -32,17 +32,6 @@ def sliced(model: nn.Module, kept: Mapping[str, Kept]) -> nn.Module:
     return result
 
 
-def masks(kept: Mapping[str, Kept], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.bool_]]:
-    """True at the elements that are kept, for each parameter of which not all are."""
-    found = {}
-    for name, indices in kept.items():
-        mask = np.zeros(shapes[name], bool)
-        mask[np.ix_(*indices)] = True
-        if not mask.all():
-            found[name] = mask
-    return found
-
-
 def _put(module: nn.Module, held: dict[str, Any], own: str, tensor: torch.Tensor) -> None:
     if held is module._parameters:
         setattr(module, own, tensor)  # recurrent layers keep a list of their own, which this renews
