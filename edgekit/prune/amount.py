@@ -33,7 +33,9 @@ class Fraction:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.sparsity < 1.0:
-            raise UsageError(f"the amount to prune is {100 * self.sparsity:g} %; expected more than 0 and less than 100 %")
+            raise UsageError(
+                f"the amount to prune is {100 * self.sparsity:g} %; expected more than 0 and less than 100 %"
+            )
 
     def mask(self, weights: NDArray[np.floating], share: float) -> Mask:
         count = round(self.sparsity * share * weights.size)
@@ -58,7 +60,9 @@ class NofM:
 
     def __post_init__(self) -> None:
         if not 0 < self.kept < self.group:
-            raise UsageError(f"the amount to prune is {self.kept}:{self.group}; expected N:M with 0 < N < M, such as 2:4")
+            raise UsageError(
+                f"the amount to prune is {self.kept}:{self.group}; expected N:M with 0 < N < M, such as 2:4"
+            )
 
     def mask(self, weights: NDArray[np.floating], share: float) -> Mask:
         magnitudes = np.abs(weights).reshape(-1, self.group)
@@ -85,5 +89,7 @@ def parse_share(text: str) -> float:
     """The fraction that a percentage such as "30%" tells. Raises UsageError."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
     if found is None:
-        raise UsageError(f"the amount to prune is {text!r}; expected a percentage such as '50%', or for weights N:M such as '2:4'")
+        raise UsageError(
+            f"the amount to prune is {text!r}; expected a percentage such as '50%', or for weights N:M such as '2:4'"
+        )
     return float(found[1]) / 100

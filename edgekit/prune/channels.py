@@ -67,7 +67,9 @@ class ChannelPruner:
     def step(self) -> None:
         """Count a step of the optimizer, silence what the schedule says, keep silent channels silent."""
         if self._schedule is None:
-            raise UsageError("the pruner was made without a schedule; give one, or call finish() and train what it returns")
+            raise UsageError(
+                "the pruner was made without a schedule; give one, or call finish() and train what it returns"
+            )
         self._steps += 1
         if self._schedule.due(self._steps):
             self._channels.silence(self._schedule.share(self._steps))

@@ -102,9 +102,7 @@ class KerasWeights:
         return str(self._variable.path)
 
     def read(self) -> NDArray[np.floating]:
-        import keras
-
-        array = np.asarray(keras.ops.convert_to_numpy(self._variable.value), np.float32)
+        array = np.asarray(self._variable.numpy(), np.float32)
         return np.moveaxis(array, self._axis, -1)
 
     def set_mask(self, mask: Mask) -> None:
@@ -122,5 +120,3 @@ class KerasWeights:
 
         self._mask = np.asarray(saved, bool)
         self._factor = keras.ops.convert_to_tensor(self._mask, dtype=self._variable.dtype)
-
-

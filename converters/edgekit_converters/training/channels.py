@@ -39,9 +39,7 @@ _REFIT_TOLERANCE = 1e-2
 class Channels:
     """Decided when it is made: ``share`` of the multiply-accumulates goes. ``left_alone``: layers that keep all their units, and why."""
 
-    def __init__(
-        self, network: Network, samples: Sequence[NDArray[Any]], share: float, progress: Progress
-    ) -> None:
+    def __init__(self, network: Network, samples: Sequence[NDArray[Any]], share: float, progress: Progress) -> None:
         self._network, self._samples = network, samples
         self._dataset = Samples.of(samples, [spec.name for spec in network.hub.inputs])
         self._progress = progress

@@ -76,14 +76,8 @@ def _of_batch_norm(own: dict[str, str], shapes: dict[str, tuple[int, ...]], epsi
 
 def keras_values(model: keras.Model) -> dict[str, NDArray[Any]]:
     """What the weights hold, by name."""
-    from keras import ops
-
     names = weight_names(model)
-    return {
-        names[id(variable)]: np.array(ops.convert_to_numpy(variable.value))
-        for variable in model.weights
-        if id(variable) in names
-    }
+    return {names[id(variable)]: np.array(variable.numpy()) for variable in model.weights if id(variable) in names}
 
 
 def set_keras_values(model: keras.Model, values: Values) -> None:

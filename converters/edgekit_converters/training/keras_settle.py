@@ -53,10 +53,8 @@ def _called_once(layer: Any) -> bool:
 
 
 def _enter(layer: Any, statistics: Statistics) -> None:
-    from keras import ops
-
     held = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-    arrays = [np.asarray(ops.convert_to_numpy(variable.value), np.float64) for variable in held]
+    arrays = [np.asarray(variable.numpy(), np.float64) for variable in held]
     old = Normalization(arrays[0], arrays[1], arrays[2], arrays[3], layer.epsilon)
     new = old.with_statistics(statistics.mean, statistics.variance)
     for variable, array in zip(held, (new.factor, new.offset, new.mean, new.variance), strict=True):

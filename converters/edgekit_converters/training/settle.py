@@ -24,7 +24,11 @@ class Normalization:
         """The same function with another mean and variance."""
         slope = self.factor / np.sqrt(self.variance + self.epsilon)
         return Normalization(
-            slope * np.sqrt(variance + self.epsilon), self.offset + slope * (mean - self.mean), mean, variance, self.epsilon
+            slope * np.sqrt(variance + self.epsilon),
+            self.offset + slope * (mean - self.mean),
+            mean,
+            variance,
+            self.epsilon,
         )
 
 

@@ -82,7 +82,9 @@ class Tags:
     def _end(self, first: int) -> int:
         """Behind the numbers that follow one another from ``first``."""
         ranges = [self.range_of(one) for one in self.parameters if one.name in self.starts]
-        return max((one.stop for one in ranges if (one.start >= _OFFSETS_FROM) == (first >= _OFFSETS_FROM)), default=first)
+        return max(
+            (one.stop for one in ranges if (one.start >= _OFFSETS_FROM) == (first >= _OFFSETS_FROM)), default=first
+        )
 
     def range_of(self, parameter: Parameter) -> range:
         first = self.starts[parameter.name]

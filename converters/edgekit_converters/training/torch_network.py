@@ -116,5 +116,3 @@ def _single(array: NDArray[Any]) -> NDArray[Any]:
 
 def _hub(path: Path) -> Hub:
     return normalize(OnnxSource().read(path, ReadOptions()))
-
-
