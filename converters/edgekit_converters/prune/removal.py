@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -23,7 +23,7 @@ def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Ar
     made: dict[Use, Array] = dict(_counted(hub, found.counts, stays))
     for use, cuts in _by_use(found.cuts).items():
         if not all(stays[cut.units].all() for cut in cuts):
-            made[use] = cut_operand(_operand(hub, use), cuts, stays)
+            made[use] = cut_operand(operand_of(hub, use), cuts, stays)
     result = replaced(hub, {**made, **(weights or {})})
     _count_attributes(result, found.counts, stays)
     for value in all_values(result.model):
@@ -37,7 +37,7 @@ def silence(hub: Hub, found: Dependencies, stays: Stays) -> Hub:
     """The hub with all weights that make or take units that don't stay at 0: it computes what `remove` leaves."""
     silent = {}
     for use, cuts in _by_use(cut for cut in found.cuts if cut.role is not Role.FOLLOWS).items():
-        array = np.array(_operand(hub, use))
+        array = np.array(operand_of(hub, use))
         for cut in cuts:
             np.moveaxis(array, cut.axis, 0)[~stays[cut.units]] = 0
         silent[use] = array
@@ -68,19 +68,19 @@ def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:
     return array
 
 
+def operand_of(hub: Hub, use: Use) -> Array:
+    """The constant that a node reads."""
+    node = next(node for node in hub.model.graph if name_of(node) == use.node)
+    array = constant(node.inputs[use.index])
+    assert array is not None
+    return array
+
+
 def _by_use(cuts: Iterable[Cut]) -> dict[Use, list[Cut]]:
     found: dict[Use, list[Cut]] = defaultdict(list)
     for cut in cuts:
         found[Use(cut.node, cut.index)].append(cut)
     return found
-
-
-def _operand(hub: Hub, use: Use) -> Array:
-    nodes: Callable[[], Iterable[ir.Node]] = hub.model.graph.__iter__
-    node = next(node for node in nodes() if name_of(node) == use.node)
-    array = constant(node.inputs[use.index])
-    assert array is not None
-    return array
 
 
 def _counted(hub: Hub, counts: Iterable[Count], stays: Stays) -> dict[Use, Array]:
@@ -90,7 +90,7 @@ def _counted(hub: Hub, counts: Iterable[Count], stays: Stays) -> dict[Use, Array
             continue
         use = Use(count.node, count.index)
         array = changed.get(use)
-        array = np.array(_operand(hub, use)) if array is None else array
+        array = np.array(operand_of(hub, use)) if array is None else array
         flat = array.reshape(-1)
         flat[count.position] = stays[count.units[: flat[count.position]]].sum()
         changed[use] = flat.reshape(array.shape)
