@@ -75,7 +75,9 @@ def _weights(model: keras_package.Model) -> Iterator[KerasWeights]:
     for layer in model._flatten_layers(include_self=False):
         for variable in layer._trainable_variables:
             if variable.name in _KERNELS and len(variable.shape) >= 2 and variable.trainable:
-                yield KerasWeights(variable, _input_axis(layer, len(variable.shape)))
+                # A loaded model's paths lack the name of the model that was saved.
+                name = str(variable.path).removeprefix(f"{model.name}/")
+                yield KerasWeights(name, variable, _input_axis(layer, len(variable.shape)))
 
 
 def _input_axis(layer: Any, rank: int) -> int:
@@ -92,14 +94,10 @@ def _input_axis(layer: Any, rank: int) -> int:
 class KerasWeights:
     """A kernel; ``axis`` is the one that its layer sums over."""
 
-    def __init__(self, variable: keras_package.Variable, axis: int) -> None:
-        self._variable, self._axis = variable, axis
+    def __init__(self, name: str, variable: keras_package.Variable, axis: int) -> None:
+        self.name, self._variable, self._axis = name, variable, axis
         self._mask: NDArray[np.bool_] | None = None
         self._factor: Any = None
-
-    @property
-    def name(self) -> str:
-        return str(self._variable.path)
 
     def read(self) -> NDArray[np.floating]:
         array = np.asarray(self._variable.numpy(), np.float32)

@@ -108,8 +108,8 @@ class MaskPruner:
         wanted, found = {tensor.name for tensor in self._tensors} | {_STEP}, set(state)
         if wanted != found:
             raise UsageError(
-                f"the pruner's state lacks {sorted(wanted - found)[:3]} and has {sorted(found - wanted)[:3]} besides; expected the "
-                "state of a pruner of the same network, made with the same arguments"
+                f"the pruner's state lacks {sorted(wanted - found)[:3]} and has {sorted(found - wanted)[:3]} besides; expected "
+                "the state of a pruner of the same network, made with the same arguments"
             )
         for tensor in self._tensors:
             tensor.load_mask(state[tensor.name])

@@ -60,7 +60,8 @@ class Constant:
     def __post_init__(self) -> None:
         if not 0 <= self.begin <= self.end or self.every < 1:
             raise UsageError(
-                f"the schedule is from step {self.begin} to {self.end}, every {self.every}; expected 0 <= begin <= end, every >= 1"
+                f"the schedule is from step {self.begin} to {self.end}, every {self.every}; expected 0 <= begin <= end and "
+                "every >= 1"
             )
 
     def share(self, step: int) -> float:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train a deeper PyTorch network on CIFAR-10, once: SiLU, squeeze and excitation, concatenations, residuals, depthwise convolutions.
+"""Train a deeper PyTorch network on CIFAR-10, once: SiLU, squeeze and excitation, concatenations, residuals.
 
 Usage: cifar_blocks.py. Writes blocks_pytorch.pt, its weights, to out/bench (or EDGEKIT_BENCH). About ten minutes of CPU time.
 """

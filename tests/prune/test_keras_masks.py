@@ -10,7 +10,10 @@ from edgekit.errors import UsageError
 from edgekit.prune import Polynomial
 
 keras = pytest.importorskip("keras")
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # inside Keras
+]
 
 
 def network(optimizer="adam"):
@@ -42,11 +45,11 @@ def test_fit_with_the_callback_follows_the_schedule():
 def test_zeros_stay_zero_with_momentum_in_plain_calls():
     model = network(keras.optimizers.SGD(0.1, momentum=0.9))
     pruner = edgekit.prune.keras(model, "50%")
-    zeros = np.array(model.get_layer("dense").kernel) == 0
+    zeros = model.get_layer("dense").kernel.numpy() == 0
     for _ in range(4):
         model.train_on_batch(*samples())
         pruner.step()
-    assert (np.array(model.get_layer("dense").kernel)[zeros] == 0).all()
+    assert (model.get_layer("dense").kernel.numpy()[zeros] == 0).all()
     assert pruner.finish().share == 0.5
 
 
@@ -61,7 +64,7 @@ def test_zeros_stay_zero_in_an_own_loop():
             loss = tensorflow.reduce_mean((model(x) - y) ** 2)
         optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))  # noqa: B905
         pruner.step()
-    kernel = np.array(model.get_layer("dense").kernel)
+    kernel = model.get_layer("dense").kernel.numpy()
     assert ((kernel.T.reshape(4, -1, 4) != 0).sum(axis=2) == 2).all()
     assert pruner.left_alone == {"conv/kernel": "it is skipped"}
 
@@ -91,7 +94,7 @@ def test_inputs_of_attention_and_transposed_kernels_are_known():
     y = keras.layers.Conv1DTranspose(4, 3, name="up")(y)
     model = keras.Model(x, y)
     edgekit.prune.keras(model, "2:4")
-    kernels = {variable.path: np.array(variable) for variable in model.trainable_variables if "kernel" in variable.path}
+    kernels = {variable.path: variable.numpy() for variable in model.trainable_variables if "kernel" in variable.path}
     axes = {"attention/query/kernel": 0, "attention/attention_output/kernel": 1, "up/kernel": 2}
     for path, axis in axes.items():
         moved = np.moveaxis(kernels[path], axis, -1).reshape(-1, 4)

@@ -15,7 +15,6 @@ from edgekit_converters.hub.run import hub_session
 from edgekit_converters.prune.consumers import consumers_of
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.quantize.quant_plan import Use
@@ -37,7 +36,10 @@ _REFIT_TOLERANCE = 1e-2
 
 @final
 class Channels:
-    """Decided when it is made: ``share`` of the multiply-accumulates goes. ``left_alone``: layers that keep all their units, and why."""
+    """Decided when it is made: ``share`` of the multiply-accumulates goes.
+
+    ``left_alone``: layers that keep all their units, and why.
+    """
 
     def __init__(self, network: Network, samples: Sequence[NDArray[Any]], share: float, progress: Progress) -> None:
         self._network, self._samples = network, samples
@@ -121,8 +123,8 @@ class Channels:
         wanted = list(hub_session(refitted).run(feeds).values())
         if (apart := _apart(self._network.answers(model, few), wanted)) > _REFIT_TOLERANCE:
             raise ConversionError(
-                f"the refitted weights can't be brought back into the network: it answers otherwise by {apart:.1e} of its largest "
-                "answer. Fine-tune it without them: give a schedule, call step() once, then finish()."
+                f"the refitted weights can't be brought back into the network: it answers otherwise by {apart:.1e} of its "
+                "largest answer. Fine-tune it without them: give a schedule, call step() once, then finish()."
             )
 
 

@@ -56,8 +56,8 @@ def choose(
         priced = [(_price(plan, costs, stays), index) for index, plan in enumerate(plans) if plan.next() is not None]
         if not priced:
             raise ConversionError(
-                f"{share:.0%} of the multiply-accumulates can't be removed from this network: {1 - costs.macs(stays) / whole:.0%} can, "
-                "when a quarter of each layer stays"
+                f"{share:.0%} of the multiply-accumulates can't be removed from this network: {1 - costs.macs(stays) / whole:.0%} "
+                "can, when a quarter of each layer stays"
             )
         plan = plans[min(priced)[1]]
         units = plan.next()

@@ -34,7 +34,8 @@ def rebuilt(model: keras.Model, kept: Mapping[str, Kept]) -> keras.Model:
 
     if not isinstance(model, keras.Sequential) and not getattr(model, "_is_graph_network", _is_functional(model)):
         raise UsageError(
-            f"the model is a {type(model).__name__}, which Keras can't build with other sizes; expected a functional or Sequential one"
+            f"the model is a {type(model).__name__}, which Keras can't build with other sizes; expected a functional or "
+            "Sequential one"
         )
     try:
         result = keras.models.clone_model(model, clone_function=copied)
