@@ -35,11 +35,7 @@ class Moments:
         self._sum_before += before.sum(axis=1, dtype=np.float64)
         self._sum_now += now.sum(axis=1, dtype=np.float64)
         self._cross += before @ now.T
-        self._gram += self._cross_of(before, now)
-
-    @staticmethod
-    def _cross_of(before: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.float32]:
-        return now @ now.T
+        self._gram += now @ now.T
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self._sum_before / self.count, self._sum_now / self.count
@@ -74,7 +70,12 @@ class Gram:
         return self._sum / max(1, self.count)
 
     def covariance(self) -> NDArray[np.float64]:
-        return self._gram / max(1, self.count) - np.outer(self.mean, self.mean)
+        found: NDArray[np.float64] = self.moments() - np.outer(self.mean, self.mean)
+        return found
+
+    def moments(self) -> NDArray[np.float64]:
+        """Not centred, for layers without a bias."""
+        return self._gram / max(1, self.count)
 
 
 def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[str, Gram]:

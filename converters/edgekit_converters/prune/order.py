@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Space
 from edgekit_converters.prune.moments import Gram, gram_key
-
-RIDGE = 0.02
-"""Of the mean diagonal of the Gram matrix, added to it: a weaker one fits the calibration samples alone."""
+from edgekit_converters.prune.refit import ridge_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +33,7 @@ class Reader:
     weights: NDArray[np.float64]
     covariance: NDArray[np.float64]
     units: NDArray[np.int64]
+    ridge: float
 
 
 def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[str, Gram]) -> list[Reader]:
@@ -43,10 +42,12 @@ def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[str, 
     for consumer in consumers:
         if not np.isin(consumer.units, space.units).any():
             continue
-        covariance, weights = grams[gram_key(consumer)].covariance(), consumer.weights().astype(np.float64)
+        gram, weights = grams[gram_key(consumer)], consumer.weights().astype(np.float64)
+        covariance = gram.covariance()
         variance = float(np.einsum("ij,jk,ik->", weights, covariance, weights, optimize=True))
         if variance > 0:
-            found.append(Reader(weights / np.sqrt(variance), covariance, consumer.units))
+            ridge = ridge_for(len(covariance), gram.count)
+            found.append(Reader(weights / np.sqrt(variance), covariance, consumer.units, ridge))
     return found
 
 
@@ -105,7 +106,7 @@ class _Working:
     """A reader while units go from it."""
 
     def __init__(self, reader: Reader, units: NDArray[np.int64]) -> None:
-        damped = reader.covariance + RIDGE * reader.covariance.diagonal().mean() * np.eye(len(reader.covariance))
+        damped = reader.covariance + reader.ridge * reader.covariance.diagonal().mean() * np.eye(len(reader.covariance))
         self._inverse = np.linalg.inv(damped)
         self._weights = reader.weights.copy()
         self._columns = [np.flatnonzero(reader.units == unit) for unit in units]

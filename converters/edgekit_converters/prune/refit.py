@@ -19,17 +19,27 @@ from edgekit_converters.prune.removal import cut_operand, operand_of
 from edgekit_converters.quantize.quant_plan import Use
 
 RIDGE = 0.02
-"""Of the mean diagonal of the Gram matrix."""
+"""Of the mean diagonal of the Gram matrix, where there are plenty of columns."""
+
+RIDGE_PER_CHANNEL = 2.0
+"""Added to it for each channel a column: few columns say little about many channels (EfficientNet-Lite0, last blocks)."""
 
 Matrix = NDArray[np.float64]
 
 
-def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], ridge: float = RIDGE) -> Matrix:
+def ridge_for(channels: int, columns: int) -> float:
+    """The ridge, as a part of the mean diagonal of a Gram matrix of so many channels, gathered from so many columns."""
+    return RIDGE + RIDGE_PER_CHANNEL * channels / max(1, columns)
+
+
+def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], ridge: float) -> Matrix:
     """Weights (results, kept columns) that best give, from the kept columns, what ``weights`` gave from all of them.
 
     ``cross``: (columns before x kept columns now), ``gram``: (kept x kept now), both centred.
     """
-    pull = ridge * float(gram.diagonal().mean())
+    if not len(kept):
+        return np.zeros((len(weights), 0))
+    pull = ridge * float(gram.diagonal().mean()) or 1.0
     right = weights @ cross + pull * weights[:, kept]
     damped = gram + pull * np.eye(len(gram))
     solved: Matrix = np.linalg.solve(damped, right.T).T

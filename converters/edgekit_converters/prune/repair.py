@@ -18,7 +18,7 @@ from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
-from edgekit_converters.prune.refit import RIDGE, operands, refit
+from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.quantize.calibrate_feeds import feeds_of, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
@@ -33,7 +33,6 @@ def repair(
     stays: NDArray[np.bool_],
     samples: Dataset,
     progress: Progress,
-    ridge: float = RIDGE,
 ) -> Hub:
     """The hub with the units that stay, its weights refitted on the samples."""
     concerned = [consumer for consumer in consumers if not stays[consumer.units].all()]
@@ -49,7 +48,7 @@ def repair(
             whole.advance(before, also)
             pruned.advance(before, also)
         moments = _moments(consumer, stays, whole, pruned, feeds)
-        made = _refitted(hub, found, consumer, stays, moments, ridge)
+        made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
         pruned.operands.update(made)
         progress.step()
@@ -77,10 +76,10 @@ def _refitted(
     consumer: Consumer,
     stays: NDArray[np.bool_],
     moments: Moments,
-    ridge: float,
 ) -> dict[Use, NDArray[Any]]:
     weights = consumer.weights().astype(np.float64)
     cross, gram = moments.covariances() if consumer.bias else moments.moments()
-    new = refit(weights, cross, gram, np.flatnonzero(stays[consumer.units]), ridge)
+    kept = np.flatnonzero(stays[consumer.units])
+    new = refit(weights, cross, gram, kept, ridge_for(len(kept), moments.count))
     before, now = moments.means()
     return dict(operands(hub, found, consumer, new, weights @ before - new @ now, stays))
