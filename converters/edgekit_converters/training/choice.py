@@ -1,9 +1,8 @@
-"""Which units go: in each space the least important first, between spaces those that cost least for what they save."""
+"""Which units go for a share of the multiply-accumulates, by the choice that files are pruned with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,66 +10,49 @@ from numpy.typing import NDArray
 from edgekit.errors import ConversionError
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
+from edgekit_converters.prune.choice import Candidate, cutbacks
+from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.moments import grams
-from edgekit_converters.prune.order import Order, by_second_order, readers_of
+from edgekit_converters.prune.costs import costs_of
+from edgekit_converters.prune.dependencies import Dependencies, Space
+from edgekit_converters.prune.loss import Judge
+from edgekit_converters.prune.moments import Gram, grams
+from edgekit_converters.prune.order import by_second_order, readers_of
+from edgekit_converters.prune.widths import Widths
 
-_MULTIPLES = ((128, 16), (48, 8), (16, 4), (0, 1))
-"""From how many units on how many go together: the runtimes like even numbers of channels."""
-_LEAST = 0.25
-"""This part of a space stays."""
-
-
-@dataclass(slots=True)
-class _Plan:
-    """A space on its way: the first ``gone`` of its order are chosen, ``step`` go next."""
-
-    order: Order
-    step: int
-    gone: int = 0
-
-    def next(self) -> NDArray[np.int64] | None:
-        end = self.gone + self.step
-        return None if end > (1 - _LEAST) * len(self.order.units) else self.order.units[self.gone : end]
-
-    def loss(self) -> float:
-        return float(self.order.errors[self.gone + self.step] - self.order.errors[self.gone])
+_JUDGED = 64
+"""Samples on which every cut is tried."""
+_MULTIPLES = ((96, 16), (48, 4), (24, 2))
+"""From how many channels on what stays is a multiple of how many. Finer than for files: small networks are trained on from here,
+and what they lose they lose for the multiple's sake."""
 
 
 def choose(
     hub: Hub, found: Dependencies, consumers: Sequence[Consumer], share: float, samples: Dataset, progress: Progress
 ) -> NDArray[np.bool_]:
-    """Whether each unit stays when ``share`` of the multiply-accumulates is to go. Raises ConversionError when as many can't."""
-    gathered = grams(hub, consumers, samples, progress)
-    plans = []
-    for space in found.spaces:
-        order = by_second_order(space, readers_of(space, consumers, gathered))
-        step = next(step for least, step in _MULTIPLES if len(space.units) >= least)
-        plans.append(_Plan(order, step))
-    costs = costs_of(hub, found)
-    stays = found.none_removed()
-    whole = costs.macs(stays)
-    while costs.macs(stays) > (1 - share) * whole:
-        priced = [(_price(plan, costs, stays), index) for index, plan in enumerate(plans) if plan.next() is not None]
-        if not priced:
-            raise ConversionError(
-                f"{share:.0%} of the multiply-accumulates can't be removed from this network: {1 - costs.macs(stays) / whole:.0%} "
-                "can, when a quarter of each layer stays"
-            )
-        plan = plans[min(priced)[1]]
-        units = plan.next()
-        assert units is not None
-        stays[units] = False
-        plan.gone += plan.step
-    return stays
+    """Whether each unit stays when ``share`` of the multiply-accumulates is to go.
+
+    Raises ConversionError when as many can't go.
+    """
+    known = grams(hub, consumers, samples, progress)
+    candidates = [_candidate(space, consumers, known) for space in found.spaces]
+    network = Compensation(hub, found, consumers, known)
+    judge = Judge(hub, [dict(next(iter(samples.batches(_JUDGED))).feeds)])
+    whole = costs_of(hub, found).macs(found.none_removed())
+    left = whole
+    progress.stage("choice")
+    for cutback in cutbacks(found, candidates, costs_of(hub, found), network.hub, judge.loss):
+        progress.step()
+        left = cutback.macs
+        if left <= (1 - share) * whole:
+            return cutback.stays
+    raise ConversionError(
+        f"{share:.0%} of the multiply-accumulates are to be removed, but no more than {1 - left / whole:.0%} can be from this network"
+    )
 
 
-def _price(plan: _Plan, costs: Costs, stays: NDArray[np.bool_]) -> float:
-    """What is lost for each multiply-accumulate saved."""
-    units = plan.next()
-    assert units is not None
-    then = stays.copy()
-    then[units] = False
-    return plan.loss() / max(1.0, costs.macs(stays) - costs.macs(then))
+def _candidate(space: Space, consumers: Sequence[Consumer], known: dict[str, Gram]) -> Candidate:
+    order = by_second_order(space, readers_of(space, consumers, known))
+    multiple = next((size for least, size in _MULTIPLES if len(space.units) * space.width >= least), 1)
+    step = max(1, multiple // space.width)
+    return Candidate(space.name, order, Widths(step, min(step, len(order.units))), len(order.units))
