@@ -6,7 +6,7 @@ nothing stay as they are: refitting them too follows the samples further than th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,11 +42,8 @@ def repair(
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
     for consumer in concerned:
-        also = [consumer.value] if consumer.own_state else []
-        before = consumer.name
-        if not consumer.own_state:
-            whole.advance(before, also)
-            pruned.advance(before, also)
+        for prefix in (whole, pruned):
+            prefix.advance(consumer.name)
         moments = _moments(consumer, stays, whole, pruned, feeds)
         made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
@@ -61,13 +58,20 @@ def _moments(
     size, left = len(consumer.units), int(stays[consumer.units].sum())
     moments = Moments(size, left)
     most = max(1, COLUMNS // len(feeds))
-    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), feeds, strict=True)
+    pairs = zip(_read(consumer, whole), _read(consumer, pruned), feeds, strict=True)
     for turn, (before, now, batch) in enumerate(pairs):
         moments.add(
             consumer.columns(real_tokens(before, batch), most, turn),
             consumer.columns(real_tokens(now, batch), most, turn),
         )
     return moments
+
+
+def _read(consumer: Consumer, prefix: Prefix) -> Iterable[NDArray[Any]]:
+    """What the consumer reads, batch by batch; a state is what its own node gives."""
+    if consumer.own_state:
+        return prefix.given_by(consumer.name, consumer.value)
+    return prefix.batches(consumer.value)
 
 
 def _refitted(
