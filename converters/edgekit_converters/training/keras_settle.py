@@ -39,7 +39,8 @@ def call(model: keras.Model, given: Sequence[Any]) -> Any:
     """The model's outputs in inference; inputs in its own order, whatever structure it was made with."""
     from keras import tree
 
-    return model(tree.pack_sequence_as(model._inputs_struct, list(given)), training=False)
+    structure = getattr(model, "_inputs_struct", None)  # a Sequential model has one input and no structure
+    return model(given[0] if structure is None else tree.pack_sequence_as(structure, list(given)), training=False)
 
 
 def _layers(model: keras.Model) -> Iterator[Any]:
