@@ -18,7 +18,7 @@ from edgekit.example_feeds import example_feeds
 from edgekit.latency import Candidate, Latency, Timing, measure, ratio
 from edgekit.load_cost import LoadCost, measure_load
 from edgekit.place import Here, Place
-from edgekit.protocols import Progress, SessionOptions, Silent
+from edgekit.protocols import Delegate, Progress, SessionOptions, Silent
 from edgekit.quantiles import Quantile
 
 
@@ -44,6 +44,7 @@ class Timed:
     latency: Latency
     ratio: Quantile
     load: LoadCost
+    delegates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,13 @@ def contender(
     *,
     runtime: str | None = None,
     threads: int = 1,
+    delegates: tuple[Delegate, ...] = (),
     feeds: dict[str, NDArray[Any]] | None = None,
     place: Place | None = None,
 ) -> Contender:
     """The file with the runtime that opens it there, its sha256 verified. Raises ArtifactError, RuntimeUnavailableError."""
     found = (place or Here()).runtime(Artifact.open(path).path, runtime)
-    return Contender(path, found.name, SessionOptions(threads=threads), feeds or {})
+    return Contender(path, found.name, SessionOptions(threads=threads, delegates=delegates), feeds or {})
 
 
 def time_here(request: TimingRequest, progress: Progress) -> tuple[Latency, ...]:
@@ -134,4 +136,5 @@ def _timed(contender: Contender, latency: Latency, first: Latency, load: LoadCos
         latency=latency,
         ratio=ratio(latency, first),
         load=load,
+        delegates=tuple(map(str, contender.options.delegates)),
     )

@@ -14,7 +14,7 @@ from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
 from edgekit.inference import find_runtime
 from edgekit.place import Place, RuntimeChoice, reached
-from edgekit.protocols import Progress, ReadOptions, Session, SessionOptions
+from edgekit.protocols import Delegate, Progress, ReadOptions, Session, SessionOptions
 from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.relayout import relaid
@@ -29,7 +29,7 @@ class CheckRequest:
     """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
 
     ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
-    ``device``: where FILE runs, None here; the model it is compared with runs here.
+    ``device``, ``delegates``: where FILE runs, None and nothing for the CPU here; the model it is compared with runs here.
     ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
     """
 
@@ -48,6 +48,7 @@ class CheckRequest:
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
     device: Address | None = None
+    delegates: tuple[Delegate, ...] = ()
 
 
 def check(request: CheckRequest, progress: Progress) -> Report:
@@ -67,7 +68,8 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     artifact = Artifact.open(request.file)
     runtime = place.runtime(artifact.path, request.runtime)
     reference = _reference(request)
-    opened = place.open_file(artifact.path, request.runtime, SessionOptions(threads=request.threads))
+    options = SessionOptions(threads=request.threads, delegates=request.delegates)
+    opened = place.open_file(artifact.path, request.runtime, options)
     session, turned = relaid(opened, reference.session, request.file_layout)
     states = _states(request, artifact, reference)
     stored = open_dataset(
@@ -87,7 +89,7 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
-        settings={"device": place.name} if place.name else {},
+        settings=_settings(request, place),
         reference=reference.description,
         reference_is_original=reference.original,
         evaluation=SampleFacts(request.samples, found.samples),
@@ -99,6 +101,11 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
         notes=(*samples.notes, *turned),
     )
     return report.with_limits(*_limits(request, report.entries[1]))
+
+
+def _settings(request: CheckRequest, place: Place) -> dict[str, str]:
+    named = {"device": place.name, "delegates": ", ".join(map(str, request.delegates))}
+    return {name: value for name, value in named.items() if value}
 
 
 def _states(request: CheckRequest, artifact: Artifact, reference: Reference) -> tuple[State, ...]:

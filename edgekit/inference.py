@@ -27,14 +27,18 @@ from edgekit.streaming import Stream
 Outputs = dict[str, NDArray[Any]]
 
 
-def load(path: str | Path, *, threads: int = 1, runtime: str | None = None, delegates: Sequence[str] = ()) -> Model:
+def load(
+    path: str | Path, *, threads: int = 1, runtime: str | None = None, delegates: Sequence[str | Delegate] = ()
+) -> Model:
     """Open an .onnx or .tflite file, after its sha256 has been checked against the manifest beside it.
 
     ``runtime``: a name that ``edgekit runtimes`` lists; None takes the first that is installed for the format.
+    ``delegates``: execution providers or delegates, "openvino:device_type=CPU", the preferred one first.
     Raises ArtifactError (missing, damaged or changed file), RuntimeUnavailableError, UnknownNameError.
     """
     artifact = Artifact.open(Path(path))
-    options = SessionOptions(threads=threads, delegates=tuple(Delegate.parse(text) for text in delegates))
+    asked = tuple(Delegate.parse(each) if isinstance(each, str) else each for each in delegates)
+    options = SessionOptions(threads=threads, delegates=asked)
     found = find_runtime(artifact.path, runtime)
     return Model(artifact, found.open(artifact.path, options), found.name)
 

@@ -31,7 +31,7 @@ from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
-from edgekit.protocols import Progress, ReadOptions, Source
+from edgekit.protocols import Delegate, Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
@@ -45,7 +45,8 @@ class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
     ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
-    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
+    are checked, None for here; ``delegates`` run them there. ``resume``: what the device answered before it was lost is not
+    asked again.
     """
 
     model: Path
@@ -63,6 +64,7 @@ class Request:
     checks: bool = True
     address: Address | None = None
     resume: bool = False
+    delegates: tuple[Delegate, ...] = ()
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -82,6 +84,8 @@ def convert(request: Request, progress: Progress) -> Report:
 
     Raises EdgekitError when the model, its samples or the plan fail; a format that could not be written is in the report.
     """
+    if request.delegates and not request.checks:
+        raise UsageError("--delegate is what the checks run on; leave --no-checks out")
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
@@ -246,6 +250,8 @@ def _report(
     settings = {"precision": recipe.precision.value, "target": request.target.name}
     if request.address is not None:
         settings["device"] = request.address.name
+    if request.delegates:
+        settings["delegates"] = ", ".join(map(str, request.delegates))
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
         settings |= {"operators": "integers only"} if request.device.integer_only else {}
@@ -312,6 +318,7 @@ def _checked(
             threads=request.threads,
             states=product.states,
             device=request.address,
+            delegates=request.delegates,
             journal=_journal(request) if request.address else None,
         )
         try:

@@ -13,7 +13,7 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import SECONDS
-from edgekit.cli.shared_options import device_option
+from edgekit.cli.shared_options import delegate_option, device_option
 from edgekit.errors import UsageError
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.benchmark import Benchmark, Contender, Timed
     from edgekit.devices.address import Address
     from edgekit.place import Place
+    from edgekit.protocols import Delegate
     from edgekit.quantiles import Quantile
 
 SCHEMA = "edgekit.bench/1"
@@ -76,6 +77,7 @@ class BenchResult:
 @click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
 @click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
 @click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
+@delegate_option
 @device_option
 @click.option(
     "--resume",
@@ -93,6 +95,7 @@ def bench(
     max_seconds: float,
     samples: str | None,
     runtime: str | None,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     journal: Path | None,
     keep_samples: bool,
@@ -110,7 +113,9 @@ def bench(
         raise UsageError("--resume goes on with work on a device; give --device too")
     timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds)
     with reached(device, journal) as place:
-        contenders = [contender(file, runtime=runtime, threads=threads, place=place) for file in files]
+        contenders = [
+            contender(file, runtime=runtime, threads=threads, delegates=delegates, place=place) for file in files
+        ]
         if samples is not None:
             contenders = [_with_sample(each, samples, place) for each in contenders]
         measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress, place=place)
@@ -154,7 +159,7 @@ def _times(result: Timed) -> tuple[str, ...]:
     latency = result.latency
     return (
         Path(result.file).name,
-        result.runtime,
+        ", ".join((result.runtime, *result.delegates)),
         _ms(latency.p50_ns.value),
         f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",
         _ms(latency.p90_ns.value),

@@ -12,6 +12,7 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import DECIBELS, POINTS
 from edgekit.cli.shared_options import (
+    delegate_option,
     device_option,
     preprocess_from,
     preprocess_options,
@@ -21,6 +22,7 @@ from edgekit.cli.shared_options import (
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
+    from edgekit.protocols import Delegate
 
 
 @command(
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     type=click.Choice(["same", "NCHW", "NHWC"]),
     help="Order in which FILE takes pictures where MODEL takes the other. [default: told by the shapes]",
 )
+@delegate_option
 @device_option
 @reading_options
 @recipe_option
@@ -66,6 +69,7 @@ def check(
     runtime: str | None,
     threads: int,
     file_layout: str | None,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
@@ -99,6 +103,7 @@ def check(
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
         device=device,
+        delegates=delegates,
     )
     report = checking.check(request, console.progress)
     console.show(report)

@@ -13,6 +13,7 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
 from edgekit.cli.shared_options import (
+    delegate_option,
     device_option,
     preprocess_from,
     preprocess_options,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from edgekit.artifact import State
     from edgekit.devices.address import Address
     from edgekit.pipeline import Request
+    from edgekit.protocols import Delegate
     from edgekit.recipe import Recipe
     from edgekit.target import Target
 
@@ -92,6 +94,7 @@ _limits = together(
 @click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
 @click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
+@delegate_option
 @device_option
 @click.option("--resume", is_flag=True, help="Go on with the checks on a device that was lost in the middle of them.")
 @click.option("--dry-run", is_flag=True, help="Only show what each node would do; read no samples, write nothing.")
@@ -135,6 +138,7 @@ def _request(
     labels: str | None,
     threads: int,
     checks: bool,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     resume: bool,
     **recipe_options: Any,
@@ -162,6 +166,7 @@ def _request(
         threads=threads,
         checks=checks,
         address=device,
+        delegates=delegates,
         resume=resume,
     )
 

@@ -12,14 +12,14 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.shared_options import device_option
+from edgekit.cli.shared_options import delegate_option, device_option
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
 
 if TYPE_CHECKING:
     from edgekit.artifact import State, TensorSpec
     from edgekit.devices.address import Address
-    from edgekit.protocols import Placement
+    from edgekit.protocols import Delegate, Placement
 
 SCHEMA = "edgekit.inspect/1"
 
@@ -67,18 +67,28 @@ class InspectResult:
 @click.option("--graph", "show_graph", is_flag=True, help="List every node; the JSON always does.")
 @click.option("--placement", "place", is_flag=True, help="Open FILE in its runtime and tell which op runs where.")
 @click.option("--runtime", metavar="NAME", help="Runtime for --placement. [default: first installed]")
+@delegate_option
 @device_option
 def inspect(
-    console: Console, file: Path, show_graph: bool, place: bool, runtime: str | None, device: Address | None
+    console: Console,
+    file: Path,
+    show_graph: bool,
+    place: bool,
+    runtime: str | None,
+    delegates: tuple[Delegate, ...],
+    device: Address | None,
 ) -> None:
     """Show what a .tflite or .onnx file holds.
 
     Ops, parameters, multiply-accumulates of one sample, sizes, and how tensors are quantized, for any FILE.
     """
     from edgekit import isolation, registry
+    from edgekit.errors import UsageError
 
+    if delegates and not place:
+        raise UsageError("--delegate is for --placement: what else is shown comes from the file alone")
     contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
-    placement = _placement(file, runtime, device) if place else None
+    placement = _placement(file, runtime, delegates, device) if place else None
     console.show(InspectResult(file, contents, placement, show_graph, _states(file, contents)))
 
 
@@ -93,10 +103,10 @@ def _states(file: Path, contents: Any) -> tuple[State, ...]:
     return find_states(contents.inputs, contents.outputs).states
 
 
-def _placement(file: Path, runtime: str | None, device: Address | None) -> Placement:
+def _placement(file: Path, runtime: str | None, delegates: tuple[Delegate, ...], device: Address | None) -> Placement:
     from edgekit.devices.there import opened_model
 
-    with opened_model(file, device, runtime=runtime) as model:
+    with opened_model(file, device, runtime=runtime, delegates=delegates) as model:
         return model.placement()
 
 

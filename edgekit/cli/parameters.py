@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from edgekit.protocols import Delegate
+
+    DelegateBase = click.ParamType[Delegate]
     FloatType = click.ParamType[float]
     IntType = click.ParamType[int]
     NamedShapeType = click.ParamType[tuple[str, tuple[int, ...]]]
     NamedNumberType = click.ParamType[tuple[str, float]]
     PairType = click.ParamType[tuple[str, str]]
 else:  # click before 8.4 has no generic parameter types
-    FloatType = IntType = NamedShapeType = NamedNumberType = PairType = click.ParamType
+    DelegateBase = FloatType = IntType = NamedShapeType = NamedNumberType = PairType = click.ParamType
 
 _QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
 
@@ -134,3 +137,23 @@ class StateType(PairType):
 
 
 STATE = StateType()
+
+
+class DelegateType(DelegateBase):
+    """An execution provider or delegate with its options: "openvino:device_type=CPU", "/opt/npu/libnpu.so:cache=/tmp"."""
+
+    name = "delegate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Delegate:
+        from edgekit.errors import UsageError
+        from edgekit.protocols import Delegate
+
+        if isinstance(value, Delegate):
+            return value
+        try:
+            return Delegate.parse(value)
+        except UsageError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+DELEGATE = DelegateType()

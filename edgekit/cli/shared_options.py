@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgekit.cli.parameters import NAMED_NUMBER, SHAPE
+from edgekit.cli.parameters import DELEGATE, NAMED_NUMBER, SHAPE
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
@@ -45,6 +45,16 @@ def _address(text: str | None) -> Address | None:
 
     return find_address(text)
 
+
+delegate_option = click.option(
+    "--delegate",
+    "delegates",
+    metavar="NAME[:KEY=VALUE,...]",
+    type=DELEGATE,
+    multiple=True,
+    help="Execution provider or delegate (openvino:device_type=CPU), or the library that brings it, by path. Repeatable, the "
+    "preferred one first. [default: the runtime's CPU path]",
+)
 
 reading_options = together(
     click.option("--from", "source", metavar="NAME", help="Framework of MODEL. [default: told by the file]"),
