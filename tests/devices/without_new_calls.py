@@ -1,7 +1,7 @@
 """Run a command for which the newest ways to ask after files don't exist: ``python without_new_calls.py COMMAND...``.
 
-proot 5.1 does not translate paths in the system calls statx and faccessat2. Where the kernel says that it has none, programs use the
-older ones, which proot knows. A seccomp filter (linux/seccomp.h, linux/filter.h) says so in the kernel's place.
+proot 5.1 does not translate paths in the system calls statx and faccessat2. Where the kernel says that it has none, programs
+use the older ones, which proot knows. A seccomp filter (linux/seccomp.h, linux/filter.h) says so in the kernel's place.
 """
 
 from __future__ import annotations
