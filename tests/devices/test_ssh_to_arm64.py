@@ -117,9 +117,10 @@ def test_a_file_answers_there_with_the_integers_of_this_machine(
     file = made[0] / f"digits_cnn.int8.{suffix}"
     answers = []
     for name, where in (("here", ()), ("there", ("--device", "kitchen"))):
-        code, found = edgekit("run", file, "--input", DIGITS / "calibrate.npz", "--output", tmp_path / name, *where)
+        output = tmp_path / f"{name}.npz"
+        code, found = edgekit("run", file, "--input", DIGITS / "calibrate.npz", "--output", output, *where)
         assert code == 0, found
-        with np.load(tmp_path / name) as stored:
+        with np.load(output) as stored:
             answers.append(next(iter(stored.values())))
     np.testing.assert_allclose(*answers, rtol=1e-6, atol=1e-7)
 
@@ -137,7 +138,7 @@ def test_a_bench_there_has_its_figures(made: tuple[Path, dict[str, Any]]) -> Non
     code, found = edgekit("bench", *files, "--device", "kitchen", "--min-seconds", "300ms")
     assert code == 0, found
     assert found["device"] == "kitchen"
-    assert found["conditions"]["machine"] == "aarch64"
+    assert found["before"]["machine"] == "aarch64"
     assert all(result["latency"]["runs"] > 10 for result in found["results"])
 
 
