@@ -14,7 +14,7 @@ from edgekit.artifact import Quantization, TensorSpec
 from edgekit.errors import ArtifactError, FeedError, UsageError
 from edgekit.protocols import Feeds, Placement
 from edgekit_runtimes.feeds import Expected, expectations, verify
-from edgekit_runtimes.interpreter_placement import OpDetails, place
+from edgekit_runtimes.interpreter_placement import OpDetails, Share, place
 
 TensorDetails = Mapping[str, Any]
 """One entry of the interpreter's own input and output lists: name, index, shape, shape_signature, dtype, quantization."""
@@ -22,6 +22,11 @@ TensorDetails = Mapping[str, Any]
 
 class Interpreter(Protocol):
     """The calls that ai_edge_litert and tflite_runtime share."""
+
+    _interpreter: Any
+    """The native interpreter; its ModifyGraphWithDelegate and Invoke are used."""
+    _delegates: list[Any]
+    """Delegates that live until the native interpreter is gone."""
 
     def allocate_tensors(self) -> None: ...
     def invoke(self) -> None: ...
@@ -39,15 +44,19 @@ class Interpreter(Protocol):
 class InterpreterSession:
     """A TFLite file, opened. The batch (first axis of rank 2 and more) is the file's; other open dimensions follow the feeds.
 
-    Every run is independent: the state of fused recurrent ops is cleared before it.
+    Every run is independent: the state of fused recurrent ops is cleared before it. ``shares``: what external delegates took;
+    ``xnnpack``: whether XNNPACK was offered the rest.
     """
 
-    def __init__(self, interpreter: Interpreter, path: Path) -> None:
+    def __init__(
+        self, interpreter: Interpreter, path: Path, shares: Sequence[Share] = (), *, xnnpack: bool = True
+    ) -> None:
         try:
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ArtifactError(f"{path} cannot be run: {_last_line(error)}") from error
+            raise ArtifactError(f"{path} cannot be run: {last_line(error)}") from error
         self._file = path.name
+        self._shares, self._xnnpack = shares, xnnpack
         self._interpreter: Interpreter | None = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         signatures = interpreter._get_full_signature_list()
@@ -77,14 +86,14 @@ class InterpreterSession:
             self._accept(feeds)
             raise
         except (RuntimeError, ValueError) as error:
-            raise FeedError(f"{self._file} failed on these inputs: {_last_line(error)}") from error
+            raise FeedError(f"{self._file} failed on these inputs: {last_line(error)}") from error
         get_tensor = self._get_tensor
         return {name: get_tensor(index) for name, index in self._results}
 
     def placement(self) -> Placement:
         interpreter = self._opened()
         dtypes = {int(entry["index"]): np.dtype(entry["dtype"]).name for entry in interpreter.get_tensor_details()}
-        return place(interpreter._get_ops_details(), dtypes)
+        return place(interpreter._get_ops_details(), dtypes, self._shares, xnnpack=self._xnnpack)
 
     def close(self) -> None:
         """Free the interpreter; a later run raises UsageError."""
@@ -102,7 +111,7 @@ class InterpreterSession:
         except (RuntimeError, ValueError) as error:
             self._resize(before)
             shapes = ", ".join(f"{expected.name} {expected.shape}" for expected, _ in wanted)
-            raise FeedError(f"{self._file} cannot take the shapes {shapes}: {_last_line(error)}") from error
+            raise FeedError(f"{self._file} cannot take the shapes {shapes}: {last_line(error)}") from error
 
     def _resize(self, slots: tuple[tuple[Expected, int], ...]) -> None:
         interpreter = self._opened()
@@ -177,7 +186,7 @@ def _names(
     return plain if len(set(plain)) == len(plain) else tuple(str(entry["name"]) for entry in details)
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     """What the native library says, in one line, without its own source positions."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"^\S+\.cc:\d+:?\s*", "", lines[-1]) if lines else type(error).__name__

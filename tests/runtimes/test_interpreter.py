@@ -49,8 +49,8 @@ def test_xnnpack_can_be_asked_for_but_not_beside_other_kernels(path: Path) -> No
 
 
 def test_an_unknown_delegate_is_an_error(path: Path) -> None:
-    with pytest.raises(RuntimeUnavailableError, match="no delegate 'gpu' here; it has XNNPACK"):
-        LiteRt().open(path, SessionOptions(delegates=(Delegate("gpu"),)))
+    with pytest.raises(RuntimeUnavailableError, match="no delegate 'warp' here; it has XNNPACK"):
+        LiteRt().open(path, SessionOptions(delegates=(Delegate("warp"),)))
 
 
 class FakeInterpreter:
