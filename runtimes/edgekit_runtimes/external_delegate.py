@@ -51,7 +51,9 @@ def _library(delegate: Delegate, path: str) -> ctypes.PyDLL:
     try:
         library = ctypes.PyDLL(path)
     except OSError as error:
-        raise RuntimeUnavailableError(f"the library of the delegate {str(delegate)!r} can't be loaded: {error}") from error
+        raise RuntimeUnavailableError(
+            f"the library of the delegate {str(delegate)!r} can't be loaded: {error}"
+        ) from error
     for symbol in ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"):
         if not hasattr(library, symbol):
             raise RuntimeUnavailableError(f"{path} is no TFLite delegate: it exports no {symbol}")

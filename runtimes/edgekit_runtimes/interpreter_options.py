@@ -112,7 +112,9 @@ def _apply(interpreter: Interpreter, delegate: ExternalDelegate) -> Share:
     try:
         interpreter._interpreter.ModifyGraphWithDelegate(delegate.pointer)
     except (RuntimeError, ValueError) as error:
-        raise RuntimeUnavailableError(f"the delegate {delegate.name!r} failed on this file: {last_line(error)}") from error
+        raise RuntimeUnavailableError(
+            f"the delegate {delegate.name!r} failed on this file: {last_line(error)}"
+        ) from error
     return Share(delegate.name, len(partitions_of(interpreter._get_ops_details())) - len(before))
 
 

@@ -118,7 +118,9 @@ def test_a_library_that_cannot_be_loaded_says_why(path: Path, tmp_path: Path, li
     subprocess.run([str(compiler), "-shared", "-x", "c", "-", "-o", foreign], input=b"int x;", check=True)
     with pytest.raises(RuntimeUnavailableError, match=r"can't be loaded: .*(invalid ELF header|file too short)"):
         opened(path, str(text))
-    with pytest.raises(RuntimeUnavailableError, match="is no TFLite delegate: it exports no tflite_plugin_create_delegate"):
+    with pytest.raises(
+        RuntimeUnavailableError, match="is no TFLite delegate: it exports no tflite_plugin_create_delegate"
+    ):
         opened(path, str(foreign))
     with pytest.raises(RuntimeUnavailableError, match=r"there is no delegate library '.*none\.so'"):
         opened(path, str(tmp_path / "none.so"))
