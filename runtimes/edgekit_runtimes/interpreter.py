@@ -10,14 +10,11 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import Quantization, TensorSpec
 from edgekit.errors import ArtifactError, FeedError, UsageError
 from edgekit.protocols import Feeds, Placement
 from edgekit_runtimes.feeds import Expected, expectations, verify
 from edgekit_runtimes.interpreter_placement import OpDetails, Share, place
-
-TensorDetails = Mapping[str, Any]
-"""One entry of the interpreter's own input and output lists: name, index, shape, shape_signature, dtype, quantization."""
+from edgekit_runtimes.tensor_specs import STATEFUL_OPS, TensorDetails, specs, tensor_names
 
 
 class Interpreter(Protocol):
@@ -60,13 +57,13 @@ class InterpreterSession:
         self._interpreter: Interpreter | None = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         signatures = interpreter._get_full_signature_list()
-        self.inputs = _specs(inputs, _names(inputs, signatures, "inputs"))
-        self.outputs = _specs(outputs, _names(outputs, signatures, "outputs"))
+        self.inputs = specs(inputs, tensor_names(inputs, signatures, "inputs"))
+        self.outputs = specs(outputs, tensor_names(outputs, signatures, "outputs"))
         self._slots = tuple(zip(expectations(self.inputs), (int(d["index"]) for d in inputs), strict=True))
         self._results = tuple(zip((s.name for s in self.outputs), (int(d["index"]) for d in outputs), strict=True))
         self._set_tensor: Callable[[int, NDArray[Any]], None] = interpreter.set_tensor
         self._get_tensor: Callable[[int], NDArray[Any]] = interpreter.get_tensor
-        stateful = any(op["op_name"] in _STATEFUL_OPS for op in interpreter._get_ops_details())
+        stateful = any(op["op_name"] in STATEFUL_OPS for op in interpreter._get_ops_details())
         self._invoke: Callable[[], None] = self._invoke_from_rest if stateful else interpreter.invoke
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -133,57 +130,6 @@ class InterpreterSession:
 
     def _refuse(self, *_: object) -> NoReturn:
         raise UsageError(f"the session of {self._file} is closed; open the file again")
-
-
-_STATEFUL_OPS = frozenset(
-    f"{direction}{kind}"
-    for direction in ("", "UNIDIRECTIONAL_SEQUENCE_", "BIDIRECTIONAL_SEQUENCE_")
-    for kind in ("LSTM", "RNN")
-) | {"SVDF"}
-
-
-def _specs(details: Sequence[TensorDetails], names: Sequence[str]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name, _dtype(entry), _shape(entry), _quantization(entry))
-        for name, entry in zip(names, details, strict=True)
-    )
-
-
-def _dtype(entry: TensorDetails) -> str:
-    dtype = np.dtype(entry["dtype"])
-    if dtype.kind in "SUO":
-        raise ArtifactError(f"tensor {entry['name']!r} holds strings; edgekit runs tensors of numbers only")
-    return dtype.name
-
-
-def _shape(entry: TensorDetails) -> tuple[int | str, ...]:
-    """The allocated shape; open dimensions get a name, but for the batch, which stays as the file is allocated (1)."""
-    shape = [int(dim) for dim in entry["shape"]]
-    signature = [int(dim) for dim in entry["shape_signature"]] or shape
-    return tuple(
-        f"dim{axis}" if signature[axis] < 0 and (axis > 0 or len(shape) == 1) else size
-        for axis, size in enumerate(shape)
-    )
-
-
-def _quantization(entry: TensorDetails) -> Quantization | None:
-    scale, zero_point = entry["quantization"]
-    return Quantization(float(scale), int(zero_point)) if scale else None
-
-
-def _names(
-    details: Sequence[TensorDetails], signatures: Mapping[str, Mapping[str, Mapping[str, int]]], side: str
-) -> tuple[str, ...]:
-    """The signature's names in the order of ``details``; without a signature the tensors' own, less TensorFlow's trimmings."""
-    wanted = sorted(int(entry["index"]) for entry in details)
-    for signature in signatures.values():
-        if sorted(signature[side].values()) == wanted:
-            by_name = sorted((index, name) for name, index in signature[side].items())
-            ranked = sorted(range(len(details)), key=lambda position: int(details[position]["index"]))
-            placed = dict(zip(ranked, (name for _, name in by_name), strict=True))
-            return tuple(placed[position] for position in range(len(details)))
-    plain = tuple(re.sub(r":\d+$", "", str(entry["name"]).removeprefix("serving_default_")) for entry in details)
-    return plain if len(set(plain)) == len(plain) else tuple(str(entry["name"]) for entry in details)
 
 
 def last_line(error: Exception) -> str:
