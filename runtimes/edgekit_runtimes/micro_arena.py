@@ -36,15 +36,28 @@ def open_grown(content: bytes, open_file: Open) -> tuple[Any, int]:
 
 
 def least_arena(content: bytes, enough: int, open_file: Open) -> int:
-    """The smallest arena in which the file can be opened, in bytes, to 16; ``enough`` is one in which it can."""
-    low, high = 0, enough
+    """The smallest arena in which the file can be opened, in bytes, to 16; ``enough`` is one in which it can.
+
+    It lies between what stays in use and that: planning needs some more for a while. In far too small ones the engine crashes.
+    """
+    low = _in_use(open_file(content, enough)) - ALIGNMENT
+    high = enough
     while high - low > ALIGNMENT:
-        middle = (low + high) // 2 // ALIGNMENT * ALIGNMENT
+        middle = low + (high - low) // 2 // ALIGNMENT * ALIGNMENT
         if _tried(content, middle, open_file)[0] is None:
             low = middle
         else:
             high = middle
     return high
+
+
+def _in_use(interpreter: Any) -> int:
+    """Bytes of the arena that are taken for good, which the engine tells in words."""
+    with caught() as messages:
+        interpreter.print_allocations()
+    found = re.search(r"Arena allocation total (\d+) bytes", "\n".join(messages.lines))
+    assert found is not None, messages.lines
+    return -(-int(found[1]) // ALIGNMENT) * ALIGNMENT
 
 
 def refuse(content: bytes, graph: FlatGraph, reason: str, file: str, open_file: Open) -> ArtifactError:
@@ -99,4 +112,6 @@ def _plain(line: str) -> str:
 
 
 _MEMORY = re.compile(r"[Ff]ailed to (allocate|resize)|missing: \d|Too many buffers")
-_NO_REASON = re.compile(r"Failed starting model allocation|AllocateTensors\(\) failed|Node .* failed to prepare")
+_NO_REASON = re.compile(
+    r"Failed to get registration|Failed starting model allocation|AllocateTensors\(\) failed|Node .* failed to prepare"
+)
