@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ArtifactError, FeedError, UsageError
-from edgekit.protocols import Feeds, Placement
+from edgekit.protocols import Bound, Feeds, Placement
 from edgekit_runtimes.feeds import Expected, expectations, verify
+from edgekit_runtimes.interpreter_bound import Beside, InPlace, in_place, require_shapes
 from edgekit_runtimes.interpreter_placement import OpDetails, Share, place
 from edgekit_runtimes.tensor_specs import STATEFUL_OPS, TensorDetails, specs, tensor_names
 
@@ -27,8 +28,9 @@ class Interpreter(Protocol):
 
     def allocate_tensors(self) -> None: ...
     def invoke(self) -> None: ...
-    def set_tensor(self, index: int, value: NDArray[Any]) -> None: ...
-    def get_tensor(self, index: int) -> NDArray[Any]: ...
+    def set_tensor(self, tensor_index: int, value: NDArray[Any]) -> None: ...
+    def get_tensor(self, tensor_index: int) -> NDArray[Any]: ...
+    def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]: ...
     def resize_tensor_input(self, index: int, shape: Sequence[int], strict: bool = ...) -> None: ...
     def reset_all_variables(self) -> None: ...
     def get_input_details(self) -> list[TensorDetails]: ...
@@ -64,7 +66,9 @@ class InterpreterSession:
         self._set_tensor: Callable[[int, NDArray[Any]], None] = interpreter.set_tensor
         self._get_tensor: Callable[[int], NDArray[Any]] = interpreter.get_tensor
         stateful = any(op["op_name"] in STATEFUL_OPS for op in interpreter._get_ops_details())
+        self._stateful, self._bound = stateful, False
         self._invoke: Callable[[], None] = self._invoke_from_rest if stateful else interpreter.invoke
+        self._sized = all(in_place(interpreter, index) for _, index in self._results)
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Outputs by name; raises FeedError for a wrong name, shape or dtype."""
@@ -87,6 +91,22 @@ class InterpreterSession:
         get_tensor = self._get_tensor
         return {name: get_tensor(index) for name, index in self._results}
 
+    def bind(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Bound:
+        """Inputs and outputs in memory of their own; from here on the shapes stay. Raises FeedError, UsageError."""
+        interpreter = self._opened()
+        require_shapes(shapes or {}, {spec.name: spec.shape for spec in self.inputs}, self._file)
+        if shapes:
+            self._accept({e.name: np.empty(shapes.get(e.name, e.shape or ()), e.dtype) for e, _ in self._slots})
+        if not self._sized:
+            raise UsageError(
+                f"the sizes of {self._file}'s outputs depend on its data: they have no memory before a run"
+            )
+        self._bound = True
+        self._invoke = self._invoke_from_rest if self._stateful else interpreter._interpreter.Invoke
+        kind = Beside if self._shares else InPlace
+        inputs = {expected.name: index for expected, index in self._slots}
+        return kind(interpreter, inputs, dict(self._results), self._run_bound)
+
     def placement(self) -> Placement:
         interpreter = self._opened()
         dtypes = {int(entry["index"]): np.dtype(entry["dtype"]).name for entry in interpreter.get_tensor_details()}
@@ -97,10 +117,18 @@ class InterpreterSession:
         self._interpreter = None
         self._set_tensor = self._get_tensor = self._invoke = self._refuse
 
+    def _run_bound(self) -> None:
+        try:
+            self._invoke()
+        except (RuntimeError, ValueError) as error:
+            raise FeedError(f"{self._file} failed on these inputs: {last_line(error)}") from error
+
     def _accept(self, feeds: Feeds) -> None:
         """Explain what is wrong, or follow a new shape where the file leaves one open."""
         self._opened()
         verify(feeds, self.inputs, self._file)
+        if self._bound:
+            raise UsageError(f"the session of {self._file} is bound to shapes; open the file again for others")
         before = self._slots
         wanted = tuple((Expected(e.name, e.dtype, feeds[e.name].shape), index) for e, index in before)
         try:
@@ -116,12 +144,13 @@ class InterpreterSession:
             if expected.shape is not None:
                 interpreter.resize_tensor_input(index, expected.shape, strict=True)
         interpreter.allocate_tensors()
+        self._sized = all(in_place(interpreter, index) for _, index in self._results)
         self._slots = slots
 
     def _invoke_from_rest(self) -> None:
         interpreter = self._opened()
         interpreter.reset_all_variables()
-        interpreter.invoke()
+        interpreter._interpreter.Invoke()
 
     def _opened(self) -> Interpreter:
         if self._interpreter is None:

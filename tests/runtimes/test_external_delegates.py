@@ -156,3 +156,15 @@ def test_the_command_line_shows_who_took_what(path: Path, library: Path, capsys:
 def test_kernels_and_xnnpack_exclude_each_other(path: Path) -> None:
     with pytest.raises(UsageError, match="run without a delegate"):
         opened(path, "XNNPACK", "reference")
+
+
+def test_a_bound_session_copies_in_and_out_since_a_delegate_may_have_its_own_memory(path: Path, library: Path) -> None:
+    session = opened(path, f"{library}:offset=0.5")
+    bound = session.bind()
+    for name in ("x", "y"):
+        bound.inputs[name][:] = 1
+    bound.run()
+    np.testing.assert_array_equal(bound.outputs["z"], session.run(ONES)["z"])
+    del session
+    bound.run()
+    np.testing.assert_allclose(bound.outputs["z"], np.full((1, 8), np.tanh(3.125)), rtol=1e-6)
