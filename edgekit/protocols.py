@@ -88,11 +88,15 @@ class TimedOp:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
+    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate).
+
+    ``arena_bytes``: the working memory that the runtime must be given, where it is given one block of a fixed size.
+    """
 
     ops: tuple[PlacedOp, ...]
     partitions: int = 0
     notes: tuple[str, ...] = ()
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
