@@ -23,7 +23,8 @@ def fallbacks(
     ``gated``: then everything was left.
     """
     devices = tuple(dict.fromkeys(op.device for op in placement.ops))
-    wanted = tuple(delegate.name for delegate in asked) or tuple(d for d in devices if d not in CPU_DEVICES)
+    named = tuple(each.name for each in asked if not any(same_delegate(cpu, each.name) for cpu in CPU_DEVICES))
+    wanted = named or tuple(device for device in devices if device not in CPU_DEVICES)
     if not wanted and not gated:
         return None
     taken = {device for device in devices if any(same_delegate(device, name) for name in wanted)}

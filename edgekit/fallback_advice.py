@@ -92,8 +92,7 @@ RULES = (
     Rule(
         Advice(
             "XNNPACK's average pooling is float",
-            "a pooling over the whole picture: export it as a mean over height and width; any other: a strided convolution or "
-            "MAX_POOL_2D",
+            "convert the source with edgekit, which writes a mean over height and width or, for windows, a depthwise convolution",
         ),
         delegate="xnnpack",
         op=r"^(AVERAGE_POOL_2D|L2_POOL_2D)$",
@@ -111,7 +110,7 @@ RULES = (
     Rule(
         Advice(
             "XNNPACK has hard swish in float only",
-            "spell it x * relu6(x + 3) / 6 when exporting, whose parts are taken, or keep it float: --keep-float SCOPE",
+            "convert the source with edgekit, which writes it in additions, products and clamps that are taken",
         ),
         delegate="xnnpack",
         op="^HARD_SWISH$",
