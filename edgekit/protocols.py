@@ -89,6 +89,10 @@ class PlacedOp:
     """Why the delegate that was asked for did not take it, where the runtime or the op tells."""
 
 
+CPU_DEVICES = frozenset({"builtin", "CPUExecutionProvider"})
+"""Devices of a `PlacedOp` that are no delegate: the runtimes' own kernels for the CPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedOp:
     """An op of the runtime's own graph and the time it takes in one run."""
