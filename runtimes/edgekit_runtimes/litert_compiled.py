@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import FeedError, RuntimeUnavailableError, UsageError
-from edgekit.protocols import Availability, Feeds, PlacedOp, Placement, SessionOptions
+from edgekit.protocols import Availability, Feeds, Placement, SessionOptions
 from edgekit_runtimes.feeds import verify
-from edgekit_runtimes.flat_graph import FlatGraph, alone, read_graph
+from edgekit_runtimes.flat_graph import FlatGraph, read_graph
 from edgekit_runtimes.interpreter_options import checked
-from edgekit_runtimes.interpreter_placement import place
 from edgekit_runtimes.litert_choices import Choice
+from edgekit_runtimes.litert_compiled_placement import CompiledFile
 from edgekit_runtimes.litert_compiling import compiled
 from edgekit_runtimes.native_messages import caught
 from edgekit_runtimes.tensor_specs import STATEFUL_OPS, TensorDetails, fixed, specs, tensor_names
-from edgekit_runtimes.xnnpack_ops import why_not_xnnpack
 
 
 def open_compiled(
@@ -69,55 +68,16 @@ class CompiledSession:
         return {s.name: buffer.read(count, dtype).reshape(_sizes(s)) for buffer, s, count, dtype in self._results}
 
     def placement(self) -> Placement:
-        """Every op with what takes it. LiteRT tells only whether all were taken: where not, it is asked of each op alone."""
-        whole = self._opened().is_fully_accelerated()
-        listed = place(self._graph.ops, self._graph.dtypes, xnnpack=False).ops
-        ops = tuple(self._placed(position, op, whole) for position, op in enumerate(listed))
-        notes = () if whole else ("placement is that of each op compiled alone; the number of partitions is not told",)
-        return Placement(ops, partitions=int(whole), notes=(*notes, *((self._adapter,) if self._adapter else ())))
+        """Every op with what takes it, and why not what was named before that."""
+        whole = bool(self._opened().is_fully_accelerated())
+        compiled_file = CompiledFile(self._content, self._graph, self._file, self._threads, self._choice, whole)
+        found = compiled_file.placement()
+        return dataclasses.replace(found, notes=(*found.notes, *((self._adapter,) if self._adapter else ())))
 
     def close(self) -> None:
         """Free the model; a later run raises UsageError."""
         with caught():
             self._model, self._buffers, self._written, self._results = None, ([], []), {}, ()
-
-    def _placed(self, position: int, op: PlacedOp, whole: bool) -> PlacedOp:
-        """The op with its device, and why the devices before that did not take it."""
-        passed: list[str] = []
-        for device in self._devices():
-            if (whole and device == self._devices()[0]) or self._takes(self._only(device), position):
-                return dataclasses.replace(op, device=device, why="; ".join(passed))
-            passed.append(self._why_not(device, position, op))
-        return dataclasses.replace(op, why="; ".join(passed))
-
-    def _why_not(self, device: str, position: int, op: PlacedOp) -> str:
-        if device != "XNNPACK":
-            return f"the {device} did not take it"
-        if self._choice.flags is not None and self._takes(Choice(), position):
-            return f"the flags {self._choice.flags:#x} leave it out"
-        return why_not_xnnpack(op.op, op.kernel, integer=op.integer)
-
-    def _only(self, device: str) -> Choice:
-        return (
-            Choice(flags=self._choice.flags)
-            if device == "XNNPACK"
-            else dataclasses.replace(self._choice, xnnpack=False)
-        )
-
-    def _devices(self) -> tuple[str, ...]:
-        accelerator = (self._choice.accelerator,) if self._choice.accelerator else ()
-        return (*accelerator, *(("XNNPACK",) if self._choice.xnnpack else ()))
-
-    def _takes(self, choice: Choice, position: int) -> bool:
-        """Whether that op is taken when it is the whole file."""
-        try:
-            model, _ = compiled(alone(self._content, self._graph, position), self._threads, choice, self._file)
-        except RuntimeUnavailableError:
-            return False
-        with caught():
-            taken = bool(model.is_fully_accelerated())
-            del model  # which is told at length too
-        return taken
 
     def _opened(self) -> Any:
         if self._model is None:

@@ -13,6 +13,18 @@ from edgekit_runtimes.litert_choices import Choice
 from edgekit_runtimes.native_messages import caught
 
 
+class PartlyTakenError(RuntimeUnavailableError):
+    """The accelerator is there and does not take every op; ``ops``: its words on those that it leaves."""
+
+    def __init__(self, name: str, file: str, ops: tuple[str, ...]) -> None:
+        which = f" ({'; '.join(ops)})" if ops else ""
+        super().__init__(
+            f"the {name} does not take every op of {file}{which}; --delegate {name} --delegate XNNPACK lets the CPU take the "
+            "rest, and the placement tells which"
+        )
+        self.ops = ops
+
+
 def compiled(content: bytes, threads: int, choice: Choice, file: str) -> tuple[Any, str]:
     """The compiled model, and what is known of the device that it runs on.
 
@@ -28,7 +40,7 @@ def compiled(content: bytes, threads: int, choice: Choice, file: str) -> tuple[A
         except RuntimeError as error:
             failure = str(error)
     if model is None:
-        raise RuntimeUnavailableError(_reason((*messages.lines, *failure.splitlines()), choice, file))
+        raise _error((*messages.lines, *failure.splitlines()), choice, file)
     if choice.accelerator and not model.is_fully_accelerated():
         _require_presence(messages.lines, choice, file)
     return model, _adapter(messages.lines)
@@ -36,10 +48,10 @@ def compiled(content: bytes, threads: int, choice: Choice, file: str) -> tuple[A
 
 def _require_presence(lines: Sequence[str], choice: Choice, file: str) -> None:
     """LiteRT compiles for the CPU alone where an NPU is absent, with a warning."""
-    if any(map(_ABSENT.search, lines)):
-        raise RuntimeUnavailableError(_reason(lines, choice, file))
+    if _ABSENT[choice.accelerator].search("\n".join(lines)):
+        raise _error(lines, choice, file)
     if not choice.xnnpack:
-        raise RuntimeUnavailableError(_partly(choice, file))
+        raise PartlyTakenError(choice.accelerator, file, _refused(lines))
 
 
 def _library() -> Any:
@@ -100,25 +112,34 @@ def _environment(library: Any, choice: Choice) -> Any:
 _NPU_LIBRARIES = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
 
 
-def _partly(choice: Choice, file: str) -> str:
-    name = choice.accelerator
-    return (
-        f"the {name} does not take every op of {file}; --delegate {name} --delegate XNNPACK lets the CPU take the rest, and "
-        "the placement tells which"
-    )
+def _refused(said: Sequence[str]) -> tuple[str, ...]:
+    """The GPU's own words on each op that it does not take: "ABS: Expected 0 const input tensor(s), ..."."""
+    found: list[str] = []
+    listed = False
+    for line in said:
+        if "operations are not supported by GPU" in line:
+            listed = True
+        elif listed and _OP_REASON.match(line):
+            found.append(line.rstrip("."))
+        else:
+            listed = False
+    return tuple(dict.fromkeys(found))
 
 
-def _reason(said: Sequence[str], choice: Choice, file: str) -> str:
+_OP_REASON = re.compile(r"[A-Z][A-Z0-9_]*: ")
+
+
+def _error(said: Sequence[str], choice: Choice, file: str) -> RuntimeUnavailableError:
     """What went wrong, out of much that LiteRT logs."""
     name = choice.accelerator or "XNNPACK"
-    if any("Some ops are not accelerated" in line for line in said) and not any(map(_ABSENT.search, said)):
-        return _partly(choice, file)
+    text = "\n".join(said)
+    if choice.accelerator and "Some ops are not accelerated" in text and not _ABSENT[name].search(text):
+        return PartlyTakenError(name, file, _refused(said))
     aside = _ASIDE.get(name)
     causes = [_plain(line) for line in said if _CAUSE.search(line) and not (aside and aside.search(line))]
     remedy = f". {_REMEDIES[name]}" if name in _REMEDIES else ""
-    return (
-        f"the {name} can't be used for {file}: {'; '.join(dict.fromkeys(causes)) or 'LiteRT tells no reason'}{remedy}"
-    )
+    why = "; ".join(dict.fromkeys(causes)) or "LiteRT tells no reason"
+    return RuntimeUnavailableError(f"the {name} can't be used for {file}: {why}{remedy}")
 
 
 def _plain(line: str) -> str:
@@ -130,7 +151,10 @@ def _plain(line: str) -> str:
 _CAUSE = re.compile(
     r"Could ?n['o]t load|could not be loaded|cannot open|No adapters|No compiler plugin|required\.|[Nn]ot supported|unsupported"
 )
-_ABSENT = re.compile(r"NPU accelerator could not be loaded|No compiler plugin found|No adapters found")
+_ABSENT = {
+    "GPU": re.compile(r"No adapters found"),
+    "NPU": re.compile(r"NPU accelerator could not be loaded|No compiler plugin found"),
+}
 _ASIDE = {"GPU": re.compile(r"NPU|CompilerPlugin"), "NPU": re.compile(r"GPU|Gpu|Some ops are not")}
 """What is said of other accelerators than the one that is asked for."""
 _REMEDIES = {

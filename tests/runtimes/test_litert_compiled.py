@@ -137,8 +137,8 @@ def test_what_a_gpu_leaves_needs_xnnpack_named_behind_it(tmp_path: Path) -> None
     with pytest.raises(RuntimeUnavailableError, match="--delegate GPU --delegate XNNPACK lets the CPU take the rest"):
         opened(path, "GPU")
     placed = opened(path, "GPU", "XNNPACK").placement()
-    assert {"GPU", "builtin"} <= {op.device for op in placed.ops}
-    assert all("the GPU did not take it" in op.why for op in placed.ops if op.device == "builtin")
+    assert {"GPU", "XNNPACK"} <= {op.device for op in placed.ops}
+    assert "GPU: ABS: Expected" in " ".join(op.why for op in placed.ops if op.device == "XNNPACK")
 
 
 def test_feeds_are_checked_as_everywhere(digits: Path) -> None:
