@@ -17,6 +17,7 @@
     ├── FeedError                inputs given to a session have a wrong name, shape or dtype
     │   └── RaggedOutputError    an output's first axis does not count the samples
     ├── RuntimeUnavailableError  a runtime, provider or delegate can't be used here
+    ├── CompilerError            a processor's compiler is absent or failed
     ├── DeviceError              a device can't be reached, or lacks what running a model there needs
     ├── MeasurementError         a figure can't be measured as asked (too few samples, empty input)
     └── StageCrashError          a native library ended the process that ran a stage
@@ -111,6 +112,10 @@ class RaggedOutputError(FeedError):
 
 class RuntimeUnavailableError(EdgekitError):
     """A runtime, provider or delegate can't be used on this machine."""
+
+
+class CompilerError(EdgekitError):
+    """A vendor's compiler is not installed, does not know what is asked, or failed."""
 
 
 class DeviceError(EdgekitError):

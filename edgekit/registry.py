@@ -1,7 +1,8 @@
 """Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
 
 A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources``, a metric by
-``edgekit.metrics`` and a way to reach devices by ``edgekit.transports``; an entry's value is ``module:attribute``.
+``edgekit.metrics``, a processor's compiler by ``edgekit.compilers`` and a way to reach devices by ``edgekit.transports``; an entry's
+value is ``module:attribute``. docs/plugins.md.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ TRANSPORTS = {
     "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
     "emulated": "edgekit_runtimes.devices.emulated:EmulatedTransport",
 }
+COMPILERS = {
+    "vela": "edgekit_converters.compilers.vela:VelaCompiler",
+    "edgetpu": "edgekit_converters.compilers.edgetpu:EdgeTpuCompiler",
+    "tensorrt": "edgekit_converters.compilers.tensorrt:TensorRtCompiler",
+}
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
@@ -55,7 +61,7 @@ STAGES = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind ("runtime", "source", "metric", "transport"); built-ins first, then other packages' entry points."""
+    """All names of a kind ("runtime", "source", "metric", "transport", "compiler"): built-ins, then other packages' entry points."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
@@ -81,6 +87,11 @@ def transport(scheme: str, address: str) -> Transport:
     """The way to the device at ``scheme://address``. Raises UnknownNameError and DeviceError."""
     found: Transport = _load("transport", scheme)(address)
     return found
+
+
+def compiler(name: str) -> Any:
+    """The `edgekit.compilation.Compiler` of that name. Raises UnknownNameError."""
+    return _load("compiler", name)()
 
 
 def stage(name: str) -> Any:
@@ -120,7 +131,13 @@ _EXTRA_OF_PACKAGE = {
 
 
 def _builtins(kind: str) -> dict[str, str]:
-    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS, "transport": TRANSPORTS}[kind]
+    return {
+        "runtime": RUNTIMES,
+        "source": SOURCES,
+        "metric": METRICS,
+        "transport": TRANSPORTS,
+        "compiler": COMPILERS,
+    }[kind]
 
 
 def _entry_points(kind: str) -> Any:

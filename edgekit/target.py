@@ -21,6 +21,7 @@ class Target:
     (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
     int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
+    ``compiler``, ``accelerator``: what `edgekit compile` uses for it, where its files must be compiled.
     ``sources``: where the figures come from.
     """
 
@@ -34,6 +35,8 @@ class Target:
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False
+    compiler: str = ""
+    accelerator: str = ""
     delegates: tuple[str, ...] = ()
     cores: int = 0
     memory_bytes: int = 0

@@ -54,6 +54,7 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("newest ONNX opset", str(target.onnx_opset)),
         ("inputs and outputs", target.io.value),
         ("float ops allowed", "no" if target.integer_only else "yes"),
+        ("compiled by", f"{target.compiler} {target.accelerator}".strip() or "nothing"),
         ("batch in TFLite files", str(target.fixed_batch)),
         ("delegates", ", ".join(target.delegates) or "none"),
         ("CPU cores", str(target.cores) if target.cores else "not fixed"),
