@@ -19,6 +19,7 @@ RUNTIMES = {
     "onnxruntime": "edgekit_runtimes.onnxruntime:OnnxRuntime",
     "litert": "edgekit_runtimes.litert:LiteRt",
     "tflite_runtime": "edgekit_runtimes.tflite_runtime:TfliteRuntime",
+    "tflite_micro": "edgekit_runtimes.tflite_micro:TfliteMicro",
 }
 SOURCES = {
     "keras": "edgekit_converters.sources.keras:KerasSource",
@@ -124,6 +125,7 @@ _EXTRA_OF_PACKAGE = {
     "tensorflow": "tensorflow",
     "tf2onnx": "tensorflow",
     "tflite_runtime": "tflite-runtime",
+    "tflite_micro": "microcontroller",
     "torch": "pytorch",
     "transformers": "huggingface",
     "safetensors": "pytorch",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.protocols import Availability, SessionOptions, TimedOp
 from edgekit_runtimes.interpreter import InterpreterSession
-from edgekit_runtimes.interpreter_options import open_interpreter, time_ops
+from edgekit_runtimes.interpreter_options import accelerators, open_interpreter, time_ops
 
 
 class LiteRt:
@@ -20,7 +20,7 @@ class LiteRt:
 
     def probe(self) -> Availability:
         if find_spec("ai_edge_litert") is not None:
-            return Availability(True, _version(), accelerators=("XNNPACK",))
+            return Availability(True, _version(), accelerators=accelerators())
         if sys.version_info < (3, 11):
             found = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Availability(

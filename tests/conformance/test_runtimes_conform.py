@@ -17,7 +17,7 @@ from edgekit.protocols import Delegate, Runtime, Session, SessionOptions
 Feeds = dict[str, NDArray[Any]]
 
 
-@pytest.fixture(params=["onnxruntime", "litert", "tflite_runtime"])
+@pytest.fixture(params=["onnxruntime", "litert", "tflite_runtime", "tflite_micro"])
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     found = registry.runtime(request.param)
     availability = found.probe()
