@@ -1,8 +1,8 @@
 """Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
 
 A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources``, a metric by
-``edgekit.metrics``, a processor's compiler by ``edgekit.compilers`` and a way to reach devices by ``edgekit.transports``; an entry's
-value is ``module:attribute``. docs/plugins.md.
+``edgekit.metrics``, a compiler by ``edgekit.compilers`` and a way to reach devices by ``edgekit.transports``; an entry's value is
+``module:attribute``. A device profile is a TOML file in a package that an entry of ``edgekit.targets`` names (docs/plugins.md).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ STAGES = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind ("runtime", "source", "metric", "transport", "compiler"): built-ins, then other packages' entry points."""
+    """All names of a kind ("runtime", "source", "metric", "transport", "compiler"): built-ins, then entry points of others."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
