@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import RecipeError, UnknownNameError
+from edgekit.errors import PluginError, RecipeError, UnknownNameError
 from edgekit.recipe import IoType, Recipe, read_toml
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,38 @@ def builtin_targets() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
+def target_names() -> tuple[str, ...]:
+    """All profiles that can be named: the built-in ones, then those of other packages (entry points ``edgekit.targets``)."""
+    builtin = builtin_targets()
+    return (*builtin, *sorted(entry.name for entry in entry_points(group=PLUGINS) if entry.name not in builtin))
+
+
+PLUGINS = "edgekit.targets"
+
+
 def load_target(name_or_path: str) -> Target:
-    """A built-in profile by name, or a TOML file by path. Raises UnknownNameError or RecipeError."""
+    """A profile by name, or a TOML file by path. Raises UnknownNameError, RecipeError or PluginError."""
     if name_or_path.endswith(".toml"):
         return _from_file(Path(name_or_path))
-    if name_or_path not in builtin_targets():
-        raise UnknownNameError("target", name_or_path, builtin_targets())
-    with resources.as_file(resources.files("edgekit") / "targets" / f"{name_or_path}.toml") as path:
+    with resources.as_file(_profile(name_or_path)) as path:
         return _from_file(path)
+
+
+def _profile(name: str) -> Traversable:
+    """The profile's file: in this package, or ``<name>.toml`` in the package that an entry point of that name names."""
+    if name in builtin_targets():
+        return resources.files("edgekit") / "targets" / f"{name}.toml"
+    entry = next((entry for entry in entry_points(group=PLUGINS) if entry.name == name), None)
+    if entry is None:
+        raise UnknownNameError("target", name, target_names())
+    try:
+        found = resources.files(entry.value) / f"{name}.toml"
+    except Exception as error:  # a stranger's package may raise anything
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", error) from error
+    if not found.is_file():
+        missing = FileNotFoundError(f"{entry.value} has no {name}.toml")
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", missing)
+    return found
 
 
 def _from_file(path: Path) -> Target:
