@@ -141,6 +141,23 @@ class StateType(PairType):
 STATE = StateType()
 
 
+class SettingType(PairType):
+    """An option that is handed on as it is: "memory-mode=Sram_Only"."""
+
+    name = "setting"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, found, text = value.partition("=")
+        if not found or not key.strip(" -"):
+            self.fail(f"{value!r} is not an option and its value; write memory-mode=Sram_Only.", param, ctx)
+        return key.strip(" -"), text.strip()
+
+
+SETTING = SettingType()
+
+
 class DelegateType(DelegateBase):
     """An execution provider or delegate with its options: "openvino:device_type=CPU", "/opt/npu/libnpu.so:cache=/tmp"."""
 

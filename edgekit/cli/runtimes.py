@@ -58,5 +58,5 @@ def runtimes(console: Console) -> None:
     """
     from edgekit import registry
 
-    found = [registry.runtime(name) for name in registry.names("runtime")]
-    console.show(RuntimeList(tuple(RuntimeEntry(r.name, tuple(r.formats), r.probe()) for r in found)))
+    found = [RuntimeEntry(each.name, tuple(each.formats), each.probe()) for each in registry.runtimes()]
+    console.show(RuntimeList(tuple(found)))
