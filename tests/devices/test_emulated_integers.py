@@ -22,7 +22,9 @@ from edgekit.protocols import SessionOptions
 
 pytestmark = pytest.mark.emulated
 
-INTEGERS = ("--io", "int8", "--target", "raspberry-pi-4")
+INTEGERS = ("--io", "int8", "--target", "cpu")
+"""Signed integers inside, which Arm prefers, make ONNX Runtime compute a part of the network in float on x86."""
+
 SAMPLES = 20
 
 
