@@ -28,7 +28,7 @@ def test_the_example_package_installs_and_passes_the_conformance_suites(tmp_path
     assert found.returncode == 0, found.stdout + found.stderr
     passed = re.search(r"(\d+) passed", found.stdout)
     assert passed is not None
-    assert int(passed[1]) >= 36
+    assert int(passed[1]) >= 34
     assert "skipped" not in found.stdout
 
 
