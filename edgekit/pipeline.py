@@ -324,6 +324,7 @@ def _checked(
             device=request.address,
             delegates=request.delegates,
             gates=request.gates,
+            target=request.device,
             journal=_journal(request) if request.address else None,
         )
         try:

@@ -11,7 +11,7 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.json_text import json_text
 from edgekit.table import Table, table
-from edgekit.target import Target, load_target, target_names
+from edgekit.target import Peak, Target, load_target, target_names
 
 SCHEMA = "edgekit.targets/1"
 
@@ -60,5 +60,25 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("CPU cores", str(target.cores) if target.cores else "not fixed"),
         ("memory", memory),
     ]
+    if target.peak is not None:
+        rows += _peak_rows(target.peak)
     notes = [f"Note: {target.notes}"] if target.notes else []
-    return [table("entry,value", rows, title=target.name), *notes, *(f"Source: {source}" for source in target.sources)]
+    return [
+        table("entry,value", rows, title=target.name),
+        *notes,
+        *(f"Source: {source}" for source in _sources(target)),
+    ]
+
+
+def _peak_rows(peak: Peak) -> list[tuple[str, str]]:
+    figures = (
+        ("int8 multiply-accumulates a second and core", peak.int8_macs_per_second),
+        ("float32 multiply-accumulates a second and core", peak.float32_macs_per_second),
+        ("memory, bytes a second", peak.memory_bytes_per_second),
+        ("memory of weights, bytes a second", peak.weight_bytes_per_second),
+    )
+    return [(name, f"{value:.3g}") for name, value in figures if value]
+
+
+def _sources(target: Target) -> tuple[str, ...]:
+    return target.sources + (target.peak.sources if target.peak else ())
