@@ -170,7 +170,6 @@ def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
     with _replaced(folder / "root") as root:
         root.rmdir()
         shutil.copytree(system / "root", root, symlinks=True, copy_function=os.link)
-        (root / "proc").mkdir(exist_ok=True)
         (root / "proc" / "cpuinfo").write_text(_cpuinfo(board))
     lines = (
         f'qemu = "{board.system.qemu}"',

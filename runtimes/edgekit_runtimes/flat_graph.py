@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.errors import ArtifactError
 from edgekit_runtimes.interpreter_placement import OpDetails
 from edgekit_runtimes.tensor_specs import TensorDetails
+from edgekit_runtimes.tflite_cuts import main_graph, one_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,18 @@ def read_graph(content: bytes, schema: Any, file: str) -> FlatGraph:
         return _read(schema.Model.GetRootAs(content), schema)
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
         raise ArtifactError(f"{file} is a damaged .tflite file: its tables do not lead to one another") from error
+
+
+def alone(content: bytes, graph: FlatGraph, position: int) -> bytes:
+    """The file with the op at that position alone; what an engine says of it is said of this op."""
+    op = graph.ops[position]
+    inputs = (int(tensor) for tensor in op["inputs"])
+    variables = dict.fromkeys(tensor for tensor in inputs if tensor >= 0 and tensor not in graph.constants)
+    whole = content if op["op_name"] in _WITH_INNER_GRAPHS else main_graph(content)
+    return one_op(whole, position, tuple(variables))
+
+
+_WITH_INNER_GRAPHS = frozenset({"WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"})
 
 
 def _read(model: Any, schema: Any) -> FlatGraph:

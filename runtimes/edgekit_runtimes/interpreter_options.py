@@ -22,7 +22,7 @@ _RESOLVERS = {"default": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
 
 def accelerators() -> tuple[str, ...]:
     """What an interpreter can be asked for on this machine."""
-    return ("XNNPACK", *installed())
+    return ("XNNPACK", "builtin", "reference", *installed())
 
 
 def open_interpreter(

@@ -62,7 +62,7 @@ KNOWN = (
 
 def installed() -> tuple[str, ...]:
     """Names of the known delegates whose library is on this machine; loads none of them."""
-    return tuple(known.name for known in KNOWN if _first(known.libraries))
+    return tuple(known.name for known in KNOWN if find_library(known.libraries))
 
 
 def library_of(delegate: Delegate, usable: str) -> str:
@@ -82,14 +82,14 @@ def library_of(delegate: Delegate, usable: str) -> str:
 
 
 def _given_library(library: Path, usable: str) -> str:
-    found = library if library.is_file() else _first((str(library),) if library.name == str(library) else ())
+    found = library if library.is_file() else find_library((str(library),) if library.name == str(library) else ())
     if found is None:
         raise RuntimeUnavailableError(f"there is no delegate library {str(library)!r} here; {usable}")
     return str(found.absolute())
 
 
 def _installed_library(known: KnownDelegate, usable: str) -> str:
-    found = _first(known.libraries)
+    found = find_library(known.libraries)
     if found is None:
         raise RuntimeUnavailableError(
             f"the delegate {known.name!r} ({known.title}) is not installed: there is no {known.libraries[0]} in the folders "
@@ -106,7 +106,8 @@ def _no_nnapi(usable: str) -> str:
     )
 
 
-def _first(libraries: Sequence[str]) -> Path | None:
+def find_library(libraries: Sequence[str]) -> Path | None:
+    """The first of these files in the folders of libraries and on LD_LIBRARY_PATH."""
     files = (folder / library for library in libraries for folder in _folders())
     return next((file for file in files if file.is_file()), None)
 

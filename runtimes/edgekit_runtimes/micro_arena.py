@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from edgekit.errors import ArtifactError
-from edgekit_runtimes.flat_graph import FlatGraph
-from edgekit_runtimes.interpreter_placement import OpDetails
+from edgekit_runtimes.flat_graph import FlatGraph, alone
 from edgekit_runtimes.native_messages import caught
-from edgekit_runtimes.tflite_cuts import one_op
 
 Open = Callable[[bytes, int], Any]
 """An interpreter of the file with an arena of so many bytes; raises RuntimeError where it can't be had."""
@@ -63,8 +61,6 @@ def _in_use(interpreter: Any) -> int:
 def refuse(content: bytes, graph: FlatGraph, reason: str, file: str, open_file: Open) -> ArtifactError:
     """The error for a file that can't be opened: which ops are the reason, and what the engine says of each."""
     found = list(_refused(content, graph, open_file))
-    if len(found) > 1 and {said for _, said in found} == {reason}:
-        found = []  # an op of an inner graph, which every part of the file brings along
     what = "; ".join(f"{name} ({said})" for name, said in found) or reason
     return ArtifactError(
         f"{file} cannot be run by TensorFlow Lite Micro: {what}. A microcontroller needs ops that its library has; "
@@ -82,16 +78,10 @@ def _refused(content: bytes, graph: FlatGraph, open_file: Open) -> Iterator[tupl
         )
         if kind not in seen:
             seen.add(kind)
-            alone = one_op(content, position, _variables(op, graph))
             try:
-                open_grown(alone, open_file)
+                open_grown(alone(content, graph, position), open_file)
             except RuntimeError as error:
                 yield f"{op['op_name']}:{position}", str(error)
-
-
-def _variables(op: OpDetails, graph: FlatGraph) -> list[int]:
-    inputs = (int(tensor) for tensor in op["inputs"])
-    return list(dict.fromkeys(tensor for tensor in inputs if tensor >= 0 and tensor not in graph.constants))
 
 
 def _tried(content: bytes, size: int, open_file: Open) -> tuple[Any | None, str]:

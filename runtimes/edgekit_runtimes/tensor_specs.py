@@ -64,3 +64,8 @@ def tensor_names(
             return tuple(placed[position] for position in range(len(details)))
     plain = tuple(re.sub(r":\d+$", "", str(entry["name"]).removeprefix("serving_default_")) for entry in details)
     return plain if len(set(plain)) == len(plain) else tuple(str(entry["name"]) for entry in details)
+
+
+def fixed(tensors: Sequence[TensorDetails]) -> list[TensorDetails]:
+    """With the shapes that the file is allocated with, for engines that keep to them."""
+    return [{**tensor, "shape_signature": tensor["shape"]} for tensor in tensors]

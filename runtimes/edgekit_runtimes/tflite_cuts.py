@@ -31,6 +31,13 @@ def one_op(content: bytes, position: int, inputs: Sequence[int]) -> bytes:
     return bytes(data)
 
 
+def main_graph(content: bytes) -> bytes:
+    """The file without the inner graphs of its loops and branches."""
+    data = bytearray(content)
+    _put_u32(data, _vector(data, _u32(data, 0), _SUBGRAPHS), 1)
+    return bytes(data)
+
+
 def _main_operators(data: bytearray) -> tuple[int, int]:
     """Where the first subgraph and its vector of operators begin."""
     subgraph = _element(data, _vector(data, _u32(data, 0), _SUBGRAPHS), 0)

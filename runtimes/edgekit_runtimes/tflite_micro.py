@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ from edgekit_runtimes.flat_graph import FlatGraph, read_graph
 from edgekit_runtimes.interpreter_placement import place
 from edgekit_runtimes.micro_arena import least_arena, open_grown, refuse
 from edgekit_runtimes.native_messages import caught
-from edgekit_runtimes.tensor_specs import STATEFUL_OPS, TensorDetails, specs, tensor_names
+from edgekit_runtimes.tensor_specs import STATEFUL_OPS, fixed, specs, tensor_names
 
 NOTE = (
     "the arena is measured on this 64-bit machine; pointers of a 32-bit microcontroller take half the room, optimized kernels "
@@ -66,8 +65,8 @@ class MicroSession:
         self._content = path.read_bytes()
         graph = read_graph(self._content, _schema(), path.name)
         self._graph: FlatGraph = graph
-        self.inputs = specs(_fixed(graph.inputs), tensor_names(graph.inputs, graph.signatures, "inputs"))
-        self.outputs = specs(_fixed(graph.outputs), tensor_names(graph.outputs, graph.signatures, "outputs"))
+        self.inputs = specs(fixed(graph.inputs), tensor_names(graph.inputs, graph.signatures, "inputs"))
+        self.outputs = specs(fixed(graph.outputs), tensor_names(graph.outputs, graph.signatures, "outputs"))
         self._slots = tuple(enumerate(expectations(self.inputs)))
         try:
             self._interpreter, self._arena_bytes = open_grown(self._content, _open)
@@ -129,11 +128,6 @@ def _check(options: SessionOptions) -> None:
         raise UsageError(f"threads is {options.threads}; expected 1 or more")
     if options.settings:
         raise UsageError(f"tflite_micro has no setting {next(iter(options.settings))!r}; it takes none")
-
-
-def _fixed(tensors: Sequence[TensorDetails]) -> list[TensorDetails]:
-    """As the file is allocated: nothing changes its size on a microcontroller."""
-    return [{**tensor, "shape_signature": tensor["shape"]} for tensor in tensors]
 
 
 def _open(content: bytes, arena_bytes: int) -> Any:
