@@ -157,7 +157,7 @@ class Fallbacks:
 class PlacementSummary:
     """How many ops of the runtime's own graph run where. ``float_ops``: counts by op of those that compute in float.
 
-    ``fallbacks``: what delegates left to the CPU; None where there is none.
+    ``fallbacks``: what delegates left to the CPU; None where there is none. ``arena_bytes``: as in `Placement`.
     """
 
     ops: int
@@ -167,6 +167,7 @@ class PlacementSummary:
     float_ops: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fallbacks: Fallbacks | None = None
+    arena_bytes: int | None = None
 
     @staticmethod
     def of(placement: Placement, fallbacks: Fallbacks | None = None) -> PlacementSummary:
@@ -178,6 +179,7 @@ class PlacementSummary:
             float_ops=_counts([op.op for op in placement.ops if not op.integer]),
             notes=placement.notes,
             fallbacks=fallbacks,
+            arena_bytes=placement.arena_bytes,
         )
 
 

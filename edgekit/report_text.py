@@ -97,7 +97,9 @@ def placement_lines(name: str, placement: PlacementSummary) -> list[str]:
     line = f"{name}: {devices}{parts}; {placement.integer_ops} of {placement.ops} ops compute on integers" + (
         f", in float: {floats}" if floats and placement.integer_ops else ""
     )
-    return [line, *(fallback_lines(placement.fallbacks) if placement.fallbacks else ())]
+    arena = [f"{name}: needs an arena of {size_text(placement.arena_bytes)}"] if placement.arena_bytes else []
+    notes = [f"{name}: {note}" for note in placement.notes]
+    return [line, *arena, *notes, *(fallback_lines(placement.fallbacks) if placement.fallbacks else ())]
 
 
 def estimate_line(name: str, estimate: Estimate) -> str:

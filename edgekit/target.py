@@ -49,6 +49,8 @@ class Target:
     (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
     int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
+    ``flash_bytes``: where files lie on a microcontroller, 0 elsewhere. ``runtime``: the engine of the device, which checks run in
+    where it is installed; "" for the first one that opens the file. Its time here says nothing about the device.
     ``compiler``, ``accelerator``: what `edgekit compile` uses for it, where its files must be compiled.
     ``sources``: where the figures come from. ``peak``: for estimates of latency.
     """
@@ -68,6 +70,8 @@ class Target:
     delegates: tuple[str, ...] = ()
     cores: int = 0
     memory_bytes: int = 0
+    flash_bytes: int = 0
+    runtime: str = ""
     notes: str = ""
     sources: tuple[str, ...] = ()
     peak: Peak | None = None

@@ -37,12 +37,17 @@ NOISY = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A file to check: the float baseline of a format, or an artifact."""
+    """A file to check: the float baseline of a format, or an artifact.
+
+    ``runtime``: the engine of the device that the file is for, None for the first one that opens it. It answers as the device
+    does, and its time says nothing about the device: such a file is not timed.
+    """
 
     path: Path
     role: Role
     name: str
     precision: str
+    runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def _open_all(job: Job, place: Place) -> tuple[dict[str, Session], tuple[Failure
     for file in job.files:
         try:
             options = SessionOptions(threads=job.threads, delegates=job.delegates)
-            sessions[file.name] = place.open_file(file.path, None, options)
+            sessions[file.name] = place.open_file(file.path, file.runtime, options)
         except DeviceError:
             raise
         except EdgekitError as error:
@@ -179,11 +184,16 @@ def _time(
     if place.emulated:
         return None, (f"{place.name} is emulated: no timings, since they would say nothing about a board",), ()
     try:
-        opened = [file for file in job.files if file.name in sessions]
+        opened = [file for file in job.files if file.name in sessions and file.runtime is None]
+        untimed = tuple(
+            f"{file.name} runs in {file.runtime}, whose time here says nothing about the device: it is not timed"
+            for file in job.files
+            if file.name in sessions and file.runtime is not None
+        )
         contenders = [
             contender(file.path, threads=job.threads, delegates=job.delegates, place=place) for file in opened
         ]
-        return benchmark(contenders, job.timing, progress=progress, place=place), (), ()
+        return benchmark(contenders, job.timing, progress=progress, place=place) if contenders else None, untimed, ()
     except MeasurementError as error:
         slow = f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}"
         return None, (slow,), ()
@@ -220,15 +230,18 @@ def _entries(
     estimates: Mapping[str, Estimate],
 ) -> Iterator[Entry]:
     opened = [file for file in job.files if file.name in sessions]
-    timed = measured.results if measured else (None,) * len(opened)
-    for file, own in zip(opened, timed, strict=True):
+    timed = dict(
+        zip((file.name for file in opened if file.runtime is None), measured.results if measured else (), strict=False)
+    )
+    for file in opened:
+        own = timed.get(file.name)
         yield Entry(
             name=file.name,
             role=file.role,
             file=file.path.name,
             format=file.path.suffix.removeprefix("."),
             precision=file.precision,
-            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path)),
+            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path, file.runtime)),
             size_bytes=file.path.stat().st_size,
             accuracy=found.accuracy.get(file.name),
             drop_points=found.drop_points(file.name, ORIGINAL),

@@ -10,6 +10,7 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.json_text import json_text
+from edgekit.quantities import size_text
 from edgekit.table import Table, table
 from edgekit.target import Peak, Target, load_target, target_names
 
@@ -44,8 +45,13 @@ def targets(console: Console, name: str | None) -> None:
     console.show(TargetList(tuple(load_target(each) for each in names)))
 
 
+def _memory_text(memory_bytes: int) -> str:
+    """Binary units, as memory is sold."""
+    return f"{memory_bytes / 2**30:g} GiB" if memory_bytes >= 2**28 else f"{memory_bytes / 2**10:g} KiB"
+
+
 def _details(target: Target) -> Sequence[Table | str]:
-    memory = f"{target.memory_bytes / 2**30:g} GiB" if target.memory_bytes else "not fixed"
+    memory = _memory_text(target.memory_bytes) if target.memory_bytes else "not fixed"
     rows = [
         ("device", target.title),
         ("formats, best first", ", ".join(target.formats)),
@@ -57,8 +63,10 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("compiled by", f"{target.compiler} {target.accelerator}".strip() or "nothing"),
         ("batch in TFLite files", str(target.fixed_batch)),
         ("delegates", ", ".join(target.delegates) or "none"),
+        ("checks run in", target.runtime or "the first runtime that opens the file"),
         ("CPU cores", str(target.cores) if target.cores else "not fixed"),
         ("memory", memory),
+        ("flash for files", size_text(target.flash_bytes) if target.flash_bytes else "not fixed"),
     ]
     if target.peak is not None:
         rows += _peak_rows(target.peak)
