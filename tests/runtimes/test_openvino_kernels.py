@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit_runtimes.openvino_kernels import Primitive, by_op_type, read_primitives, summary
 
 PRINTED = """onednn_verbose,v1,info,cpu,isa:Intel AVX-512 with Intel DL Boost
-onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:s8::blocked:abcd::f0 dst:s8:p:blocked:AcdB16a4b::f0,,,16x3x3x3,0.004
+onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:s8::blocked:abcd::f0 dst:s8:p:blocked:AcdB16a4b::f0,,,16x3,0.004
 onednn_verbose,v1,primitive,exec,cpu,convolution,brg_conv_fwd:avx512_core_vnni,forward_inference,src:u8::blocked:acdb::f0 \
 wei:s8:ap:blocked:AcdB16a4b::f0 bia:f32::blocked:a::f0 dst:u8::blocked:acdb::f0,attr-scratchpad:user,alg:direct,mb1_ic3oc16,0.03
 onednn_verbose,v1,primitive,exec,cpu,convolution,brgconv_1x1:avx512_core_vnni,forward_inference,src:u8::blocked:acdb::f0 \
