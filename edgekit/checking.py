@@ -12,6 +12,7 @@ from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
+from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.place import Place, RuntimeChoice, reached
 from edgekit.protocols import Delegate, Progress, ReadOptions, Session, SessionOptions
@@ -49,6 +50,7 @@ class CheckRequest:
     limit_sqnr_db: float | None = None
     device: Address | None = None
     delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
 
 def check(request: CheckRequest, progress: Progress) -> Report:
@@ -87,6 +89,7 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]
     metric = metric_or_default(request.metric, samples)
     found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
+    placement = judged(session.placement(), artifact.path, request.delegates, request.gates, progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
         settings=_settings(request, place),
@@ -96,7 +99,7 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
         metric=found.metric,
         entries=(
             Entry(names[0], Role.ORIGINAL, size_bytes=_size(request.against), accuracy=found.accuracy.get(names[0])),
-            _entry(artifact, runtime, session, found, names),
+            _entry(artifact, runtime, found, names, placement),
         ),
         notes=(*samples.notes, *turned),
     )
@@ -154,7 +157,11 @@ def _names(request: CheckRequest) -> tuple[str, str]:
 
 
 def _entry(
-    artifact: Artifact, runtime: RuntimeChoice, session: Session, found: Evaluation, names: tuple[str, str]
+    artifact: Artifact,
+    runtime: RuntimeChoice,
+    found: Evaluation,
+    names: tuple[str, str],
+    placement: PlacementSummary,
 ) -> Entry:
     original, own = names
     manifest = artifact.manifest
@@ -170,7 +177,7 @@ def _entry(
         accuracy=found.accuracy.get(own),
         drop_points=found.drop_points(own, original),
         agreement=found.agreement[own],
-        placement=PlacementSummary.of(session.placement()),
+        placement=placement,
     )
 
 
@@ -185,3 +192,4 @@ def _limits(request: CheckRequest, entry: Entry) -> Iterator[Limit]:
     if request.limit_sqnr_db is not None:
         found = entry.agreement.sqnr_db if entry.agreement else None
         yield Limit("sqnr", entry.name, request.limit_sqnr_db, found, "dB", at_least=True)
+    yield from request.gates.limits(entry.name, entry.placement)

@@ -53,7 +53,7 @@ def load(
 def find_runtime(path: Path, name: str | None = None) -> Runtime:
     """The runtime of that name, or the first available one that opens the file's format."""
     suffix = path.suffix.removeprefix(".").lower()
-    candidates = [registry.runtime(known) for known in ((name,) if name else registry.names("runtime"))]
+    candidates = (registry.runtime(name),) if name else registry.runtimes()
     fitting = [candidate for candidate in candidates if suffix in candidate.formats]
     if not fitting:
         opener = f"the runtime {name!r}" if name else "any runtime"

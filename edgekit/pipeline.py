@@ -27,6 +27,7 @@ from edgekit.datasets import (
 )
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.gates import PlacementGates
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
@@ -65,6 +66,7 @@ class Request:
     address: Address | None = None
     resume: bool = False
     delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -86,6 +88,8 @@ def convert(request: Request, progress: Progress) -> Report:
     """
     if request.delegates and not request.checks:
         raise UsageError("--delegate is what the checks run on; leave --no-checks out")
+    if request.gates and not request.checks:
+        raise UsageError("--require-delegate and --limit-fallback need the checks; leave --no-checks out")
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
@@ -146,7 +150,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         with clock.stage("check"):
             float_product = dataclasses.replace(product, hub=hub, companions=())
             report = _checked(request, source, float_product, outcomes, report, progress)
-    report = report.with_limits(*_limits(request.recipe, report))
+    report = report.with_limits(*_limits(request.recipe, report), *_placement_limits(request.gates, report))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -319,6 +323,7 @@ def _checked(
             states=product.states,
             device=request.address,
             delegates=request.delegates,
+            gates=request.gates,
             journal=_journal(request) if request.address else None,
         )
         try:
@@ -398,6 +403,12 @@ def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
             yield Limit(
                 "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
             )
+
+
+def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
+    for entry in report.entries:
+        if entry.role is Role.ARTIFACT:
+            yield from gates.limits(entry.name, entry.placement)
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

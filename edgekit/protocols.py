@@ -89,6 +89,10 @@ class PlacedOp:
     """Why the delegate that was asked for did not take it, where the runtime or the op tells."""
 
 
+CPU_DEVICES = frozenset({"builtin", "CPUExecutionProvider"})
+"""Devices of a `PlacedOp` that are no delegate: the runtimes' own kernels for the CPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedOp:
     """An op of the runtime's own graph and the time it takes in one run."""
@@ -99,11 +103,15 @@ class TimedOp:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
+    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate).
+
+    ``arena_bytes``: the working memory that the runtime must be given, where it is given one block of a fixed size.
+    """
 
     ops: tuple[PlacedOp, ...]
     partitions: int = 0
     notes: tuple[str, ...] = ()
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

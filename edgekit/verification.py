@@ -14,6 +14,7 @@ from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
+from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
 from edgekit.place import Place, reached
@@ -63,6 +64,7 @@ class Job:
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
     device: Address | None = None
     delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
     journal: Path | None = None
 
 
@@ -100,7 +102,11 @@ def _verify(job: Job, place: Place, progress: Progress) -> Verification:
     pairs = [pair] if pair else []
     found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
-    placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
+    paths = {file.name: file.path for file in job.files}
+    placements = {
+        name: judged(session.placement(), paths[name], job.delegates, job.gates, progress)
+        for name, session in sessions.items()
+    }
     timed, untimed, lost = _time(job, sessions, place, progress)
     entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place))
     return Verification(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import SECONDS
-from edgekit.cli.shared_options import delegate_option, device_option
+from edgekit.cli.shared_options import delegate_option, device_option, gate_options, gates_from
 from edgekit.errors import UsageError
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from edgekit.artifact import TensorSpec
     from edgekit.benchmark import Benchmark, Contender, Timed
     from edgekit.devices.address import Address
+    from edgekit.figures import PlacementSummary
+    from edgekit.gates import FallbackLimit, PlacementGates
     from edgekit.place import Place
-    from edgekit.protocols import Delegate
+    from edgekit.protocols import Delegate, Progress
     from edgekit.quantiles import Quantile
+    from edgekit.report import Limit
 
 SCHEMA = "edgekit.bench/1"
 
@@ -37,6 +40,12 @@ class BenchResult:
 
     benchmark: Benchmark
     keep_samples: bool
+    placements: Mapping[str, PlacementSummary] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if all(limit.passed for limit in self.limits) else 1
 
     def to_json(self) -> str:
         results = [plain(result) for result in self.benchmark.results]
@@ -46,9 +55,15 @@ class BenchResult:
                 del result["latency"]["samples_ns"]
         before, after = self.benchmark.before, self.benchmark.after
         device = self.benchmark.device
-        return json_text({"schema": SCHEMA, "device": device, "results": results, "before": before, "after": after})
+        limits = [plain(limit) | {"passed": limit.passed} for limit in self.limits]
+        gates = {"placements": plain(self.placements), "limits": limits}
+        return json_text(
+            {"schema": SCHEMA, "device": device, "results": results, "before": before, "after": after, **gates}
+        )
 
     def sections(self) -> Sequence[Table | str]:
+        from edgekit.report_text import limit_line, placement_lines
+
         results = self.benchmark.results
         times = table(
             "file,runtime,>p50 ms,>95 % interval,>p90 ms,>p99 ms,>runs,>ratio,>its interval",
@@ -67,6 +82,8 @@ class BenchResult:
             "",
             *unsteady,
             _state(self.benchmark, results[0].threads),
+            *(line for name, placement in self.placements.items() for line in placement_lines(name, placement)),
+            *(limit_line(limit) for limit in self.limits),
         ]
 
 
@@ -77,6 +94,7 @@ class BenchResult:
 @click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
 @click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
 @click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
+@gate_options
 @delegate_option
 @device_option
 @click.option(
@@ -95,15 +113,18 @@ def bench(
     max_seconds: float,
     samples: str | None,
     runtime: str | None,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
     delegates: tuple[Delegate, ...],
     device: Address | None,
     journal: Path | None,
     keep_samples: bool,
-) -> None:
+) -> int:
     """Time model files against one another.
 
     The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
-    FILE. Load time and peak memory are measured in processes of their own.
+    FILE. Load time and peak memory are measured in processes of their own. Ends with 1 when a limit on where the ops run is
+    broken.
     """
     from edgekit.benchmark import benchmark, contender
     from edgekit.latency import Timing
@@ -119,9 +140,28 @@ def bench(
         if samples is not None:
             contenders = [_with_sample(each, samples, place) for each in contenders]
         measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress, place=place)
+        gates = gates_from(require_delegate, limit_fallback)
+        placements = _placements(contenders, gates, place, console.progress) if gates else {}
     if journal is not None:
         journal.unlink(missing_ok=True)
-    console.show(BenchResult(measured, keep_samples))
+    limits = tuple(limit for name, found in placements.items() for limit in gates.limits(name, found))
+    result = BenchResult(measured, keep_samples, placements, limits)
+    console.show(result)
+    return result.exit_code
+
+
+def _placements(
+    contenders: Sequence[Contender], gates: PlacementGates, place: Place, progress: Progress
+) -> dict[str, PlacementSummary]:
+    """Where the ops of each file ran, by the file's name."""
+    from edgekit.gates import judged_apart
+
+    found = {}
+    for each in contenders:
+        session = place.open_file(each.path, each.runtime, each.options)
+        found[str(each.path)] = judged_apart(session.placement(), each.path, each.options.delegates, gates, progress)
+        session.close()
+    return found
 
 
 def _with_sample(contender: Contender, samples: str, place: Place) -> Contender:

@@ -15,6 +15,8 @@ from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
 from edgekit.cli.shared_options import (
     delegate_option,
     device_option,
+    gate_options,
+    gates_from,
     preprocess_from,
     preprocess_options,
     reading_options,
@@ -25,6 +27,7 @@ from edgekit.cli.shared_options import (
 if TYPE_CHECKING:
     from edgekit.artifact import State
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit
     from edgekit.pipeline import Request
     from edgekit.protocols import Delegate
     from edgekit.recipe import Recipe
@@ -79,6 +82,7 @@ _limits = together(
     click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
     click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
     click.option("--limit-memory", type=SIZE, help="Largest peak memory of a file's process (100MB)."),
+    gate_options,
 )
 
 
@@ -138,6 +142,8 @@ def _request(
     labels: str | None,
     threads: int,
     checks: bool,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
     delegates: tuple[Delegate, ...],
     device: Address | None,
     resume: bool,
@@ -167,6 +173,7 @@ def _request(
         checks=checks,
         address=device,
         delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
         resume=resume,
     )
 

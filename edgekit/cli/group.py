@@ -30,6 +30,7 @@ COMMANDS = {
     "run": LazyCommand("edgekit.cli.run:run", "Run a model file on arrays and write its outputs."),
     "bench": LazyCommand("edgekit.cli.bench:bench", "Time model files against one another."),
     "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
+    "compile": LazyCommand("edgekit.cli.compile:compile_command", "Compile a .tflite or .onnx file for an NPU or GPU."),
     "runtimes": LazyCommand("edgekit.cli.runtimes:runtimes", "List the runtimes and what they can use here."),
     "targets": LazyCommand("edgekit.cli.targets:targets", "List the device profiles, or show one."),
     "devices": LazyCommand("edgekit.cli.devices:devices", "Keep a list of boards and set them up."),

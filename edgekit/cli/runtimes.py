@@ -68,8 +68,8 @@ def runtimes(console: Console) -> None:
     """
     from edgekit import registry
 
-    found = [registry.runtime(name) for name in registry.names("runtime")]
-    console.show(RuntimeList(tuple(RuntimeEntry(each.name, tuple(each.formats), _surveyed(each)) for each in found)))
+    found = [RuntimeEntry(each.name, tuple(each.formats), _surveyed(each)) for each in registry.runtimes()]
+    console.show(RuntimeList(tuple(found)))
 
 
 def _surveyed(runtime: Runtime) -> Availability:

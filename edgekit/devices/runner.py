@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _PACKAGES = ("edgekit", "edgekit_runtimes")
-_LEFT_OUT = ("cli",)
+_LEFT_OUT = ("cli", "testing")
 OLDEST_PYTHON = (3, 10)
 _SAME_DAY = (1980, 1, 1, 0, 0, 0)
 """Every entry's time, so that equal sources make an equal file."""
