@@ -11,6 +11,7 @@ import io
 import json
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,14 +194,12 @@ def login(folder: Path, root: Path) -> Path:
     """What every login runs: its command inside the board's root."""
     home, script = folder / "home", folder / "login"
     home.mkdir()
-    shown = [("/dev", "/dev"), ("/proc", "/proc"), ("/sys", "/sys"), (root / "proc" / "cpuinfo", "/proc/cpuinfo")]
-    shown.append((home, "/home/pi"))
-    binds = " ".join(f"-b {shlex.quote(f'{outside}:{inside}')}" for outside, inside in shown)
-    script.write_text(
-        "#!/bin/sh\n"
-        f"exec env -i HOME=/home/pi PATH=/usr/bin:/bin PROOT_NO_SECCOMP=1 {shutil.which('proot')} "
-        f'-q "qemu-aarch64-static -cpu cortex-a72" -r {shlex.quote(str(root))} '
-        f'{binds} -w /home/pi /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n'
-    )
+    binds = ["/dev", "/proc", "/sys", f"{root / 'proc' / 'cpuinfo'}:/proc/cpuinfo", f"{home}:/home/pi"]
+    options = ["-q", "qemu-aarch64-static -cpu cortex-a72", "-r", str(root), "-w", "/home/pi"]
+    options += [part for bind in binds for part in ("-b", bind)]
+    older_calls = [sys.executable, "-I", "-S", str(Path(__file__).with_name("without_new_calls.py"))]
+    inside = ["env", "-i", "HOME=/home/pi", "PATH=/usr/bin:/bin", shutil.which("proot") or "proot", *options]
+    command = shlex.join([*older_calls, *inside, "/bin/sh", "-c"])
+    script.write_text(f'#!/bin/sh\nexec {command} "$SSH_ORIGINAL_COMMAND"\n')
     script.chmod(0o755)
     return script
