@@ -4,76 +4,53 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgekit.cli.bench_result import BenchResult
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import SECONDS
+from edgekit.cli.parameters import CONFIDENCE, SECONDS
 from edgekit.cli.shared_options import device_option
 from edgekit.errors import UsageError
-from edgekit.json_text import json_text, plain
-from edgekit.table import Table, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgekit.artifact import TensorSpec
-    from edgekit.benchmark import Benchmark, Contender, Timed
+    from edgekit.benchmark import Contender
     from edgekit.devices.address import Address
     from edgekit.place import Place
-    from edgekit.quantiles import Quantile
-
-SCHEMA = "edgekit.bench/1"
 
 
-@dataclass(frozen=True, slots=True)
-class BenchResult:
-    """A `Benchmark` for output. ``keep_samples`` adds every single run to the JSON."""
+class BenchCommand(click.Command):
+    """`bench FILE...`, which also answers to `bench compare OLD NEW`."""
 
-    benchmark: Benchmark
-    keep_samples: bool
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["compare"]:
+            from edgekit.cli.bench_compare import compare
 
-    def to_json(self) -> str:
-        results = [plain(result) for result in self.benchmark.results]
-        for result in results:
-            del result["latency"]["rounds_ns"]
-            if not self.keep_samples:
-                del result["latency"]["samples_ns"]
-        before, after = self.benchmark.before, self.benchmark.after
-        device = self.benchmark.device
-        return json_text({"schema": SCHEMA, "device": device, "results": results, "before": before, "after": after})
-
-    def sections(self) -> Sequence[Table | str]:
-        results = self.benchmark.results
-        times = table(
-            "file,runtime,>p50 ms,>95 % interval,>p90 ms,>p99 ms,>runs,>ratio,>its interval",
-            [_times(result) for result in results],
-        )
-        costs = table(
-            "file,>load ms,>start ms,>peak memory MB,>size KB", [_costs(result) for result in results], title="Opening"
-        )
-        unsteady = [
-            f"{r.file} was still changing its pace when the warm-up ended." for r in results if not r.latency.steady
-        ]
-        return [
-            times,
-            "",
-            costs,
-            "",
-            *unsteady,
-            _state(self.benchmark, results[0].threads),
-        ]
+            return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
-@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1 --json")
+@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1 --json", kind=BenchCommand)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtimes.")
 @click.option("--min-seconds", type=SECONDS, default=2.0, show_default=True, help="Measured time of each file.")
 @click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Spread the measuring over so many processes; the intervals come from their spread.",
+)
+@click.option("--confidence", type=CONFIDENCE, default=0.95, show_default="95%", help="Of all intervals.")
 @click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
 @click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
 @device_option
@@ -91,6 +68,8 @@ def bench(
     threads: int,
     min_seconds: float,
     max_seconds: float,
+    processes: int,
+    confidence: float,
     samples: str | None,
     runtime: str | None,
     device: Address | None,
@@ -100,7 +79,8 @@ def bench(
     """Time model files against one another.
 
     The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
-    FILE. Load time and peak memory are measured in processes of their own.
+    FILE. Intervals are those in which another run's figure would lie. Load time and peak memory are measured in processes of
+    their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ.
     """
     from edgekit.benchmark import benchmark, contender
     from edgekit.latency import Timing
@@ -108,12 +88,19 @@ def bench(
 
     if journal is not None and device is None:
         raise UsageError("--resume goes on with work on a device; give --device too")
-    timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds)
+    timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds, confidence=confidence)
     with reached(device, journal) as place:
         contenders = [contender(file, runtime=runtime, threads=threads, place=place) for file in files]
         if samples is not None:
             contenders = [_with_sample(each, samples, place) for each in contenders]
-        measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress, place=place)
+        measured = benchmark(
+            contenders,
+            timing,
+            processes=processes,
+            keep_samples=keep_samples,
+            progress=console.progress,
+            place=place,
+        )
     if journal is not None:
         journal.unlink(missing_ok=True)
     console.show(BenchResult(measured, keep_samples))
@@ -148,47 +135,3 @@ def _batch(inputs: Sequence[TensorSpec]) -> int:
     """Samples of one run: the file's fixed batch, or 1."""
     first = inputs[0].shape[0] if inputs[0].shape else 1
     return first if isinstance(first, int) else 1
-
-
-def _times(result: Timed) -> tuple[str, ...]:
-    latency = result.latency
-    return (
-        Path(result.file).name,
-        result.runtime,
-        _ms(latency.p50_ns.value),
-        f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",
-        _ms(latency.p90_ns.value),
-        _ms(latency.p99_ns.value) if latency.p99_ns else "too few runs",
-        str(latency.runs),
-        f"{result.ratio.value:.3f}",
-        _interval(result.ratio),
-    )
-
-
-def _costs(result: Timed) -> tuple[str, ...]:
-    load = result.load
-    memory = f"{load.peak_memory_bytes / 1e6:.0f}"
-    return Path(result.file).name, _ms(load.load_ns), _ms(load.start_ns), memory, f"{result.size_bytes / 1e3:.1f}"
-
-
-def _interval(found: Quantile) -> str:
-    return f"{found.low:.3f}..{found.high:.3f}"
-
-
-def _ms(nanoseconds: float) -> str:
-    milliseconds = nanoseconds / 1e6
-    return f"{milliseconds:.4f}" if milliseconds < 1 else f"{milliseconds:.3f}"
-
-
-def _state(benchmark: Benchmark, threads: int) -> str:
-    """The machine in one line: what the same bench elsewhere, or tomorrow, has to be compared with."""
-    before, after = benchmark.before, benchmark.after
-    facts = [benchmark.device] if benchmark.device else []
-    facts += [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
-    if before.temperature_c is not None and after.temperature_c is not None:
-        facts.append(f"{before.temperature_c:.0f} to {after.temperature_c:.0f} degrees Celsius")
-    if after.throttled is not None:
-        facts.append(f"throttled: {after.throttled or 'no'}")
-    if before.load is not None:
-        facts.append(f"load {before.load:g} before")
-    return ", ".join(facts)

@@ -134,3 +134,28 @@ class StateType(PairType):
 
 
 STATE = StateType()
+
+
+class ShareType(FloatType):
+    """A fraction between the limits: "3%" or "0.03" -> .03."""
+
+    name = "share"
+
+    def __init__(self, low: float, high: float) -> None:
+        self._low, self._high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = math.nan
+        if not self._low <= share <= self._high:
+            self.fail(f"{value!r} is not between {self._low:.0%} and {self._high:.1%}; write 3% or 0.03.", param, ctx)
+        return share
+
+
+SHARE = ShareType(0.0, 10.0)
+CONFIDENCE = ShareType(0.5, 0.999)
