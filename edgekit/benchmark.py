@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from edgekit import registry
 from edgekit.artifact import Artifact
 from edgekit.conditions import Conditions, processor_time, taken_elsewhere
 from edgekit.errors import MeasurementError
-from edgekit.example_feeds import example_feeds
 from edgekit.latency import Candidate, Latency, Series, Timing, measure, ratio, sample, summarize
 from edgekit.load_cost import LoadCost, measure_load
 from edgekit.place import Here, Place
-from edgekit.protocols import Progress, Session, SessionOptions, Silent
+from edgekit.protocols import Progress, SessionOptions, Silent
 from edgekit.quantiles import Quantile
+from edgekit.workload import Work, Workload, open_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,15 @@ class Contender:
     runtime: str
     options: SessionOptions
     feeds: dict[str, NDArray[Any]]
+    workload: Workload = field(default_factory=Workload)
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Everything measured of one file. ``ratio``: its median latency over the first file's, round by round."""
+    """Everything measured of one file. ``ratio``: its time a sample over the first one's, round by round.
+
+    ``latency`` is that of a call, which computes ``samples`` of them; ``throughput``: samples a second.
+    """
 
     file: str
     runtime: str
@@ -50,6 +53,9 @@ class Timed:
     latency: Latency
     ratio: Quantile
     load: LoadCost
+    streams: int
+    samples: int
+    throughput: Quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Sampled:
     """What one of several timing processes answers."""
 
     series: tuple[Series, ...]
+    samples: tuple[int, ...]
     elsewhere: float | None
 
 
@@ -97,6 +104,7 @@ def benchmark(
     timing: Timing,
     *,
     processes: int = 1,
+    starts: int = 1,
     keep_samples: bool = False,
     progress: Progress | None = None,
     place: Place | None = None,
@@ -104,6 +112,7 @@ def benchmark(
     """Measure all files, in ``processes`` one after the other; a crash of a runtime becomes a StageCrashError.
 
     ``processes`` become fewer, but not fewer than 3, where they would take more than ``timing.max_seconds`` to start and warm up.
+    ``starts``: how often a start is measured; with several, cold ones too.
 
     Raises ArtifactError, RuntimeUnavailableError, FeedError, DeviceError and MeasurementError, also for an emulated ``place``.
     """
@@ -115,7 +124,7 @@ def benchmark(
     progress.stage("measuring load time and memory", len(contenders))
     loads = []
     for contender in contenders:
-        loads.append(measure_load(contender.path, contender.runtime, contender.options, place))
+        loads.append(measure_load(contender.path, contender.runtime, contender.options, place, starts))
         progress.step()
     before = place.conditions()
     there = tuple(replace(contender, path=place.send(contender.path)) for contender in contenders)
@@ -124,9 +133,10 @@ def benchmark(
         summarize([one.series[position] for one in sampled], timing.confidence, keep_samples)
         for position in range(len(contenders))
     ]
+    samples = sampled[0].samples
     results = tuple(
-        _timed(contender, latency, latencies[0], load, place)
-        for contender, latency, load in zip(contenders, latencies, loads, strict=True)
+        _timed(contender, (latency, latencies[0]), (count, samples[0]), load, place)
+        for contender, latency, count, load in zip(contenders, latencies, samples, loads, strict=True)
     )
     elsewhere = [one.elsewhere for one in sampled if one.elsewhere is not None]
     return Benchmark(
@@ -149,12 +159,11 @@ def contender(
 
 def time_here(request: TimingRequest, progress: Progress) -> tuple[Latency, ...]:
     """Open all files and time them in this process."""
-    opened = [_candidate(one) for one in request.contenders]
-    latencies = measure(
-        [candidate for candidate, _ in opened], request.timing, keep_samples=request.keep_samples, progress=progress
-    )
-    for _, session in opened:
-        session.close()
+    opened = [_work(one) for one in request.contenders]
+    candidates = [Candidate(one.path.name, work.call) for one, work in zip(request.contenders, opened, strict=True)]
+    latencies = measure(candidates, request.timing, keep_samples=request.keep_samples, progress=progress)
+    for work in opened:
+        work.close()
     return latencies
 
 
@@ -179,31 +188,45 @@ _FEWEST_PROCESSES = 3
 
 def sample_here(request: SamplingRequest, progress: Progress) -> Sampled:
     """Open all files in an order of this process's own and time them; what `benchmark` runs in each process."""
-    order = random.Random(request.timing.seed).sample(range(len(request.contenders)), len(request.contenders))
-    opened = [(position, *_candidate(request.contenders[position])) for position in order]
+    contenders = request.contenders
+    order = random.Random(request.timing.seed).sample(range(len(contenders)), len(contenders))
+    opened = {position: _work(contenders[position]) for position in order}
+    candidates = [Candidate(contenders[position].path.name, work.call) for position, work in opened.items()]
     before = processor_time()
-    series = sample([candidate for _, candidate, _ in opened], request.timing, request.min_runs, progress)
+    found = sample(candidates, request.timing, request.min_runs, progress)
     elsewhere = taken_elsewhere(before, processor_time())
-    for _, _, session in opened:
-        session.close()
-    by_position = dict(zip(order, series, strict=True))
-    return Sampled(tuple(by_position[position] for position in range(len(series))), elsewhere)
+    series = {position: one.divided(opened[position].runs) for position, one in zip(opened, found, strict=True)}
+    for work in opened.values():
+        work.close()
+    positions = range(len(contenders))
+    return Sampled(
+        tuple(series[position] for position in positions),
+        tuple(opened[position].samples for position in positions),
+        elsewhere,
+    )
 
 
-def _candidate(contender: Contender) -> tuple[Candidate, Session]:
-    session = registry.runtime(contender.runtime).open(contender.path, contender.options)
-    feeds = contender.feeds or example_feeds(session.inputs)
-    return Candidate(contender.path.name, partial(session.run, feeds)), session
+def _work(contender: Contender) -> Work:
+    runtime = registry.runtime(contender.runtime)
+    return open_work(contender.path, runtime, contender.options, contender.workload, contender.feeds)
 
 
-def _timed(contender: Contender, latency: Latency, first: Latency, load: LoadCost, place: Place) -> Timed:
+def _timed(
+    contender: Contender, latency: tuple[Latency, Latency], samples: tuple[int, int], load: LoadCost, place: Place
+) -> Timed:
+    """``latency`` and ``samples`` of a call: the file's own, and those of the first file."""
+    own, first = latency
+    calls = ratio(own, first).times(samples[1] / samples[0])
     return Timed(
         file=str(contender.path),
         runtime=contender.runtime,
         runtime_version=place.runtime(contender.path, contender.runtime).version,
         threads=contender.options.threads,
         size_bytes=contender.path.stat().st_size,
-        latency=latency,
-        ratio=ratio(latency, first),
+        latency=own,
+        ratio=calls,
         load=load,
+        streams=contender.workload.streams,
+        samples=samples[0],
+        throughput=own.p50_ns.inverse(samples[0] * 1e9),
     )

@@ -81,6 +81,12 @@ class Series:
     warm_up_runs: int
     steady: bool
 
+    def divided(self, runs: int) -> Series:
+        """The time of one run, where each call made so many."""
+        if runs == 1:
+            return self
+        return replace(self, blocks_ns=tuple(tuple(round(call / runs) for call in block) for block in self.blocks_ns))
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:

@@ -19,6 +19,13 @@ class Quantile:
     low: float
     high: float
 
+    def times(self, factor: float) -> Quantile:
+        return Quantile(self.value * factor, self.low * factor, self.high * factor)
+
+    def inverse(self, numerator: float = 1.0) -> Quantile:
+        """``numerator`` over it: a rate, of a time."""
+        return Quantile(numerator / self.value, numerator / self.high, numerator / self.low)
+
 
 def quantile(samples: ArrayLike, probability: float, confidence: float = 0.95) -> Quantile:
     """The quantile of independent ``samples`` with an interval between two of its order statistics.

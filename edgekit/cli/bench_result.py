@@ -2,80 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.json_text import json_text, plain
+from edgekit.json_text import json_text
 from edgekit.table import Table, table
 
 if TYPE_CHECKING:
+    from edgekit.bench_plan import BenchRecord, EnergyFound, Profile
     from edgekit.benchmark import Benchmark, Timed
     from edgekit.quantiles import Quantile
+    from edgekit.sustained import Sustained
 
-SCHEMA = "edgekit.bench/1"
+_MOST_OPS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """A `Benchmark` for output. ``keep_samples`` adds every single run to the JSON."""
+    """A `BenchRecord` for output. ``keep_samples`` adds every single run to the JSON."""
 
-    benchmark: Benchmark
+    record: BenchRecord
     keep_samples: bool
 
     def to_json(self) -> str:
-        results = [plain(result) for result in self.benchmark.results]
-        for result in results:
-            del result["latency"]["rounds_ns"]
-            if not self.keep_samples:
-                del result["latency"]["samples_ns"]
-        before, after = self.benchmark.before, self.benchmark.after
-        document = {"schema": SCHEMA, "device": self.benchmark.device, "results": results}
-        return json_text({**document, "before": before, "after": after, "elsewhere": self.benchmark.elsewhere})
+        from edgekit.bench_document import document
+
+        return json_text(document(self.record, keep_samples=self.keep_samples))
 
     def sections(self) -> Sequence[Table | str]:
-        results = self.benchmark.results
-        interval = f"{100 * results[0].latency.confidence:g} % interval"
-        times = table(
-            f"file,runtime,>p50 ms,>{interval},>p90 ms,>p99 ms,>runs,>ratio,>its interval",
-            [_times(result) for result in results],
-        )
-        costs = table(
-            "file,>load ms,>start ms,>peak memory MB,>size KB", [_costs(result) for result in results], title="Opening"
-        )
-        unsteady = [
-            f"{r.file} was still changing its pace when the warm-up ended." for r in results if not r.latency.steady
-        ]
+        record, measured = self.record, self.record.benchmark
+        unsteady = [f"{_name(r)} was still changing its pace when the warm-up ended." for r in measured.results]
+        steady = [r.latency.steady for r in measured.results]
         return [
-            times,
+            _time_table(measured),
             "",
-            costs,
+            table("file,>load ms,>start ms,>cold ms,>peak memory MB,>size KB", _opened(measured), title="Opening"),
             "",
-            *unsteady,
-            _state(self.benchmark, results[0].threads),
+            *(section for profile in record.profiles for section in (_profile_table(profile), "")),
+            *(section for series in record.sustained for section in (_sustained_table(series), "")),
+            *(_energy_text(found) for found in record.energies),
+            *(text for text, settled in zip(unsteady, steady, strict=True) if not settled),
+            *_few_queries(measured),
+            _state(measured),
         ]
+
+
+def _time_table(measured: Benchmark) -> Table:
+    results = measured.results
+    interval = f"{100 * results[0].latency.confidence:g} % interval"
+    rows = [_times(result) for result in results]
+    columns = f"file,runtime,>threads,>p50 ms,>{interval},>p90 ms,>p99 ms,>runs,>samples/s,>ratio,>its interval"
+    return table(columns, rows)
 
 
 def _times(result: Timed) -> tuple[str, ...]:
     latency = result.latency
     return (
-        Path(result.file).name,
+        _name(result),
         result.runtime,
+        str(result.threads),
         _ms(latency.p50_ns.value),
         f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",
         _ms(latency.p90_ns.value),
         _ms(latency.p99_ns.value) if latency.p99_ns else "too few runs",
         str(latency.runs),
+        f"{result.throughput.value:.4g}",
         f"{result.ratio.value:.3f}",
         _interval(result.ratio),
     )
 
 
+def _name(result: Timed) -> str:
+    """The file, and what a call of it computes where that is more than a sample."""
+    several = [f"{result.streams} streams"] if result.streams > 1 else []
+    if result.samples > result.streams:
+        several.append(f"batch {result.samples // result.streams}")
+    return " ".join([Path(result.file).name, *([f"({', '.join(several)})"] if several else [])])
+
+
+def _opened(measured: Benchmark) -> list[tuple[str, ...]]:
+    """A row a file and number of threads; streams and batches open it alike."""
+    rows = {(result.file, result.threads): _costs(result) for result in measured.results}
+    return list(rows.values())
+
+
 def _costs(result: Timed) -> tuple[str, ...]:
     load = result.load
     memory = f"{load.peak_memory_bytes / 1e6:.0f}"
-    return Path(result.file).name, _ms(load.load_ns), _ms(load.start_ns), memory, f"{result.size_bytes / 1e3:.1f}"
+    cold = _ms(load.cold_ns) if load.cold_ns is not None else ""
+    return (
+        Path(result.file).name,
+        _ms(load.load_ns),
+        _ms(load.start_ns),
+        cold,
+        memory,
+        f"{result.size_bytes / 1e3:.1f}",
+    )
+
+
+def _profile_table(profile: Profile) -> Table:
+    total = sum(one.ms for one in profile.ops) or 1.0
+    dearest = sorted(profile.ops, key=lambda one: -one.ms)
+    rows = [
+        (one.op.op, one.op.name, one.op.device, one.op.kernel, _ms(one.ms * 1e6), f"{100 * one.ms / total:.1f}")
+        for one in dearest[:_MOST_OPS]
+    ]
+    if rest := dearest[_MOST_OPS:]:
+        left = sum(one.ms for one in rest)
+        rows.append(("", f"{len(rest)} more", "", "", _ms(left * 1e6), f"{100 * left / total:.1f}"))
+    title = f"Ops of {Path(profile.file).name} in {profile.runtime}, threads {profile.threads}, on zeros"
+    return table("op,name,device,kernel,>ms,>%", rows, title=title)
+
+
+def _sustained_table(series: Sustained) -> Table:
+    """About ten of the points; the JSON has all."""
+    step = max(1, len(series.points) // 10)
+    rows = [
+        (
+            f"{point.seconds:.0f}",
+            _ms(point.p50_ns),
+            _ms(point.p90_ns),
+            _or_blank(point.temperature_c, ".1f"),
+            _or_blank(point.frequency_mhz, "d"),
+            "not told" if point.throttled is None else point.throttled or "no",
+            _or_blank(point.watts, ".2f"),
+        )
+        for point in series.points[step - 1 :: step]
+    ]
+    title = f"{Path(series.file).name} without a pause: {series.slowdown:.3f} times its first pace at the end"
+    return table(">s,>p50 ms,>p90 ms,>degrees C,>MHz,throttled,>W", rows, title=title)
+
+
+def _or_blank(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _energy_text(found: EnergyFound) -> str:
+    name = Path(found.file).name
+    if found.energy is None:
+        return f"{name}: no energy; {found.reason}."
+    energy = found.energy
+    return (
+        f"{name}: {1e3 * energy.joules:.4g} mJ a run at {energy.watts:.2f} W, {1e3 * energy.net_joules:.4g} mJ above the "
+        f"{energy.idle_watts:.2f} W of rest ({energy.meter}, {energy.runs} runs)."
+    )
+
+
+def _few_queries(measured: Benchmark) -> Iterator[str]:
+    """Where LoadGen's rule would not let a p90 be told."""
+    for result in measured.results:
+        rule = result.latency.early_stopping[0]
+        if rule.latency_ns is None:
+            yield f"{_name(result)}: {rule.queries} runs; MLPerf's rule asks for {rule.needed} for a p90."
 
 
 def _interval(found: Quantile) -> str:
@@ -87,13 +167,13 @@ def _ms(nanoseconds: float) -> str:
     return f"{milliseconds:.4f}" if milliseconds < 1 else f"{milliseconds:.3f}"
 
 
-def _state(benchmark: Benchmark, threads: int) -> str:
+def _state(benchmark: Benchmark) -> str:
     """The machine in one line: what the same bench elsewhere, or tomorrow, has to be compared with."""
     before, after = benchmark.before, benchmark.after
     facts = [benchmark.device] if benchmark.device else []
     processes = benchmark.results[0].latency.processes
     facts.append(f"{processes} process{'es' if processes > 1 else ''}")
-    facts += [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
+    facts += [f"{before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
     if before.temperature_c is not None and after.temperature_c is not None:
         facts.append(f"{before.temperature_c:.0f} to {after.temperature_c:.0f} degrees Celsius")
     if after.throttled is not None:
