@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgekit import registry
 from edgekit.benchmark import Benchmark, Contender, benchmark, contender
-from edgekit.errors import MeasurementError
+from edgekit.errors import MeasurementError, UsageError
 from edgekit.latency import Timing
 from edgekit.load_cost import LoadRequest
 from edgekit.place import Place
@@ -32,13 +32,14 @@ class Scenario(enum.Enum):
 class BenchPlan:
     """What to time: every file with every number of threads, batch and number of streams.
 
-    ``batches`` and ``streams`` may be empty: the file's own batch; one stream, and offline one a core as well.
+    ``runtimes``: each opens the files of its formats; empty: the first installed one. ``batches`` and ``streams`` may be empty:
+    the file's own batch; one stream, and offline one a core as well.
     ``sustained_seconds``: run each file without a pause for so long, afterwards.
     """
 
     files: tuple[Path, ...]
     scenario: Scenario = Scenario.SINGLE_STREAM
-    runtime: str | None = None
+    runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = ()
     streams: tuple[int, ...] = ()
@@ -110,11 +111,24 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples
 def _contenders(plan: BenchPlan, place: Place) -> Iterator[Contender]:
     batches: Sequence[int | None] = plan.batches or (None,)
     streams = plan.streams or _streams(plan.scenario, place)
-    for file, threads in itertools.product(plan.files, plan.threads):
-        plain = contender(file, runtime=plan.runtime, threads=threads, place=place)
+    for (file, runtime), threads in itertools.product(list(_pairs(plan)), plan.threads):
+        plain = contender(file, runtime=runtime, threads=threads, place=place)
         fed = with_sample(plain, plan.samples, place) if plan.samples is not None else plain
         for batch, count in itertools.product(batches, streams):
             yield replace(fed, workload=Workload(batch, count))
+
+
+def _pairs(plan: BenchPlan) -> Iterator[tuple[Path, str | None]]:
+    """Every file with the runtimes that open its format. Raises UsageError for a file with none."""
+    for file in plan.files:
+        file_format = file.suffix.removeprefix(".")
+        fitting = [name for name in plan.runtimes if file_format in registry.runtime(name).formats]
+        if plan.runtimes and not fitting:
+            raise UsageError(
+                f"none of {', '.join(plan.runtimes)} opens {file.name}; edgekit runtimes lists what each opens"
+            )
+        choices: list[str | None] = [*fitting] or [None]
+        yield from ((file, name) for name in choices)
 
 
 def _streams(scenario: Scenario, place: Place) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ _STYLE = """
   --panel: #1c232b; --a: #4fb3ac; --b: #f0965a; --c: #8fa2f5; --d: #d58bd0; } }
 body { margin: 0 auto; padding: 2rem 1.25rem; max-width: 64rem; background: var(--back); color: var(--text);
   font: 16px/1.5 system-ui, "Liberation Sans", sans-serif; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+.soft, figcaption { color: var(--soft); font-size: .9rem; }
 figure { margin: 0 0 1.5rem; padding: 1rem; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; }
 svg { width: 100%; height: auto; font: 13px system-ui, "Liberation Sans", sans-serif; }
 svg .label { fill: var(--soft); } svg .value { fill: var(--text); } svg .axis { stroke: var(--line); }

@@ -27,7 +27,7 @@ from edgekit.early_stopping import EarlyStopping, early_stopping, queries_needed
 from edgekit.errors import MeasurementError
 from edgekit.protocols import Progress, Silent
 from edgekit.quantiles import Quantile, quantile, runs_needed
-from edgekit.repeats import spread
+from edgekit.repeats import IN_TURNS, spread
 
 Clock = Callable[[], int]
 """Nanoseconds since some moment."""
@@ -180,7 +180,7 @@ def ratio(candidate: Latency, baseline: Latency) -> Quantile:
     ratios = [np.asarray(one) / np.asarray(other) for one, other in pairs]
     repeats = ratios if len(ratios) > 1 else _stretches(ratios[0])
     apart = spread([float(np.median(one)) for one in repeats])
-    return apart.interval(float(np.median(np.concatenate(ratios))), candidate.confidence, drift=0.0)
+    return apart.interval(float(np.median(np.concatenate(ratios))), candidate.confidence, IN_TURNS)
 
 
 def _repeats(parts: Sequence[Series]) -> list[NDArray[np.int64]]:

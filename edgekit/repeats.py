@@ -5,11 +5,13 @@ moment (clock, temperature, neighbours). An interval that treats every call as a
 repetition: a process, or where there was only one, a tenth of its time.
 
 The spread between repetitions does not average out like that of independent draws either: part of it is slow drift, which the
-repetitions of one run share. For flicker noise, whose Allan deviation is the same at every time scale, the mean of a run of n
-repetitions varies from run to run about as much as the repetitions do within the run (Barnes, NBS Technical Note 375, 1969:
-the bias functions of the Allan variance). Hence the variance of a run's figure is taken as s^2 (1/n + drift) with ``drift`` 1:
-that of a further repetition, a prediction interval. Ratios of candidates that took turns have no drift: what slows one down
-slows the other down in the same round.
+repetitions of one run share. Where the drift is flicker noise, the sample variance of n adjacent averages grows as
+n ln n / (n - 1) (Barnes, Tables of Bias Functions, NBS Technical Note 375, 1969: B1 for mu = 0). A run of n repetitions therefore
+sees less of it than twenty runs in a row will, and by a factor that is known: `flicker`. The variance of a run's figure is taken
+as s^2 (1/n + flicker(n)), that of independent draws and that of the drift, though s^2 can't be both: on the safe side.
+
+Ratios of candidates that took turns in every round lose nearly all of the drift: what slows one down slows the other down. A
+tenth of it stays, for processes and moments that suit one file better than the other.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ from edgekit.errors import MeasurementError
 from edgekit.quantiles import Quantile
 from edgekit.student import student_t
 
-DRIFT = 1.0
-"""Of the variance between repetitions, what a run's own figure keeps however many repetitions it has."""
+IN_TURNS = 0.1
+"""Of the drift, what is left in the ratio of two candidates that took turns."""
+
+_RUNS = 20
+"""An interval is meant to hold the median of so many runs in a row."""
 
 _TRIMMED_FROM = 8
 
@@ -38,14 +43,23 @@ class Spread:
     count: int
     degrees: int
 
-    def variance(self, drift: float) -> float:
-        """Of the logarithm of the run's figure."""
-        return self.relative**2 * (1 / self.count + drift)
-
-    def interval(self, value: float, confidence: float, drift: float = DRIFT) -> Quantile:
-        """``value`` with the interval in which another run's would lie."""
+    def interval(self, value: float, confidence: float, drift: float = 1.0) -> Quantile:
+        """``value`` with the interval in which another run's would lie; ``drift`` is the part of it that counts."""
         width = student_t((1 + confidence) / 2, self.degrees) * math.sqrt(self.variance(drift))
         return Quantile(value, value * math.exp(-width), value * math.exp(width))
+
+    def variance(self, drift: float = 1.0) -> float:
+        """Of the logarithm of the run's figure."""
+        return self.relative**2 * (1 / self.count + drift * flicker(self.count))
+
+
+def flicker(count: int) -> float:
+    """Variance of flicker noise among the means of `_RUNS` runs, over that among the ``count`` repetitions of one."""
+    return _bias(_RUNS) / _bias(count)
+
+
+def _bias(count: int) -> float:
+    return count * math.log(count) / (count - 1)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -64,9 +78,9 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(logs.std(ddof=1)) / core, len(logs), len(logs) - 2 * trimmed - 1)
 
 
-def difference(a: Spread, b: Spread, ratio: float, confidence: float, drift: float = DRIFT) -> Quantile:
+def difference(a: Spread, b: Spread, ratio: float, confidence: float) -> Quantile:
     """``ratio`` of the figures of two runs with its interval; degrees of freedom after Welch (Biometrika 34, 1947)."""
-    parts = a.variance(drift), b.variance(drift)
+    parts = a.variance(), b.variance()
     total = sum(parts)
     if total == 0:
         return Quantile(ratio, ratio, ratio)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.bench_result import BenchResult
+from edgekit.cli.bench_result import BenchResult, GroupResult
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import CONFIDENCE, COUNTS, SECONDS, SHARE
@@ -16,6 +16,7 @@ from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.bench_plan import BenchPlan, BenchRecord
+    from edgekit.device_group import BoardAnswer
     from edgekit.devices.address import Address
 
 
@@ -33,7 +34,13 @@ class BenchCommand(click.Command):
 
 
 what_options = together(
-    click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]"),
+    click.option(
+        "--runtime",
+        "runtimes",
+        metavar="NAME",
+        multiple=True,
+        help="Repeatable. [default: first installed for the format]",
+    ),
     click.option("--threads", type=COUNTS, default=(1,), show_default="1", help="Threads of a runtime, as in 1,2,4."),
     click.option(
         "--scenario",
@@ -82,6 +89,9 @@ more_options = together(
     click.option("--sustained", type=SECONDS, help="Then run each file without a pause for so long, as in 30min."),
     click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the results as CSV too."),
     click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page with plots too."),
+    click.option("--record", is_flag=True, help="Keep the results in the user's store (edgekit results)."),
+    click.option("--store", type=click.Path(path_type=Path), help="Keep the results in this store."),
+    click.option("--label", default="", help="What the store calls the run: a version, a commit."),
     click.option("--keep-samples", is_flag=True, help="Put the time of every single run into the JSON."),
 )
 
@@ -101,40 +111,88 @@ more_options = together(
     type=click.Path(path_type=Path),
     help="Keep what a device answers in this file until all is done, and go on from there after it was lost.",
 )
+@click.option("--device-group", "group", metavar="GROUP", help="On all devices of this group at once, one job each.")
 @more_options
 def bench(
     console: Console,
     device: Address | None,
     journal: Path | None,
+    group: str | None,
     csv_file: Path | None,
     html_file: Path | None,
+    record: bool,
+    store: Path | None,
+    label: str,
     keep_samples: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Time model files against one another.
 
     The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
     FILE, a sample. Intervals are those in which another run's figure would lie. Load time and peak memory are measured in
     processes of their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ.
     """
+    plan = plan_of(**options)
+    answers = _measured(console, plan, device, journal, group, keep_samples)
+    for answer in answers:
+        if answer.record is not None:
+            write_files(answer, _of_board(csv_file, answer, group), _of_board(html_file, answer, group))
+            if record or store is not None:
+                _keep(answer.record, store, label)
+    if group is None:
+        [only] = answers
+        assert only.record is not None
+        console.show(BenchResult(only.record, keep_samples))
+        return 0
+    console.show(GroupResult(group, answers, keep_samples))
+    return 1 if any(answer.record is None for answer in answers) else 0
+
+
+def _measured(
+    console: Console,
+    plan: BenchPlan,
+    device: Address | None,
+    journal: Path | None,
+    group: str | None,
+    keep_samples: bool,
+) -> tuple[BoardAnswer, ...]:
+    """What each board found; one answer without a name where there is no group."""
     from edgekit.bench_plan import carry_out
+    from edgekit.device_group import BoardAnswer, run_group
     from edgekit.place import reached
 
     if journal is not None and device is None:
         raise UsageError("--resume goes on with work on a device; give --device too")
-    plan = plan_of(**options)
+    if group is not None:
+        if device is not None:
+            raise UsageError("--device and --device-group exclude one another")
+        from edgekit.devices.inventory import Inventory
+
+        addresses = [entry.address for entry in Inventory.load().group(group)]
+        return run_group(plan, addresses, console.boards(), keep_samples=keep_samples)
     with reached(device, journal) as place:
         record = carry_out(plan, place, console.progress, keep_samples=keep_samples)
     if journal is not None:
         journal.unlink(missing_ok=True)
-    write_files(record, csv_file, html_file)
-    console.show(BenchResult(record, keep_samples))
+    return (BoardAnswer("", record),)
+
+
+def _of_board(path: Path | None, answer: BoardAnswer, group: str | None) -> Path | None:
+    """Each board of a group has a file of its own: times.csv becomes times.kitchen.csv."""
+    return path if path is None or group is None else path.with_suffix(f".{answer.device}{path.suffix}")
+
+
+def _keep(record: BenchRecord, store: Path | None, label: str) -> None:
+    from edgekit.bench_document import document
+    from edgekit.cli.results import keep, opened_store
+
+    keep(opened_store(store), document(record), label)
 
 
 def plan_of(
     *,
     files: tuple[Path, ...],
-    runtime: str | None,
+    runtimes: tuple[str, ...],
     threads: tuple[int, ...],
     scenario: str,
     batches: tuple[int, ...],
@@ -159,7 +217,7 @@ def plan_of(
     return BenchPlan(
         files=files,
         scenario=Scenario(scenario),
-        runtime=runtime,
+        runtimes=runtimes,
         threads=threads,
         batches=batches,
         streams=streams,
@@ -173,13 +231,14 @@ def plan_of(
     )
 
 
-def write_files(record: BenchRecord, csv_file: Path | None, html_file: Path | None) -> None:
+def write_files(answer: BoardAnswer, csv_file: Path | None, html_file: Path | None) -> None:
     """What was asked for beside the text."""
     from edgekit.artifact import written_whole
     from edgekit.bench_document import csv_text, document
     from edgekit.bench_html import html
 
+    assert answer.record is not None
     for path, draw in ((csv_file, csv_text), (html_file, html)):
         if path is not None:
             with written_whole(path) as part:
-                part.write_text(draw(document(record)), "utf-8")
+                part.write_text(draw(document(answer.record)), "utf-8")

@@ -13,9 +13,11 @@ from edgekit.table import Table, table
 if TYPE_CHECKING:
     from edgekit.bench_plan import BenchRecord, EnergyFound, Profile
     from edgekit.benchmark import Benchmark, Timed
+    from edgekit.device_group import BoardAnswer
     from edgekit.quantiles import Quantile
     from edgekit.sustained import Sustained
 
+GROUP_SCHEMA = "edgekit.benchgroup/1"
 _MOST_OPS = 15
 
 
@@ -49,12 +51,44 @@ class BenchResult:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """The answers of a group of boards for output."""
+
+    group: str
+    answers: tuple[BoardAnswer, ...]
+    keep_samples: bool
+
+    def to_json(self) -> str:
+        from edgekit.bench_document import document
+
+        boards = [
+            {
+                "device": answer.device,
+                "bench": document(answer.record, keep_samples=self.keep_samples) if answer.record else None,
+                "error": answer.error,
+            }
+            for answer in self.answers
+        ]
+        return json_text({"schema": GROUP_SCHEMA, "group": self.group, "boards": boards})
+
+    def sections(self) -> Sequence[Table | str]:
+        """One table of all boards; what each was like; what failed."""
+        found = [answer.record.benchmark for answer in self.answers if answer.record is not None]
+        rows = [(one.device, *_times(result)) for one in found for result in one.results]
+        columns = f"device,{_columns(found[0])}" if found else "device"
+        lines = [f"{answer.device}: {answer.error}" for answer in self.answers if answer.record is None]
+        shown: list[Table | str] = [table(columns, rows), ""] if found else []
+        return [*shown, *map(_state, found), *lines]
+
+
 def _time_table(measured: Benchmark) -> Table:
-    results = measured.results
-    interval = f"{100 * results[0].latency.confidence:g} % interval"
-    rows = [_times(result) for result in results]
-    columns = f"file,runtime,>threads,>p50 ms,>{interval},>p90 ms,>p99 ms,>runs,>samples/s,>ratio,>its interval"
-    return table(columns, rows)
+    return table(_columns(measured), [_times(result) for result in measured.results])
+
+
+def _columns(measured: Benchmark) -> str:
+    interval = f"{100 * measured.results[0].latency.confidence:g} % interval"
+    return f"file,runtime,>threads,>p50 ms,>{interval},>p90 ms,>p99 ms,>runs,>samples/s,>ratio,>its interval"
 
 
 def _times(result: Timed) -> tuple[str, ...]:
