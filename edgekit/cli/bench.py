@@ -100,7 +100,7 @@ more_options = together(
     example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json",
     kind=BenchCommand,
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
 @what_options
 @length_options
 @device_option
@@ -111,12 +111,22 @@ more_options = together(
     type=click.Path(path_type=Path),
     help="Keep what a device answers in this file until all is done, and go on from there after it was lost.",
 )
+@click.option(
+    "--suite", type=click.Choice(["mlperf-tiny"]), help="Time and check the files of a suite instead of FILEs."
+)
+@click.option("--models", type=click.Path(path_type=Path), help="The folder with the suite's files.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="The folder with the suite's samples (docs/benchmark.md)."
+)
 @click.option("--device-group", "group", metavar="GROUP", help="On all devices of this group at once, one job each.")
 @more_options
 def bench(
     console: Console,
     device: Address | None,
     journal: Path | None,
+    suite: str | None,
+    models: Path | None,
+    data: Path | None,
     group: str | None,
     csv_file: Path | None,
     html_file: Path | None,
@@ -133,6 +143,10 @@ def bench(
     processes of their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ.
     """
     plan = plan_of(**options)
+    if suite is not None:
+        return _suite(console, suite, models, data, plan, device)
+    if not plan.files:
+        raise UsageError("there is nothing to time; name model files, or --suite mlperf-tiny --models FOLDER")
     answers = _measured(console, plan, device, journal, group, keep_samples)
     for answer in answers:
         if answer.record is not None:
@@ -146,6 +160,20 @@ def bench(
         return 0
     console.show(GroupResult(group, answers, keep_samples))
     return 1 if any(answer.record is None for answer in answers) else 0
+
+
+def _suite(
+    console: Console, suite: str, models: Path | None, data: Path | None, plan: BenchPlan, device: Address | None
+) -> int:
+    from edgekit.cli.suite_result import SuiteResult
+    from edgekit.place import reached
+    from edgekit.suite import run_suite
+
+    if models is None or not models.is_dir() or plan.files:
+        raise UsageError("--suite takes the files in a folder: give --models FOLDER, and no FILE")
+    with reached(device) as place:
+        console.show(SuiteResult(run_suite(suite, models, data, plan, place, console.progress)))
+    return 0
 
 
 def _measured(
