@@ -71,7 +71,7 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if len(values) < 2:
         raise MeasurementError("one repetition tells nothing of the spread. Measure longer, or in more processes.")
-    logs, trimmed = np.sort(np.log(np.asarray(values, np.float64))), int(len(values) >= _TRIMMED_FROM)
+    logs, trimmed = np.sort(np.log(np.asarray(values, np.float64) / values[0])), int(len(values) >= _TRIMMED_FROM)
     if trimmed:
         logs[0], logs[-1] = logs[1], logs[-2]
     core = 1 - 2 * trimmed / len(logs)
