@@ -121,11 +121,7 @@ def benchmark(
         raise MeasurementError(
             f"{place.name} is emulated: its times say nothing about a board's. edgekit check compares answers there"
         )
-    progress.stage("measuring load time and memory", len(contenders))
-    loads = []
-    for contender in contenders:
-        loads.append(measure_load(contender.path, contender.runtime, contender.options, place, starts))
-        progress.step()
+    loads = _loads(contenders, starts, place, progress)
     before = place.conditions()
     there = tuple(replace(contender, path=place.send(contender.path)) for contender in contenders)
     sampled = _sampled(there, timing, processes, place, progress)
@@ -165,6 +161,24 @@ def time_here(request: TimingRequest, progress: Progress) -> tuple[Latency, ...]
     for work in opened:
         work.close()
     return latencies
+
+
+def _loads(contenders: Sequence[Contender], starts: int, place: Place, progress: Progress) -> list[LoadCost]:
+    """A cost a contender; batches and streams of one file open it alike."""
+    progress.stage("measuring load time and memory", len(contenders))
+    found: list[LoadCost] = []
+    for position, one in enumerate(contenders):
+        same = (other for other in range(position) if _opens_alike(contenders[other], one))
+        earlier = next(same, None)
+        found.append(
+            measure_load(one.path, one.runtime, one.options, place, starts) if earlier is None else found[earlier]
+        )
+        progress.step()
+    return found
+
+
+def _opens_alike(one: Contender, other: Contender) -> bool:
+    return (one.path, one.runtime, one.options) == (other.path, other.runtime, other.options)
 
 
 def _sampled(
