@@ -90,7 +90,7 @@ def compare(old: Path, new: Path, *, confidence: float = 0.95, limit: float | No
     if not shared:
         raise MeasurementError(
             f"{old} and {new} have no result in common: {', '.join(before)} there, {', '.join(after)} here. "
-            "Files are matched by name, runtime and threads"
+            "Results are matched by file name, runtime, threads, streams and batch"
         )
     found = tuple(judge(before[what], after[what], confidence=confidence, limit=limit) for what in shared)
     return Comparison(found, confidence, limit, tuple(_remarks(old_document, new_document, before, after)))
@@ -110,6 +110,9 @@ def _recorded(result: Mapping[str, Any]) -> Recorded:
     if not (repeats := latency.get("repeats_ns")):
         raise MeasurementError(f"{result['file']}: the document has no repeats_ns; run edgekit bench --json again")
     name = f"{Path(result['file']).name}, {result['runtime']}, threads {result['threads']}"
+    streams, samples = result.get("streams", 1), result.get("samples", 1)
+    if samples > 1:
+        name += f", {streams} stream{'s' if streams > 1 else ''} of {samples // streams}"
     return Recorded(name, float(latency["p50_ns"]["value"]), tuple(map(float, repeats)))
 
 
@@ -124,6 +127,11 @@ def _remarks(
     if old.get("device", "") != new.get("device", ""):
         remarks.append(f"device: {old.get('device') or 'this machine'} then, {new.get('device') or 'this machine'} now")
     remarks += [f"only in one run: {what}" for what in sorted(set(before) ^ set(after))]
+    remarks += [
+        f"{run}: measured in one process, which says nothing of how processes differ"
+        for run, document in (("then", old), ("now", new))
+        if any(result["latency"].get("processes", 1) == 1 for result in document["results"])
+    ]
     remarks += [
         f"{run}: other work took {100 * share:.0f} % of the processor"
         for run, share in (("then", old.get("elsewhere")), ("now", new.get("elsewhere")))

@@ -33,6 +33,8 @@ from edgekit.comparison import Verdict, judge, read_results
 from edgekit.example_feeds import example_feeds
 from edgekit.latency import Candidate, Timing, measure
 from edgekit.protocols import SessionOptions
+from edgekit.quantiles import Quantile
+from edgekit.repeats import IN_TURNS, spread
 
 FOLDER = WORK / "timing_quality"
 RUNS = 20
@@ -97,7 +99,7 @@ def coverage_figures(runs: list[dict[str, Any]]) -> Iterator[Figure]:
 
 
 def difference_figures(files: list[Path], runs: list[dict[str, Any]]) -> Iterator[Figure]:
-    """How often nothing is called a difference: between runs (at 95 %) and within them (at 95 % by half the tail of 90 %)."""
+    """How often nothing is called a difference, at 95 %: between runs and within them."""
     found = [list(read_results(file)[0].values()) for file in files]
     pairs = [
         judge(old[position], new[position], confidence=0.95, limit=None).verdict is Verdict.SAME
@@ -107,17 +109,24 @@ def difference_figures(files: list[Path], runs: list[dict[str, Any]]) -> Iterato
     yield Figure(
         "A against A of another run: no difference", 100 * _share(pairs), "%", 95.0, True, f"{len(pairs)} pairs"
     )
-    inside = [run["results"][1]["ratio"] for run in runs]
-    same = [one["low"] <= 1 <= one["high"] for one in inside]
-    width = statistics.median((one["high"] - one["low"]) / 2 for one in inside)
+    inside = [_ratio_within(run) for run in runs]
+    width = statistics.median((one.high - one.low) / 2 for one in inside)
+    beside = f"{len(inside)} runs; half an interval {width:.2%}"
     yield Figure(
-        "A against A of one run: 90 % interval holds 1",
-        100 * _share(same),
+        "A against its copy in one run: no difference",
+        100 * _share([one.low <= 1 <= one.high for one in inside]),
         "%",
-        85.0,
+        95.0,
         True,
-        f"half an interval {width:.1%}",
+        beside,
     )
+
+
+def _ratio_within(run: dict[str, Any]) -> Quantile:
+    """The copy's time over the file's at 95 %, process by process: the runs themselves were told at 90 %."""
+    times = [result["latency"]["repeats_ns"] for result in run["results"]]
+    ratios = [copy / own for own, copy in zip(*times, strict=True)]
+    return spread(ratios).interval(run["results"][1]["ratio"]["value"], 0.95, IN_TURNS)
 
 
 def overhead_figures(model: Path) -> Iterator[Figure]:
