@@ -82,7 +82,10 @@ selection_options = together(
     epilog="\b\nExample: edgekit results plot --file 'resnet*' -o trend.html",
 )
 def results() -> None:
-    """Results of edgekit bench, kept over time in an SQLite file (edgekit bench --record puts them there)."""
+    """List, query and plot what bench measured over time.
+
+    edgekit bench --record puts results into an SQLite file; edgekit results add puts documents of edgekit bench --json there.
+    """
 
 
 @command(name="add", example="edgekit results add bench.json --label v1.2")
