@@ -38,6 +38,8 @@ def document(record: BenchRecord, *, keep_samples: bool = False) -> dict[str, An
         "before": plain(measured.before),
         "after": plain(measured.after),
         "elsewhere": measured.elsewhere,
+        "placements": plain(record.placements),
+        "limits": [plain(limit) | {"passed": limit.passed} for limit in record.limits],
     }
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit import registry
 from edgekit.benchmark import Benchmark, Contender, benchmark, contender
 from edgekit.errors import MeasurementError, UsageError
+from edgekit.figures import PlacementSummary
+from edgekit.gates import PlacementGates, judged_apart
 from edgekit.latency import Timing
 from edgekit.load_cost import LoadRequest
 from edgekit.place import Place
 from edgekit.power import Energy, find_meter, measure_energy
-from edgekit.protocols import Profiler, Progress, TimedOp
+from edgekit.protocols import Delegate, Profiler, Progress, TimedOp
+from edgekit.report import Limit
 from edgekit.sample_feeds import with_sample
 from edgekit.sustained import Sustained, sustain
 from edgekit.workload import Workload, open_work
@@ -41,6 +44,7 @@ class BenchPlan:
     scenario: Scenario = Scenario.SINGLE_STREAM
     runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = (1,)
+    delegates: tuple[Delegate, ...] = ()
     batches: tuple[int, ...] = ()
     streams: tuple[int, ...] = ()
     samples: str | None = None
@@ -50,6 +54,7 @@ class BenchPlan:
     profile: bool = False
     energy: bool = False
     sustained_seconds: float | None = None
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,19 @@ class EnergyFound:
 
 @dataclass(frozen=True, slots=True)
 class BenchRecord:
-    """All that was found."""
+    """All that was found. ``placements`` by file, where the plan has gates, and the ``limits`` that they are."""
 
     scenario: Scenario
     benchmark: Benchmark
     profiles: tuple[Profile, ...] = ()
     energies: tuple[EnergyFound, ...] = ()
     sustained: tuple[Sustained, ...] = ()
+    placements: Mapping[str, PlacementSummary] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if all(limit.passed for limit in self.limits) else 1
 
 
 def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples: bool = False) -> BenchRecord:
@@ -97,6 +108,7 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples
         place=place,
     )
     single = [one for one in contenders if one.workload == Workload()] or contenders[:1]
+    placements = _placements(single, plan.gates, place, progress) if plan.gates else {}
     return BenchRecord(
         plan.scenario,
         measured,
@@ -105,6 +117,8 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples
         tuple(sustain(one, plan.sustained_seconds, place, progress) for one in single)
         if plan.sustained_seconds is not None
         else (),
+        placements,
+        tuple(limit for name, found in placements.items() for limit in plan.gates.limits(name, found)),
     )
 
 
@@ -112,7 +126,7 @@ def _contenders(plan: BenchPlan, place: Place) -> Iterator[Contender]:
     batches: Sequence[int | None] = plan.batches or (None,)
     streams = plan.streams or _streams(plan.scenario, place)
     for (file, runtime), threads in itertools.product(list(_pairs(plan)), plan.threads):
-        plain = contender(file, runtime=runtime, threads=threads, place=place)
+        plain = contender(file, runtime=runtime, threads=threads, delegates=plan.delegates, place=place)
         fed = with_sample(plain, plan.samples, place) if plan.samples is not None else plain
         for batch, count in itertools.product(batches, streams):
             yield replace(fed, workload=Workload(batch, count))
@@ -136,6 +150,18 @@ def _streams(scenario: Scenario, place: Place) -> tuple[int, ...]:
         return (1,)
     cores = place.conditions().cores
     return (1, cores) if cores > 1 else (1,)
+
+
+def _placements(
+    contenders: Sequence[Contender], gates: PlacementGates, place: Place, progress: Progress
+) -> dict[str, PlacementSummary]:
+    """Where the ops of each file ran, by the file's name."""
+    found = {}
+    for each in contenders:
+        session = place.open_file(each.path, each.runtime, each.options)
+        found[str(each.path)] = judged_apart(session.placement(), each.path, each.options.delegates, gates, progress)
+        session.close()
+    return found
 
 
 def _profile(one: Contender, place: Place) -> Profile:

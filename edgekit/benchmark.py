@@ -22,7 +22,7 @@ from edgekit.errors import MeasurementError
 from edgekit.latency import Candidate, Latency, Series, Timing, measure, ratio, sample, summarize
 from edgekit.load_cost import LoadCost, measure_load
 from edgekit.place import Here, Place
-from edgekit.protocols import Progress, SessionOptions, Silent
+from edgekit.protocols import Delegate, Progress, SessionOptions, Silent
 from edgekit.quantiles import Quantile
 from edgekit.workload import Work, Workload, open_work
 
@@ -56,6 +56,7 @@ class Timed:
     streams: int
     samples: int
     throughput: Quantile
+    delegates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +146,13 @@ def contender(
     *,
     runtime: str | None = None,
     threads: int = 1,
+    delegates: tuple[Delegate, ...] = (),
     feeds: dict[str, NDArray[Any]] | None = None,
     place: Place | None = None,
 ) -> Contender:
     """The file with the runtime that opens it there, its sha256 verified. Raises ArtifactError, RuntimeUnavailableError."""
     found = (place or Here()).runtime(Artifact.open(path).path, runtime)
-    return Contender(path, found.name, SessionOptions(threads=threads), feeds or {})
+    return Contender(path, found.name, SessionOptions(threads=threads, delegates=delegates), feeds or {})
 
 
 def time_here(request: TimingRequest, progress: Progress) -> tuple[Latency, ...]:
@@ -243,4 +245,5 @@ def _timed(
         streams=contender.workload.streams,
         samples=samples[0],
         throughput=own.p50_ns.inverse(samples[0] * 1e9),
+        delegates=tuple(map(str, contender.options.delegates)),
     )

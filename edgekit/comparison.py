@@ -110,6 +110,7 @@ def _recorded(result: Mapping[str, Any]) -> Recorded:
     if not (repeats := latency.get("repeats_ns")):
         raise MeasurementError(f"{result['file']}: the document has no repeats_ns; run edgekit bench --json again")
     name = f"{Path(result['file']).name}, {result['runtime']}, threads {result['threads']}"
+    name = ", ".join((name, *result.get("delegates", ())))
     streams, samples = result.get("streams", 1), result.get("samples", 1)
     if samples > 1:
         name += f", {streams} stream{'s' if streams > 1 else ''} of {samples // streams}"

@@ -27,11 +27,12 @@ from edgekit.datasets import (
 )
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.gates import PlacementGates
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
-from edgekit.protocols import Progress, ReadOptions, Source
+from edgekit.protocols import Delegate, Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
@@ -45,7 +46,8 @@ class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
     ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
-    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
+    are checked, None for here; ``delegates`` run them there. ``resume``: what the device answered before it was lost is not
+    asked again.
     """
 
     model: Path
@@ -63,6 +65,8 @@ class Request:
     checks: bool = True
     address: Address | None = None
     resume: bool = False
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -82,6 +86,10 @@ def convert(request: Request, progress: Progress) -> Report:
 
     Raises EdgekitError when the model, its samples or the plan fail; a format that could not be written is in the report.
     """
+    if request.delegates and not request.checks:
+        raise UsageError("--delegate is what the checks run on; leave --no-checks out")
+    if request.gates and not request.checks:
+        raise UsageError("--require-delegate and --limit-fallback need the checks; leave --no-checks out")
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
@@ -142,7 +150,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         with clock.stage("check"):
             float_product = dataclasses.replace(product, hub=hub, companions=())
             report = _checked(request, source, float_product, outcomes, report, progress)
-    report = report.with_limits(*_limits(request.recipe, report))
+    report = report.with_limits(*_limits(request.recipe, report), *_placement_limits(request.gates, report))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -246,6 +254,8 @@ def _report(
     settings = {"precision": recipe.precision.value, "target": request.target.name}
     if request.address is not None:
         settings["device"] = request.address.name
+    if request.delegates:
+        settings["delegates"] = ", ".join(map(str, request.delegates))
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
         settings |= {"operators": "integers only"} if request.device.integer_only else {}
@@ -312,6 +322,8 @@ def _checked(
             threads=request.threads,
             states=product.states,
             device=request.address,
+            delegates=request.delegates,
+            gates=request.gates,
             journal=_journal(request) if request.address else None,
         )
         try:
@@ -391,6 +403,12 @@ def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
             yield Limit(
                 "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
             )
+
+
+def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
+    for entry in report.entries:
+        if entry.role is Role.ARTIFACT:
+            yield from gates.limits(entry.name, entry.placement)
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import RecipeError, UnknownNameError
+from edgekit.errors import PluginError, RecipeError, UnknownNameError
 from edgekit.recipe import IoType, Recipe, read_toml
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Target:
     (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
     int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
+    ``compiler``, ``accelerator``: what `edgekit compile` uses for it, where its files must be compiled.
     ``sources``: where the figures come from.
     """
 
@@ -34,6 +39,8 @@ class Target:
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False
+    compiler: str = ""
+    accelerator: str = ""
     delegates: tuple[str, ...] = ()
     cores: int = 0
     memory_bytes: int = 0
@@ -65,14 +72,38 @@ def builtin_targets() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
+def target_names() -> tuple[str, ...]:
+    """All profiles that can be named: the built-in ones, then those of other packages (entry points ``edgekit.targets``)."""
+    builtin = builtin_targets()
+    return (*builtin, *sorted(entry.name for entry in entry_points(group=PLUGINS) if entry.name not in builtin))
+
+
+PLUGINS = "edgekit.targets"
+
+
 def load_target(name_or_path: str) -> Target:
-    """A built-in profile by name, or a TOML file by path. Raises UnknownNameError or RecipeError."""
+    """A profile by name, or a TOML file by path. Raises UnknownNameError, RecipeError or PluginError."""
     if name_or_path.endswith(".toml"):
         return _from_file(Path(name_or_path))
-    if name_or_path not in builtin_targets():
-        raise UnknownNameError("target", name_or_path, builtin_targets())
-    with resources.as_file(resources.files("edgekit") / "targets" / f"{name_or_path}.toml") as path:
+    with resources.as_file(_profile(name_or_path)) as path:
         return _from_file(path)
+
+
+def _profile(name: str) -> Traversable:
+    """The profile's file: in this package, or ``<name>.toml`` in the package that an entry point of that name names."""
+    if name in builtin_targets():
+        return resources.files("edgekit") / "targets" / f"{name}.toml"
+    entry = next((entry for entry in entry_points(group=PLUGINS) if entry.name == name), None)
+    if entry is None:
+        raise UnknownNameError("target", name, target_names())
+    try:
+        found = resources.files(entry.value) / f"{name}.toml"
+    except Exception as error:  # a stranger's package may raise anything
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", error) from error
+    if not found.is_file():
+        missing = FileNotFoundError(f"{entry.value} has no {name}.toml")
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", missing)
+    return found
 
 
 def _from_file(path: Path) -> Target:

@@ -14,10 +14,11 @@ from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
 from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
+from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
 from edgekit.place import Place, reached
-from edgekit.protocols import Dataset, Progress, ReadOptions, Session, SessionOptions
+from edgekit.protocols import Dataset, Delegate, Progress, ReadOptions, Session, SessionOptions
 from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
 from edgekit.recipe import Preprocess
@@ -46,7 +47,7 @@ class Checked:
 class Job:
     """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run.
 
-    ``device``: where the files run, None here; its answers are kept in ``journal``.
+    ``device``, ``delegates``: where the files run, None here; its answers are kept in ``journal``.
     """
 
     model: Path
@@ -62,6 +63,8 @@ class Job:
     states: tuple[State, ...] = ()
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
     device: Address | None = None
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
     journal: Path | None = None
 
 
@@ -99,7 +102,11 @@ def _verify(job: Job, place: Place, progress: Progress) -> Verification:
     pairs = [pair] if pair else []
     found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
-    placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
+    paths = {file.name: file.path for file in job.files}
+    placements = {
+        name: judged(session.placement(), paths[name], job.delegates, job.gates, progress)
+        for name, session in sessions.items()
+    }
     timed, untimed, lost = _time(job, sessions, place, progress)
     entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place))
     return Verification(
@@ -120,7 +127,8 @@ def _open_all(job: Job, place: Place) -> tuple[dict[str, Session], tuple[Failure
     failures = []
     for file in job.files:
         try:
-            sessions[file.name] = place.open_file(file.path, None, SessionOptions(threads=job.threads))
+            options = SessionOptions(threads=job.threads, delegates=job.delegates)
+            sessions[file.name] = place.open_file(file.path, None, options)
         except DeviceError:
             raise
         except EdgekitError as error:
@@ -168,7 +176,9 @@ def _time(
         return None, (f"{place.name} is emulated: no timings, since they would say nothing about a board",), ()
     try:
         opened = [file for file in job.files if file.name in sessions]
-        contenders = [contender(file.path, threads=job.threads, place=place) for file in opened]
+        contenders = [
+            contender(file.path, threads=job.threads, delegates=job.delegates, place=place) for file in opened
+        ]
         return benchmark(contenders, job.timing, progress=progress, place=place), (), ()
     except MeasurementError as error:
         slow = f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}"

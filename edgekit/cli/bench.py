@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,15 @@ from edgekit.cli.bench_result import BenchResult, GroupResult
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import CONFIDENCE, COUNTS, SECONDS, SHARE
-from edgekit.cli.shared_options import device_option, together
+from edgekit.cli.shared_options import delegate_option, device_option, gate_options, gates_from, together
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.bench_plan import BenchPlan, BenchRecord
     from edgekit.device_group import BoardAnswer
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
 
 
 class BenchCommand(click.Command):
@@ -103,6 +106,8 @@ more_options = together(
 @click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
 @what_options
 @length_options
+@gate_options
+@delegate_option
 @device_option
 @click.option(
     "--resume",
@@ -140,7 +145,8 @@ def bench(
 
     The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
     FILE, a sample. Intervals are those in which another run's figure would lie. Load time and peak memory are measured in
-    processes of their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ.
+    processes of their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ. Ends with 1 when a limit
+    on where the ops run is broken.
     """
     plan = plan_of(**options)
     if suite is not None:
@@ -157,9 +163,9 @@ def bench(
         [only] = answers
         assert only.record is not None
         console.show(BenchResult(only.record, keep_samples))
-        return 0
+        return only.record.exit_code
     console.show(GroupResult(group, answers, keep_samples))
-    return 1 if any(answer.record is None for answer in answers) else 0
+    return max(1 if answer.record is None else answer.record.exit_code for answer in answers)
 
 
 def _suite(
@@ -235,6 +241,9 @@ def plan_of(
     profile: bool,
     energy: bool,
     sustained: float | None,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
 ) -> BenchPlan:
     """The options as a plan. Raises UsageError."""
     from edgekit.bench_plan import BenchPlan, Scenario
@@ -256,6 +265,8 @@ def plan_of(
         profile=profile,
         energy=energy,
         sustained_seconds=sustained,
+        delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
     )
 
 

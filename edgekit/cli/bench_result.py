@@ -48,6 +48,7 @@ class BenchResult:
             *(text for text, settled in zip(unsteady, steady, strict=True) if not settled),
             *_few_queries(measured),
             _state(measured),
+            *_gate_lines(record),
         ]
 
 
@@ -79,7 +80,17 @@ class GroupResult:
         columns = f"device,{_columns(found[0])}" if found else "device"
         lines = [f"{answer.device}: {answer.error}" for answer in self.answers if answer.record is None]
         shown: list[Table | str] = [table(columns, rows), ""] if found else []
-        return [*shown, *map(_state, found), *lines]
+        gates = [line for answer in self.answers if answer.record is not None for line in _gate_lines(answer.record)]
+        return [*shown, *map(_state, found), *gates, *lines]
+
+
+def _gate_lines(record: BenchRecord) -> Iterator[str]:
+    """Where the ops ran, and what the gates say of it."""
+    from edgekit.report_text import limit_line, placement_lines
+
+    for name, placement in record.placements.items():
+        yield from placement_lines(name, placement)
+    yield from map(limit_line, record.limits)
 
 
 def _time_table(measured: Benchmark) -> Table:
@@ -95,7 +106,7 @@ def _times(result: Timed) -> tuple[str, ...]:
     latency = result.latency
     return (
         _name(result),
-        result.runtime,
+        ", ".join((result.runtime, *result.delegates)),
         str(result.threads),
         _ms(latency.p50_ns.value),
         f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",

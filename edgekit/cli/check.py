@@ -12,7 +12,10 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import DECIBELS, POINTS
 from edgekit.cli.shared_options import (
+    delegate_option,
     device_option,
+    gate_options,
+    gates_from,
     preprocess_from,
     preprocess_options,
     reading_options,
@@ -21,6 +24,8 @@ from edgekit.cli.shared_options import (
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
 
 
 @command(
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
     type=click.Choice(["same", "NCHW", "NHWC"]),
     help="Order in which FILE takes pictures where MODEL takes the other. [default: told by the shapes]",
 )
+@gate_options
+@delegate_option
 @device_option
 @reading_options
 @recipe_option
@@ -66,6 +73,9 @@ def check(
     runtime: str | None,
     threads: int,
     file_layout: str | None,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
@@ -99,6 +109,8 @@ def check(
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
         device=device,
+        delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
     )
     report = checking.check(request, console.progress)
     console.show(report)

@@ -31,6 +31,7 @@ COMMANDS = {
     "bench": LazyCommand("edgekit.cli.bench:bench", "Time model files against one another."),
     "results": LazyCommand("edgekit.cli.results:results", "List, query and plot what bench measured over time."),
     "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
+    "compile": LazyCommand("edgekit.cli.compile:compile_command", "Compile a .tflite or .onnx file for an NPU or GPU."),
     "runtimes": LazyCommand("edgekit.cli.runtimes:runtimes", "List the runtimes and what they can use here."),
     "targets": LazyCommand("edgekit.cli.targets:targets", "List the device profiles, or show one."),
     "devices": LazyCommand("edgekit.cli.devices:devices", "Keep a list of boards and set them up."),

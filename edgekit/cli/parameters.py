@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
+
+    FallbackBase = click.ParamType[FallbackLimit]
+    DelegateBase = click.ParamType[Delegate]
     FloatType = click.ParamType[float]
     IntType = click.ParamType[int]
     NamedShapeType = click.ParamType[tuple[str, tuple[int, ...]]]
@@ -16,7 +21,9 @@ if TYPE_CHECKING:
     PairType = click.ParamType[tuple[str, str]]
     CountsBase = click.ParamType[tuple[int, ...]]
 else:  # click before 8.4 has no generic parameter types
-    FloatType = IntType = NamedShapeType = NamedNumberType = PairType = CountsBase = click.ParamType
+    DelegateBase = FallbackBase = FloatType = IntType = NamedShapeType = NamedNumberType = PairType = CountsBase = (
+        click.ParamType
+    )
 
 _QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
 
@@ -184,3 +191,60 @@ class CountsType(CountsBase):
 
 
 COUNTS = CountsType()
+
+
+class SettingType(PairType):
+    """An option that is handed on as it is: "memory-mode=Sram_Only"."""
+
+    name = "setting"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, found, text = value.partition("=")
+        if not found or not key.strip(" -"):
+            self.fail(f"{value!r} is not an option and its value; write memory-mode=Sram_Only.", param, ctx)
+        return key.strip(" -"), text.strip()
+
+
+SETTING = SettingType()
+
+
+class DelegateType(DelegateBase):
+    """An execution provider or delegate with its options: "openvino:device_type=CPU", "/opt/npu/libnpu.so:cache=/tmp"."""
+
+    name = "delegate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Delegate:
+        from edgekit.errors import UsageError
+        from edgekit.protocols import Delegate
+
+        if isinstance(value, Delegate):
+            return value
+        try:
+            return Delegate.parse(value)
+        except UsageError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+DELEGATE = DelegateType()
+
+
+class FallbackLimitType(FallbackBase):
+    """What may be left to the CPU: "5%" or "0%" of the multiply-accumulates, "3ops"."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FallbackLimit:
+        from edgekit.gates import FallbackLimit, FallbackUnit
+
+        if isinstance(value, FallbackLimit):
+            return value
+        match = _QUANTITY.match(value)
+        units = {"%": FallbackUnit.MACS, "ops": FallbackUnit.OPS, "op": FallbackUnit.OPS}
+        if match is None or match[2].lower() not in units:
+            self.fail(f"{value!r} is not understood; write 5% (of the multiply-accumulates) or 3ops.", param, ctx)
+        return FallbackLimit(float(match[1]), units[match[2].lower()])
+
+
+FALLBACK_LIMIT = FallbackLimitType()

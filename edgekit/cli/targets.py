@@ -11,7 +11,7 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.json_text import json_text
 from edgekit.table import Table, table
-from edgekit.target import Target, builtin_targets, load_target
+from edgekit.target import Target, load_target, target_names
 
 SCHEMA = "edgekit.targets/1"
 
@@ -40,7 +40,7 @@ def targets(console: Console, name: str | None) -> None:
 
     NAME is a built-in profile or the path of a TOML file of your own (docs/targets.md).
     """
-    names = (name,) if name else builtin_targets()
+    names = (name,) if name else target_names()
     console.show(TargetList(tuple(load_target(each) for each in names)))
 
 
@@ -54,6 +54,7 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("newest ONNX opset", str(target.onnx_opset)),
         ("inputs and outputs", target.io.value),
         ("float ops allowed", "no" if target.integer_only else "yes"),
+        ("compiled by", f"{target.compiler} {target.accelerator}".strip() or "nothing"),
         ("batch in TFLite files", str(target.fixed_batch)),
         ("delegates", ", ".join(target.delegates) or "none"),
         ("CPU cores", str(target.cores) if target.cores else "not fixed"),
