@@ -11,7 +11,7 @@ sees less of it than twenty runs in a row will, and by a factor that is known: `
 as s^2 (1/n + flicker(n)), that of independent draws and that of the drift, though s^2 can't be both: on the safe side.
 
 Ratios of candidates that took turns in every round lose nearly all of the drift: what slows one down slows the other down. A
-tenth of it stays, for processes and moments that suit one file better than the other.
+quarter of it stays, for processes and moments that suit one file better than the other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgekit.errors import MeasurementError
 from edgekit.quantiles import Quantile
 from edgekit.student import student_t
 
-IN_TURNS = 0.1
+IN_TURNS = 0.25
 """Of the drift, what is left in the ratio of two candidates that took turns."""
 
 _RUNS = 20
