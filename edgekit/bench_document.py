@@ -13,9 +13,9 @@ from edgekit.json_text import plain
 SCHEMA = "edgekit.bench/1"
 
 COLUMNS = (
-    "device", "file", "runtime", "runtime_version", "threads", "streams", "samples", "p50_ns", "p50_low_ns", "p50_high_ns",
-    "p90_ns", "p99_ns", "runs", "processes", "steady", "samples_per_second", "ratio", "start_ns", "cold_ns", "peak_memory_bytes",
-    "size_bytes", "governor", "temperature_c", "throttled", "elsewhere",
+    "device", "file", "runtime", "runtime_version", "delegates", "threads", "streams", "samples", "p50_ns", "p50_low_ns",
+    "p50_high_ns", "p90_ns", "p99_ns", "runs", "processes", "steady", "samples_per_second", "ratio", "start_ns", "cold_ns",
+    "peak_memory_bytes", "size_bytes", "governor", "temperature_c", "throttled", "elsewhere",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         row = {name: value for name, value in result.items() if name in COLUMNS}
         row |= {name: value for name, value in load.items() if name in COLUMNS}
         row |= {
+            "delegates": " ".join(result["delegates"]),
             "device": found["device"] or "local",
             "p50_ns": latency["p50_ns"]["value"],
             "p50_low_ns": latency["p50_ns"]["low"],

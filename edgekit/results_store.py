@@ -23,9 +23,9 @@ CREATE TABLE runs (
 );
 CREATE TABLE results (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE, file TEXT NOT NULL, runtime TEXT NOT NULL,
-    runtime_version TEXT NOT NULL, threads INTEGER NOT NULL, streams INTEGER NOT NULL, samples INTEGER NOT NULL,
-    p50_ns REAL NOT NULL, p50_low_ns REAL NOT NULL, p50_high_ns REAL NOT NULL, p90_ns REAL NOT NULL,
-    samples_per_second REAL NOT NULL, start_ns REAL, peak_memory_bytes INTEGER, size_bytes INTEGER
+    runtime_version TEXT NOT NULL, delegates TEXT NOT NULL, threads INTEGER NOT NULL, streams INTEGER NOT NULL,
+    samples INTEGER NOT NULL, p50_ns REAL NOT NULL, p50_low_ns REAL NOT NULL, p50_high_ns REAL NOT NULL,
+    p90_ns REAL NOT NULL, samples_per_second REAL NOT NULL, start_ns REAL, peak_memory_bytes INTEGER, size_bytes INTEGER
 );
 CREATE INDEX results_by_file ON results (file, runtime);
 """
@@ -41,6 +41,7 @@ class StoredResult:
     device: str
     file: str
     runtime: str
+    delegates: str
     threads: int
     streams: int
     samples: int
@@ -93,7 +94,7 @@ class ResultsStore:
             ).lastrowid
             assert run is not None
             connection.executemany(
-                f"INSERT INTO results VALUES ({', '.join('?' * 15)})",
+                f"INSERT INTO results VALUES ({', '.join('?' * 16)})",
                 [_row(run, result) for result in document["results"]],
             )
             connection.commit()
@@ -157,6 +158,7 @@ def _row(run: int, result: Mapping[str, Any]) -> Sequence[Any]:
         Path(result["file"]).name,
         result["runtime"],
         result["runtime_version"],
+        " ".join(result["delegates"]),
         result["threads"],
         result["streams"],
         result["samples"],

@@ -24,7 +24,8 @@ def _title(one: StoredResult) -> str:
     several = [f"threads {one.threads}", *([f"{one.streams} streams"] if one.streams > 1 else [])]
     if one.samples > one.streams:
         several.append(f"batch {one.samples // one.streams}")
-    return f"{one.file}, {one.runtime}, {', '.join(several)}"
+    runtime = f"{one.runtime} {one.delegates}".rstrip()
+    return f"{one.file}, {runtime}, {', '.join(several)}"
 
 
 def _caption(devices: dict[str, list[StoredResult]]) -> str:

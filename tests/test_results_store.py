@@ -21,6 +21,7 @@ def document(p50: float, device: str = "", file: str = "out/a.tflite") -> dict[s
         "file": file,
         "runtime": "litert",
         "runtime_version": "2.3.0",
+        "delegates": ["xnnpack"],
         "threads": 1,
         "streams": 1,
         "samples": 1,
@@ -106,6 +107,6 @@ def test_trends_have_a_chart_a_file_and_a_line_a_device(store: ResultsStore) -> 
     page = trend_page(store.results())
     assert page.count("<svg") == 2
     assert page.count("<polyline") == 3
-    assert "a.tflite, litert, threads 1" in page
+    assert "a.tflite, litert xnnpack, threads 1" in page
     assert "&lt;kitchen&gt;" in page
     assert "<kitchen>" not in page

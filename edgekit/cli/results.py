@@ -42,7 +42,8 @@ class ResultList:
             return ["No results yet. Keep some: edgekit bench FILE... --record"]
         rows = [
             (
-                str(one.run), one.at, one.label, one.device, one.file, one.runtime, str(one.threads),
+                str(one.run), one.at, one.label, one.device, one.file,
+                f"{one.runtime} {one.delegates}".rstrip(), str(one.threads),
                 f"{one.p50_ns / 1e6:.4g}", f"{one.p50_low_ns / 1e6:.4g}..{one.p50_high_ns / 1e6:.4g}",
                 f"{one.samples_per_second:.4g}",
             )
