@@ -198,6 +198,14 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _compiler_notes(request: Request) -> tuple[str, ...]:
+    """The next step for a processor that runs compiled files only."""
+    target = request.target
+    if not (target.compiler and target.integer_only):
+        return ()
+    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
@@ -276,7 +284,9 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()) + _picture_notes(request),
+        notes=hub.notes
+        + ((*samples.notes, *too_few(samples)) if samples else ())
+        + (*_picture_notes(request), *_compiler_notes(request)),
     )
 
 
