@@ -1,8 +1,8 @@
-"""Int8 files of five trained networks here and on emulated boards: are the integers the same? (run 20 of docs/results.md)
+"""Int8 files of five trained networks here and on emulated boards: are the integers the same? (run 13 of docs/results.md)
 
-    scripts/emulator && EDGEKIT_DATA=<folder> python scripts/bench/emulated_twins.py [resnet8 ad01 kws lstm transformer] [--samples 5]
+    scripts/emulator && EDGEKIT_DATA=<folder> python scripts/bench/emulated_twins.py [resnet8 ...] [--samples 5]
 
-Files with int8 inputs and outputs, so that no float operator hides a difference or makes one: LiteRT's have none at all. In ONNX
+Files with int8 inputs and outputs, so that no float operator hides a difference: LiteRT's have none at all. In ONNX
 Runtime the LSTM and the Transformer keep float operators; there each operator is run alone on equal inputs to see which kernels
 differ. On 32 bits tflite-runtime is compared with itself, in an environment of its own on this machine.
 """

@@ -18,13 +18,12 @@ ARM64, ARMV7 = ("onnxruntime", "litert"), ("tflite_runtime",)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     ("name", "runtimes"),
-    [("raspberry-pi-3", ARM64), ("raspberry-pi-4", ARM64), ("raspberry-pi-5", ARM64), ("raspberry-pi-2", ARMV7)],
+    [("raspberry-pi-4", ARM64), ("raspberry-pi-2", ARMV7)],
 )
 def test_every_runtime_of_a_board_conforms(
-    name: str, runtimes: tuple[str, ...], models: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, runtimes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(__file__).parents[2]
-    monkeypatch.setenv("EDGEKIT_CONFORMANCE_MODELS", str(models))
     for name_of_setting in [each for each in os.environ if each.startswith("PYTEST_")]:
         monkeypatch.delenv(name_of_setting)
     with Device.open(board(name)) as device:
@@ -32,5 +31,5 @@ def test_every_runtime_of_a_board_conforms(
         finished = device.transport.run(command, seconds=60.0)
     told = finished.output.decode()
     assert finished.code == 0, told + finished.errors
-    passed = set(re.findall(r"::\S+\[(onnxruntime|litert|tflite_runtime)\S*\] PASSED", told))
+    passed = set(re.findall(r"\[(\w+)\S*\] PASSED", told))
     assert passed == set(runtimes), "the others are skipped"
