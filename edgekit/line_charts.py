@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 
 WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 26, 34
+CHARACTER = 7.5
+"""About the width of a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +28,23 @@ def line_chart(lines: Sequence[Line], title: str, x_label: str, y_label: str) ->
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points] + [y for line in lines for band in line.bands for y in band]
     across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
+    whole = all(float(x).is_integer() for x in xs)
     drawn = "".join(_drawn(line, number, across, up) for number, line in enumerate(lines))
-    names = "".join(
-        f'<text class="value line{number}" x="{LEFT + 8 + 150 * number}" y="{HEIGHT - 4}">{escape(line.label)}</text>'
-        for number, line in enumerate(lines)
-        if len(lines) > 1
-    )
+    names = _legend([line.label for line in lines]) if len(lines) > 1 else ""
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">'
-        f"{_y_axis(up)}{_x_axis(across)}{drawn}{names}"
+        f"{_y_axis(up)}{_x_axis(across, whole)}{drawn}{names}"
         f'<text class="label" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(x_label)}</text>'
-        f'<text class="label" x="{LEFT - 8}" y="{TOP}" text-anchor="end">{escape(y_label)}</text></svg>'
+        f'<text class="label" x="{LEFT - 8}" y="12" text-anchor="end">{escape(y_label)}</text></svg>'
+    )
+
+
+def _legend(labels: Sequence[str]) -> str:
+    """The lines' names in a row above them."""
+    starts = accumulate((CHARACTER * len(label) + 20 for label in labels), initial=float(LEFT))
+    return "".join(
+        f'<text class="value line{number}" x="{start:.0f}" y="12">{escape(label)}</text>'
+        for number, (start, label) in enumerate(zip(starts, labels, strict=False))
     )
 
 
@@ -57,9 +66,9 @@ class _Scale:
     def at(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        """About four round numbers in between."""
-        rough = (self.high - self.low) / 4
+    def ticks(self, least: float = 0.0) -> list[float]:
+        """About four round numbers in between, at least so far apart."""
+        rough = max((self.high - self.low) / 4, least)
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
         first = math.ceil(self.low / step)
@@ -74,10 +83,10 @@ def _y_axis(up: _Scale) -> str:
     )
 
 
-def _x_axis(across: _Scale) -> str:
+def _x_axis(across: _Scale, whole: bool) -> str:
     return "".join(
         f'<text class="label" x="{across.at(tick):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:.4g}</text>'
-        for tick in across.ticks()
+        for tick in across.ticks(1.0 if whole else 0.0)
     )
 
 
