@@ -133,7 +133,7 @@ class Fallbacks:
     """How much of a file ``delegates`` took, and what they left. The heaviest and then the most frequent kinds come first.
 
     ``macs`` and ``macs_left``: multiply-accumulates of one sample, None where they can't be counted here. What is not found
-    under the name of any op counts as left.
+    under the name of any op counts as left, unless no op was.
     """
 
     delegates: tuple[str, ...]
