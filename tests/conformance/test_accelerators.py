@@ -17,7 +17,7 @@ import pytest
 
 import edgekit
 from edgekit.errors import RuntimeUnavailableError, UsageError
-from edgekit.protocols import Delegate, PlacedOp, SessionOptions
+from edgekit.protocols import Delegate, SessionOptions
 from edgekit_runtimes.onnxruntime import OnnxRuntime
 from edgekit_runtimes.onnxruntime_providers import choose
 
@@ -100,17 +100,16 @@ def _recorded(path: Path, delegate: str, folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def test_integer_kernels_are_told_or_said_to_be_unknown(delegate: str, models: Path) -> None:
-    with edgekit.load(models / "encoded.onnx", delegates=[delegate]) as model:
-        placement = model.placement()
-    [convolution] = [op for op in placement.ops if op.op == "Conv"]
-    assert _tells_integers(convolution) or any("unknown" in note for note in placement.notes)
-    if delegate == "qnn":
-        assert _tells_integers(convolution)
-
-
-def _tells_integers(op: PlacedOp) -> bool:
-    return op.integer and op.kernel.startswith("uint8 -> uint8")
+@pytest.mark.parametrize(
+    ("name", "types", "integer"), [("encoded.onnx", "uint8", True), ("mixed.onnx", "float32", False)]
+)
+def test_the_types_of_a_compiled_convolution_are_told(
+    delegate: str, models: Path, name: str, types: str, integer: bool
+) -> None:
+    with edgekit.load(models / name, delegates=[delegate]) as model:
+        [convolution] = [op for op in model.placement().ops if op.op == "Conv"]
+    assert convolution.kernel.startswith(f"{types} -> {types}")
+    assert convolution.integer is integer
 
 
 def test_a_file_of_which_it_takes_nothing_is_refused(delegate: str, models: Path) -> None:
