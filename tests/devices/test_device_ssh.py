@@ -172,7 +172,7 @@ def test_a_connection_that_breaks_in_the_middle(
     endless = Timing(min_seconds=600, max_seconds=600, max_runs=10**12)
     with Device.open(Address(server.url, board_python)) as device:
         request = TimingRequest((Contender(device.send(model), "onnxruntime", SessionOptions(), {}),), endless, False)
-        breaker = threading.Thread(target=break_off_in_a_job, args=(server,))
+        breaker = threading.Thread(target=break_off_in_a_job, args=(server,), daemon=True)
         breaker.start()
         with pytest.raises(DeviceError, match="was lost"):
             isolation.run("edgekit.benchmark:time_here", request, host=device, limits=Limits(seconds=60))
