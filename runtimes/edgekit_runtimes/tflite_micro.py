@@ -16,7 +16,8 @@ from edgekit.protocols import Availability, Feeds, Placement, SessionOptions
 from edgekit_runtimes.feeds import expectations, verify
 from edgekit_runtimes.flat_graph import FlatGraph, read_graph
 from edgekit_runtimes.interpreter_placement import place
-from edgekit_runtimes.micro_arena import least_arena, open_grown, refuse
+from edgekit_runtimes.micro_arena import in_use, open_grown, refuse
+from edgekit_runtimes.micro_arena_search import ALIGNMENT, least_arena
 from edgekit_runtimes.native_messages import caught
 from edgekit_runtimes.tensor_specs import STATEFUL_OPS, fixed, specs, tensor_names
 
@@ -61,7 +62,7 @@ class MicroSession:
     """A TFLite file in an arena that is large enough. Every run is independent, as in `InterpreterSession`."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.name
+        self._file, self._path = path.name, path
         self._content = path.read_bytes()
         graph = read_graph(self._content, _schema(), path.name)
         self._graph: FlatGraph = graph
@@ -69,9 +70,9 @@ class MicroSession:
         self.outputs = specs(fixed(graph.outputs), tensor_names(graph.outputs, graph.signatures, "outputs"))
         self._slots = tuple(enumerate(expectations(self.inputs)))
         try:
-            self._interpreter, self._arena_bytes = open_grown(self._content, _open)
+            self._interpreter, self._arena_bytes = open_grown(self._content, open_native)
         except RuntimeError as error:
-            raise refuse(self._content, graph, str(error), path.name, _open) from error
+            raise refuse(self._content, graph, str(error), path.name, open_native) from error
         self._stateful = any(op["op_name"] in STATEFUL_OPS or op["op_name"] == "VAR_HANDLE" for op in graph.ops)
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -87,7 +88,8 @@ class MicroSession:
         """Every op on the kernels of the library, and the smallest arena that will do."""
         self._opened()
         placed = place(self._graph.ops, self._graph.dtypes, xnnpack=False)
-        arena_bytes = least_arena(self._content, self._arena_bytes, _open)
+        least = in_use(self._interpreter) - ALIGNMENT
+        arena_bytes = least_arena(self._path, least, self._arena_bytes)
         return Placement(placed.ops, notes=(NOTE,), arena_bytes=arena_bytes)
 
     def close(self) -> None:
@@ -130,7 +132,8 @@ def _check(options: SessionOptions) -> None:
         raise UsageError(f"tflite_micro has no setting {next(iter(options.settings))!r}; it takes none")
 
 
-def _open(content: bytes, arena_bytes: int) -> Any:
+def open_native(content: bytes, arena_bytes: int) -> Any:
+    """The package's interpreter with an arena of that size. Raises RuntimeError where the file can't be had in it."""
     return import_module("tflite_micro.python.tflite_micro.runtime").Interpreter.from_bytes(
         content, arena_size=arena_bytes
     )
