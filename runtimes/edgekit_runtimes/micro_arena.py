@@ -44,8 +44,8 @@ def refuse(content: bytes, graph: FlatGraph, reason: str, file: str, open_file: 
     found = list(_refused(content, graph, open_file))
     what = "; ".join(f"{name} ({said})" for name, said in found) or reason
     return ArtifactError(
-        f"{file} cannot be run by TensorFlow Lite Micro: {what}. A microcontroller needs ops that its library has; "
-        "--target microcontroller converts for it"
+        f"{file} cannot be run by TensorFlow Lite Micro: {what}. docs/microcontrollers.md tells what that library "
+        "takes and what else can be done"
     )
 
 
