@@ -199,6 +199,14 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _compiler_notes(request: Request) -> tuple[str, ...]:
+    """The next step for a processor that runs compiled files only."""
+    target = request.target
+    if not (target.compiler and target.integer_only):
+        return ()
+    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     if request.calibrate is None or not request.recipe.precision.calibrated:
         return None
@@ -279,8 +287,7 @@ def _report(
         versions=tool_versions(),
         notes=hub.notes
         + ((*samples.notes, *too_few(samples)) if samples else ())
-        + _picture_notes(request)
-        + _runtime_notes(request),
+        + (*_picture_notes(request), *_compiler_notes(request), *_runtime_notes(request)),
     )
 
 
@@ -328,6 +335,7 @@ def _checked(
             device=request.address,
             delegates=request.delegates,
             gates=request.gates,
+            target=request.device,
             journal=_journal(request) if request.address else None,
         )
         try:

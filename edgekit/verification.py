@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit import registry
@@ -13,7 +13,7 @@ from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
-from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
+from edgekit.figures import Estimate, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
@@ -23,7 +23,9 @@ from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
 from edgekit.recipe import Preprocess
 from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
+from edgekit.roofline import applies_to, estimate_file
 from edgekit.slowdown import POOR_SQNR_DB
+from edgekit.target import Target
 
 ORIGINAL = "original"
 
@@ -70,6 +72,7 @@ class Job:
     device: Address | None = None
     delegates: tuple[Delegate, ...] = ()
     gates: PlacementGates = field(default_factory=PlacementGates)
+    target: Target | None = None
     journal: Path | None = None
 
 
@@ -113,7 +116,8 @@ def _verify(job: Job, place: Place, progress: Progress) -> Verification:
         for name, session in sessions.items()
     }
     timed, untimed, lost = _time(job, sessions, place, progress)
-    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place))
+    estimates = _estimates(job, sessions, timed, progress)
+    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place, estimates))
     return Verification(
         reference=reference.description,
         reference_is_original=reference.original,
@@ -223,6 +227,7 @@ def _entries(
     placements: Mapping[str, PlacementSummary],
     measured: Benchmark | None,
     place: Place,
+    estimates: Mapping[str, Estimate],
 ) -> Iterator[Entry]:
     opened = [file for file in job.files if file.name in sessions]
     timed = dict(
@@ -243,7 +248,28 @@ def _entries(
             agreement=found.agreement[file.name],
             latency=_figures(own) if own else None,
             placement=placements[file.name],
+            estimate=estimates.get(file.name),
         )
+
+
+def _estimates(
+    job: Job, sessions: Mapping[str, Session], measured: Benchmark | None, progress: Progress
+) -> dict[str, Estimate]:
+    """What the target's own figures say of each file, with the error where the file was timed on that target."""
+    if job.target is None or job.target.peak is None:
+        return {}
+    opened = [file for file in job.files if file.name in sessions]
+    own = measured is not None and applies_to(job.target, measured.after.processor)
+    found = {}
+    for position, file in enumerate(opened):
+        estimate = estimate_file(file.path, job.target, job.threads, progress)
+        if estimate is None:
+            continue
+        if own and measured is not None:
+            p50_ms = measured.results[position].latency.p50_ns.value / 1e6
+            estimate = replace(estimate, error=estimate.ms / p50_ms - 1)
+        found[file.name] = estimate
+    return found
 
 
 def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:

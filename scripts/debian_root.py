@@ -74,7 +74,9 @@ def _mirror() -> str:
 
 
 def _finish(root: Path) -> None:
-    """The links that the packages' own scripts would make; those scripts can't run here."""
+    """The folders and links that the packages' own scripts and the installer would make; those can't run here."""
+    for name in ("dev", "home/pi", "proc", "sys", "tmp"):
+        (root / name).mkdir(parents=True, exist_ok=True)
     for name in ("blas/libblas.so.3", "lapack/liblapack.so.3"):
         for library in root.glob(f"usr/lib/*/{name}"):
             (library.parent.parent / library.name).symlink_to(name)

@@ -170,7 +170,6 @@ def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
     with _replaced(folder / "root") as root:
         root.rmdir()
         shutil.copytree(system / "root", root, symlinks=True, copy_function=os.link)
-        (root / "proc").mkdir(exist_ok=True)
         (root / "proc" / "cpuinfo").write_text(_cpuinfo(board))
     lines = (
         f'qemu = "{board.system.qemu}"',
@@ -178,6 +177,7 @@ def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
         f'python = "{PYTHON}"',
         "[env]",
         f'PYTHONPATH = "{system / "wheels"}"',
+        'PYTHONDONTWRITEBYTECODE = ""  # an emulated processor had better compile a module once',
     )
     (folder / "board.toml").write_text("\n".join(lines) + "\n")
     (folder / MADE_OF).write_text(stamp)

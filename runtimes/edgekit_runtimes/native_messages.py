@@ -1,43 +1,75 @@
-"""What native code says on the standard error stream, caught for the error message that it belongs into."""
+"""What native code prints past Python, on the process's own stdout and stderr, kept for the message that it belongs into."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import final
+from contextlib import AbstractContextManager, contextmanager
+from typing import BinaryIO, final
 
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @final
 class Messages:
-    """The lines that were said; complete when the block of `caught` has ended."""
+    """The text that was printed; complete when the block has ended."""
 
     def __init__(self) -> None:
-        self.lines: tuple[str, ...] = ()
+        self.text = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(line.strip() for line in self.text.splitlines() if line.strip())
 
     def __str__(self) -> str:
         return "; ".join(self.lines)
 
 
-@contextmanager
-def caught() -> Iterator[Messages]:
-    """Keep the process's standard error stream from the terminal while the block runs. For short calls: other threads' words go
-    the same way.
+def caught() -> AbstractContextManager[Messages]:
+    """Keep the process's standard error stream from the terminal while the block runs.
+
+    For short calls, one block at a time; others wait. Other threads' words go the same way. Where the process has no such
+    stream, nothing is kept.
     """
+    return _kept((_STDERR,))
+
+
+def caught_with_output() -> AbstractContextManager[Messages]:
+    """As `caught`, and its standard output: some vendors' libraries greet there, in the middle of what a command writes."""
+    return _kept((_STDOUT, _STDERR))
+
+
+@contextmanager
+def _kept(streams: tuple[int, ...]) -> Iterator[Messages]:
     messages = Messages()
-    sys.stderr.flush()
-    saved = os.dup(_STDERR)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), _STDERR)
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as file:
         try:
+            saved = [(stream, os.dup(stream)) for stream in streams]
+        except OSError:
+            yield messages
+            return
+        try:
+            _flush()
+            for stream, _ in saved:
+                os.dup2(file.fileno(), stream)
             yield messages
         finally:
-            os.dup2(saved, _STDERR)
-            os.close(saved)
-            file.seek(0)
-            text = file.read().decode("utf-8", "replace")
-            messages.lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+            _flush()
+            for stream, own in saved:
+                os.dup2(own, stream)
+                os.close(own)
+            messages.text = _read(file)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def _read(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -16,6 +16,7 @@ from edgekit.artifact import Artifact, Manifest, Quantization, TensorSpec
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
 from edgekit.protocols import Availability, Feeds, Placement, SessionOptions, TimedOp
 from edgekit_runtimes.feeds import Expected, expectations, verify
+from edgekit_runtimes.onnxruntime_binding import OnnxBound
 from edgekit_runtimes.onnxruntime_native import native_errors, one_line, open_native
 from edgekit_runtimes.onnxruntime_placement import place
 from edgekit_runtimes.onnxruntime_providers import Provider, absent, available, choose, named
@@ -78,6 +79,7 @@ class OnnxSession:
         self._expected = expectations(self.inputs)
         self._names = [spec.name for spec in self.outputs]
         self._errors = native_errors()
+        self._bound: list[OnnxBound] = []
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Outputs by name; raises FeedError for a wrong name, shape or dtype."""
@@ -98,6 +100,14 @@ class OnnxSession:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in feeds.items())
             raise FeedError(f"{self._path.name} failed on {shapes}: {one_line(error)}") from error
 
+    def bind(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> OnnxBound:
+        """Inputs and outputs in memory of their own; runs with other shapes stay possible beside it."""
+        if self._session is None:
+            raise UsageError(f"the session of {self._path.name} is closed; open the file again")
+        bound = OnnxBound(self._session, self.inputs, self.outputs, self._path.name, shapes or {})
+        self._bound.append(bound)
+        return bound
+
     def placement(self) -> Placement:
         """Runs the model once more on zeros in a session of its own that records every kernel."""
         return place(self._path, self._options, self.providers, self.inputs)
@@ -105,6 +115,8 @@ class OnnxSession:
     def close(self) -> None:
         """Free the session; a later run raises UsageError."""
         self._session = None
+        for bound in self._bound:
+            bound.close()
 
     def _accept(self, feeds: Feeds) -> None:
         """Explain what is wrong, or remember shapes that fit the open dimensions."""

@@ -31,8 +31,9 @@ def _nothing(path: Path, threads: int) -> Mapping[str, str]:
 class KnownProvider:
     """``short``: what users call it. ``package`` and ``command``: what brings it, and how to get that. ``module``: the Python
     package of its plug-in. ``options``: its own keys, for finding misspelt ones; ``choices``: all values of some of them.
-    ``defaults``: options by file and threads, under those of the user. ``fixed_shapes``: it takes no open dimensions.
-    ``driver``: the library that the hardware's driver brings. ``hint``: another way to get it.
+    ``defaults``: options by file and threads, under those of the user; ``replaces``: the default that an option stands in for.
+    ``fixed_shapes``: it takes no open dimensions. ``driver``: the library that the hardware's driver brings. ``hint``: another
+    way to get it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class KnownProvider:
     options: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Callable[[Path, int], Mapping[str, str]] = _nothing
+    replaces: Mapping[str, str] = field(default_factory=dict)
     fixed_shapes: bool = False
     driver: str = ""
     hint: str = ""
@@ -59,7 +61,9 @@ class KnownProvider:
             if key in self.choices and value not in self.choices[key]:
                 known = ", ".join(self.choices[key])
                 raise UsageError(f"{self.short} has no {key} {value!r}; expected one of: {known}")
-        return {**self.defaults(path, threads), **options}
+        replaced = {self.replaces[key] for key in options if key in self.replaces}
+        defaults = {key: value for key, value in self.defaults(path, threads).items() if key not in replaced}
+        return {**defaults, **options}
 
 
 def _openvino(path: Path, threads: int) -> Mapping[str, str]:
@@ -128,6 +132,7 @@ CATALOGUE = (
         ),
         choices={"backend_type": ("cpu", "gpu", "htp", "saver", "ir")},
         defaults=_qnn,
+        replaces={"backend_path": "backend_type"},
         fixed_shapes=True,
     ),
     KnownProvider(

@@ -10,8 +10,9 @@ from typing import Any
 
 from edgekit.errors import ArtifactError, RuntimeUnavailableError, UsageError
 from edgekit.protocols import SessionOptions
+from edgekit_runtimes import onnxruntime_log
+from edgekit_runtimes.native_messages import caught_with_output
 from edgekit_runtimes.onnxruntime_catalogue import CPU
-from edgekit_runtimes.onnxruntime_log import Printed, captured
 from edgekit_runtimes.onnxruntime_providers import Provider
 
 _ERRORS_ONLY, _EVERYTHING = 3, 0
@@ -33,22 +34,23 @@ def open_native(path: Path, options: SessionOptions, providers: Sequence[Provide
         settings.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
     if not providers:
         return _created(path, settings, providers)
-    session, printed = _create_loud(path, settings, providers)
-    _verify_start(session, providers, printed)
-    _verify_part(path, options, session, providers, printed)
+    session, complaints = _create_loud(path, settings, providers)
+    _verify_start(session, providers, complaints)
+    _verify_part(path, options, session, providers, complaints)
     return session
 
 
-def _create_loud(path: Path, settings: Any, providers: Sequence[Provider]) -> tuple[Any, Printed]:
-    """The session with what was printed. Raises with it what a provider said."""
-    with captured() as printed:
+def _create_loud(path: Path, settings: Any, providers: Sequence[Provider]) -> tuple[Any, tuple[str, ...]]:
+    """The session with what its providers complained of. Raises RuntimeUnavailableError with that."""
+    with caught_with_output() as printed:
         try:
             session, failure = _created(path, settings, providers), None
         except RuntimeUnavailableError as error:
             session, failure = None, error
+    complaints = onnxruntime_log.complaints(printed.text)
     if failure is not None:
-        raise RuntimeUnavailableError(_because(str(failure), printed.errors)) from failure
-    return session, printed
+        raise RuntimeUnavailableError(_because(str(failure), complaints)) from failure
+    return session, complaints
 
 
 def _created(path: Path, settings: Any, providers: Sequence[Provider]) -> Any:
@@ -67,25 +69,24 @@ def _created(path: Path, settings: Any, providers: Sequence[Provider]) -> Any:
     return session
 
 
-def _verify_start(session: Any, providers: Sequence[Provider], printed: Printed) -> None:
+def _verify_start(session: Any, providers: Sequence[Provider], complaints: Sequence[str]) -> None:
     running = session.get_providers()
     for provider in providers:
         if provider.name not in running:
-            said = printed.errors or printed.warnings
             raise RuntimeUnavailableError(
-                _because(f"{provider.name} is there, but did not start with {_told(provider)}", said)
+                _because(f"{provider.name} is there, but did not start with {_told(provider)}", complaints)
             )
 
 
 def _verify_part(
-    path: Path, options: SessionOptions, session: Any, providers: Sequence[Provider], printed: Printed
+    path: Path, options: SessionOptions, session: Any, providers: Sequence[Provider], complaints: Sequence[str]
 ) -> None:
     """Raises where every op would run on the CPU. ONNX Runtime lists a provider also when it failed and took nothing."""
     names = {provider.name for provider in providers}
     assigned = assignment(session)
     if not assigned or any(name in names for name, _ in assigned):
         return
-    said = printed.errors or _reasons(refusals(path, options, providers))
+    said = _reasons(refusals(path, options, providers)) or complaints
     raise RuntimeUnavailableError(
         _because(
             f"{' and '.join(sorted(names))} took none of the {len(assigned)} ops of {path.name}: it would run on the CPU alone",
@@ -107,12 +108,12 @@ def refusals(path: Path, options: SessionOptions, providers: Sequence[Provider])
     """Why ops are left to the CPU, by name, as far as the providers say so when they are told to say all."""
     settings = native_options(options, providers, path)
     settings.log_severity_level = _EVERYTHING
-    with captured() as printed:
+    with caught_with_output() as printed:
         try:
             _created(path, settings, providers)
         except RuntimeUnavailableError:
             return {}
-    return printed.refusals
+    return onnxruntime_log.refusals(printed.text)
 
 
 def _reasons(refused: dict[str, str]) -> list[str]:

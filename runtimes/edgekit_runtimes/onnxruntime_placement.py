@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from edgekit.protocols import PlacedOp, Placement, SessionOptions
 from edgekit_runtimes.onnxruntime_catalogue import CPU
 from edgekit_runtimes.onnxruntime_native import assignment, native_errors, one_line, open_native, refusals
 from edgekit_runtimes.onnxruntime_providers import Provider
+from edgekit_runtimes.openvino_kernels import OPENVINO, Primitive, by_op_type, executed, summary
 from edgekit_runtimes.qnn_graph import QNN, QnnOp, dumping, read_graphs
 
 Event = Mapping[str, Any]
@@ -46,11 +47,22 @@ def place(
             session.end_profiling()
             return _assigned(session, one_line(error))
         events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-        told = {plain_name(name): op for name, op in read_graphs(Path(folder)).items()}
+        told = Told(
+            {plain_name(name): op for name, op in read_graphs(Path(folder)).items()},
+            tuple(primitive for provider in providers for primitive in executed(path, provider, inputs)),
+        )
     kernels = [event for event in events if event.get("cat") == "Node" and str(event["name"]).endswith(KERNEL)]
     if not providers:
         return Placement(tuple(map(placed_op, kernels)), _partitions(kernels))
     return _on_providers(kernels, assignment(session), told, refusals(path, options, providers), providers)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What providers tell of the kernels in the parts that they compiled."""
+
+    qnn: Mapping[str, QnnOp]
+    openvino: tuple[Primitive, ...]
 
 
 KERNEL = "_kernel_time"
@@ -65,7 +77,7 @@ def zeros(spec: TensorSpec) -> Any:
 def _on_providers(
     kernels: Sequence[Event],
     assigned: Sequence[tuple[str, Any]],
-    told: Mapping[str, QnnOp],
+    told: Told,
     refused: Mapping[str, str],
     providers: Sequence[Provider],
 ) -> Placement:
@@ -75,7 +87,7 @@ def _on_providers(
     for provider, events in parts.items():
         names = ", ".join(str(event["args"]["op_name"]) for event in events)
         ops += [_in_part(node, provider, names, told) for owner, node in assigned if owner == provider]
-    notes = (*_silent(parts, told), *_disagreements(kernels, assigned), *_fixed(providers))
+    notes = (*_untold(parts, told), *_disagreements(kernels, assigned), *_fixed(providers))
     return Placement(tuple(ops), _partitions(kernels), notes)
 
 
@@ -90,13 +102,14 @@ def _compiled(kernels: Sequence[Event], assigned: Sequence[tuple[str, Any]]) -> 
     return found
 
 
-def _in_part(node: Any, provider: str, part: str, told: Mapping[str, QnnOp]) -> PlacedOp:
-    op = told.get(plain_name(node.name)) if provider == QNN else None
-    if op is None:
-        return PlacedOp(str(node.name), str(node.op_type), provider, f"inside {part}", integer=False)
-    kernel = f"{op.operand} -> {op.result} ({op.kind})"
-    integer = _on_integers(str(node.op_type), op.operand, op.result)
-    return PlacedOp(str(node.name), str(node.op_type), provider, kernel, integer)
+def _in_part(node: Any, provider: str, part: str, told: Told) -> PlacedOp:
+    name, op = str(node.name), str(node.op_type)
+    if provider == QNN and (compiled := told.qnn.get(plain_name(name))):
+        kernel = f"{compiled.operand} -> {compiled.result} ({compiled.kind})"
+        return PlacedOp(name, op, provider, kernel, _on_integers(op, compiled.operand, compiled.result))
+    if provider == OPENVINO and (ran := by_op_type(told.openvino).get(op)):
+        return PlacedOp(name, op, provider, f"{ran.operand} -> {ran.result} ({ran.kernel})", ran.operand in _QUANTIZED)
+    return PlacedOp(name, op, provider, f"inside {part}", integer=False)
 
 
 def _with_reason(op: PlacedOp, refused: Mapping[str, str], providers: Sequence[Provider]) -> PlacedOp:
@@ -113,9 +126,12 @@ def plain_name(name: str) -> str:
     return re.sub(r"(_token_\d+|_nchwc|_nhwc)+$", "", name)
 
 
-def _silent(parts: Mapping[str, Sequence[Event]], told: Mapping[str, QnnOp]) -> Iterator[str]:
+def _untold(parts: Mapping[str, Sequence[Event]], told: Told) -> Iterator[str]:
+    """What is known of the kernels in compiled parts, where that is not all."""
     for provider, events in parts.items():
-        if provider != QNN or not told:
+        if provider == OPENVINO and told.openvino:
+            yield f"{provider} ran {summary(told.openvino)}; its other kernels do not tell their types"
+        elif provider != QNN or not told.qnn:
             yield (
                 f"{provider} compiles its part ({len(events)} in all) and does not tell its kernels: whether they compute on "
                 "integers is unknown"

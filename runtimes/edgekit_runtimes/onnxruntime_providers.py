@@ -120,7 +120,7 @@ def _why(provider: KnownProvider) -> tuple[str, str]:
             return f"libraries that its plug-in needs are missing: {', '.join(lacking)}", remedy
         return _plugin_failure(library), remedy
     driver = f", and this machine has no driver for it ({provider.driver})" if _no_driver(provider) else ""
-    return f"what brings it is {provider.package}, which is not installed{driver}", remedy
+    return f"it needs {provider.package}, which is not installed{driver}", remedy
 
 
 def _plugin_failure(library: PluginLibrary) -> str:
