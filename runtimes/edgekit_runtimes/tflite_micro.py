@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -36,8 +37,8 @@ class TfliteMicro:
     def probe(self) -> Availability:
         if find_spec("tflite_micro") is not None:
             return Availability(True, _version(), accelerators=("reference",))
-        if sys.version_info[:2] not in _PYTHONS or not sys.platform.startswith("linux"):
-            found = f"{sys.version_info.major}.{sys.version_info.minor} on {sys.platform}"
+        if sys.version_info[:2] not in _PYTHONS or (sys.platform, platform.machine()) != ("linux", "x86_64"):
+            found = f"{sys.version_info.major}.{sys.version_info.minor} on {sys.platform}, {platform.machine()}"
             reason = f"tflite-micro has wheels for Python 3.10 to 3.13 on Linux x86-64; this is {found}"
             return Availability(False, reason=reason, remedy="pip install 'edgekit-ml[microcontroller]'")
         return Availability(
