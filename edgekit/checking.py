@@ -31,7 +31,8 @@ class CheckRequest:
 
     ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
     ``device``, ``delegates``: where FILE runs, None and nothing for the CPU here; the model it is compared with runs here.
-    ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
+    ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach; ``limit_arena_bytes`` holds for a runtime that
+    must be given its memory (tflite_micro).
     """
 
     file: Path
@@ -48,6 +49,7 @@ class CheckRequest:
     file_layout: str | None = None
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
+    limit_arena_bytes: int | None = None
     device: Address | None = None
     delegates: tuple[Delegate, ...] = ()
     gates: PlacementGates = field(default_factory=PlacementGates)
@@ -192,4 +194,7 @@ def _limits(request: CheckRequest, entry: Entry) -> Iterator[Limit]:
     if request.limit_sqnr_db is not None:
         found = entry.agreement.sqnr_db if entry.agreement else None
         yield Limit("sqnr", entry.name, request.limit_sqnr_db, found, "dB", at_least=True)
+    if request.limit_arena_bytes is not None:
+        arena = entry.placement.arena_bytes if entry.placement else None
+        yield Limit("arena", entry.name, request.limit_arena_bytes, arena, "bytes")
     yield from request.gates.limits(entry.name, entry.placement)

@@ -30,16 +30,24 @@ def fallbacks(
     taken = {device for device in devices if any(same_delegate(device, name) for name in wanted)}
     left = [op for op in placement.ops if op.device not in taken]
     shares = None if macs is None else macs_by_op(placement.ops, macs)
-    total = None if macs is None else sum(macs.values())
-    found = None if shares is None else sum(shares[op.name] for op in placement.ops if op.device in taken)
     return Fallbacks(
         delegates=wanted,
         ops=len(placement.ops),
         ops_left=len(left),
-        macs=total,
-        macs_left=None if total is None or found is None else total - found,
+        macs=None if macs is None else sum(macs.values()),
+        macs_left=None if macs is None or shares is None else _macs_left(placement.ops, left, shares, macs),
         kinds=_kinds(left, wanted, shares),
     )
+
+
+def _macs_left(
+    ops: Sequence[PlacedOp], left: Sequence[PlacedOp], shares: Mapping[str, int], macs: Mapping[str, int]
+) -> int:
+    """All but what is found under the names of ops that were taken; nothing where no op was left."""
+    if not left:
+        return 0
+    taken = {op.name for op in ops} - {op.name for op in left}
+    return sum(macs.values()) - sum(shares[name] for name in taken)
 
 
 def node_macs(path: Path, progress: Progress) -> dict[str, int] | None:
@@ -100,7 +108,7 @@ def _kinds(
             kernel=kernel,
             device=device,
             count=len(members),
-            macs=None if shares is None else sum(shares[member.name] for member in members),
+            macs=None if shares is None else sum(shares[name] for name in {member.name for member in members}),
             why=why,
             suggestion=suggestion,
             names=tuple(member.name for member in members[:MOST_NAMES]),

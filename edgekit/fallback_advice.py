@@ -175,6 +175,10 @@ RULES = (
         op=r"^(ADD|SUB|MUL)$",
         kernel="int8",
     ),
+    Rule(
+        Advice("conversions at the graph's ends stay with the caller's types", "take and give integers: --io int8"),
+        op=r"^(QUANTIZE|DEQUANTIZE|QuantizeLinear|DequantizeLinear)$",
+    ),
     # ONNX Runtime's execution providers.
     Rule(
         Advice(
@@ -196,10 +200,6 @@ RULES = (
         ),
         delegate="qnn",
         kernel="float32",
-    ),
-    Rule(
-        Advice("conversions at the graph's ends stay with the caller's types", "take and give integers: --io int8"),
-        op=r"^(QUANTIZE|DEQUANTIZE|QuantizeLinear|DequantizeLinear)$",
     ),
     Rule(
         Advice("it only computes shapes", _FIX_SHAPES),

@@ -83,6 +83,31 @@ class LatencyFigures:
     peak_memory_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OpEstimate:
+    """``bound``: what takes longest: "arithmetic", "memory" (inputs and outputs) or "weights"."""
+
+    name: str
+    op: str
+    ms: float
+    bound: str
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a roofline says of a file on a device: no measurement. ``bounds``: milliseconds by what they are spent on. ``ops``:
+    the dearest first. ``error``: the estimate over what was measured on the device, less 1; None where nothing was."""
+
+    target: str
+    ms: float
+    threads: int
+    bounds: Mapping[str, float]
+    ops: tuple[OpEstimate, ...] = ()
+    error: float | None = None
+
+
 MOST_NAMES = 20
 
 
@@ -108,7 +133,7 @@ class Fallbacks:
     """How much of a file ``delegates`` took, and what they left. The heaviest and then the most frequent kinds come first.
 
     ``macs`` and ``macs_left``: multiply-accumulates of one sample, None where they can't be counted here. What is not found
-    under the name of any op counts as left.
+    under the name of any op counts as left, unless no op was.
     """
 
     delegates: tuple[str, ...]
@@ -132,7 +157,7 @@ class Fallbacks:
 class PlacementSummary:
     """How many ops of the runtime's own graph run where. ``float_ops``: counts by op of those that compute in float.
 
-    ``fallbacks``: what delegates left to the CPU; None where there is none.
+    ``fallbacks``: what delegates left to the CPU; None where there is none. ``arena_bytes``: as in `Placement`.
     """
 
     ops: int
@@ -142,6 +167,7 @@ class PlacementSummary:
     float_ops: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fallbacks: Fallbacks | None = None
+    arena_bytes: int | None = None
 
     @staticmethod
     def of(placement: Placement, fallbacks: Fallbacks | None = None) -> PlacementSummary:
@@ -153,6 +179,7 @@ class PlacementSummary:
             float_ops=_counts([op.op for op in placement.ops if not op.integer]),
             notes=placement.notes,
             fallbacks=fallbacks,
+            arena_bytes=placement.arena_bytes,
         )
 
 

@@ -89,7 +89,7 @@ class PlacedOp:
     """Why the delegate that was asked for did not take it, where the runtime or the op tells."""
 
 
-CPU_DEVICES = frozenset({"builtin", "CPUExecutionProvider"})
+CPU_DEVICES = frozenset({"builtin", "reference", "CPUExecutionProvider"})
 """Devices of a `PlacedOp` that are no delegate: the runtimes' own kernels for the CPU."""
 
 

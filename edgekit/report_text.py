@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.fallback_text import fallback_lines
-from edgekit.figures import PlacementSummary
+from edgekit.figures import Estimate, PlacementSummary
 from edgekit.quantities import (
     decibel_text,
     duration_text,
@@ -28,6 +28,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts += _twins(report)
     artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]
     parts += [line for entry in artifacts if entry.placement for line in placement_lines(entry.name, entry.placement)]
+    parts += [estimate_line(entry.name, entry.estimate) for entry in artifacts if entry.estimate]
     parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
     parts += _float_nodes(report)
     parts += [limit_line(limit) for limit in report.limits]
@@ -96,7 +97,24 @@ def placement_lines(name: str, placement: PlacementSummary) -> list[str]:
     line = f"{name}: {devices}{parts}; {placement.integer_ops} of {placement.ops} ops compute on integers" + (
         f", in float: {floats}" if floats and placement.integer_ops else ""
     )
-    return [line, *(fallback_lines(placement.fallbacks) if placement.fallbacks else ())]
+    arena = [f"{name}: needs an arena of {size_text(placement.arena_bytes)}"] if placement.arena_bytes else []
+    notes = [f"{name}: {note}" for note in placement.notes]
+    return [line, *arena, *notes, *(fallback_lines(placement.fallbacks) if placement.fallbacks else ())]
+
+
+def estimate_line(name: str, estimate: Estimate) -> str:
+    """What the target's figures promise at best, and how far that is from what was measured there."""
+    bounds = ", ".join(f"{duration_text(ms)} by {bound}" for bound, ms in estimate.bounds.items())
+    error = f"; {error_text(estimate.error)} what was measured there" if estimate.error is not None else ""
+    threads = f"{estimate.threads} thread{'s' * (estimate.threads != 1)}"
+    return (
+        f"{name}: an estimate, not measured: at best {duration_text(estimate.ms)} on {estimate.target} with {threads} "
+        f"(bound: {bounds}){error}"
+    )
+
+
+def error_text(error: float) -> str:
+    return f"{abs(100 * error):.0f} % {'below' if error < 0 else 'above'}"
 
 
 def _float_nodes(report: Report) -> list[str]:

@@ -17,6 +17,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Peak:
+    """The best that a device can do, for estimates. Rates are of one core; 0: not known, or no limit.
+
+    ``weight_bytes_per_second``: of the memory that weights lie in, where that is another one (flash). ``cache_bytes``: what
+    fits in there costs no memory traffic. ``processor``: part of the name by which the machine knows itself, so that what is
+    measured there can be set against the estimate. ``sources``: where the figures come from.
+    """
+
+    int8_macs_per_second: float = 0.0
+    float32_macs_per_second: float = 0.0
+    memory_bytes_per_second: float = 0.0
+    weight_bytes_per_second: float = 0.0
+    cache_bytes: int = 0
+    processor: str = ""
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.int8_macs_per_second or self.float32_macs_per_second):
+            raise RecipeError("[peak] needs int8-macs-per-second or float32-macs-per-second")
+        if not self.sources:
+            raise RecipeError("[peak] needs sources: where its figures come from")
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A device profile. ``formats`` in order of preference; ``runtimes`` by format.
 
@@ -25,8 +49,10 @@ class Target:
     (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
     int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
+    ``flash_bytes``: where files lie on a microcontroller, 0 elsewhere. ``runtime``: the engine of the device, which checks run in
+    where it is installed; "" for the first one that opens the file. Its time here says nothing about the device.
     ``compiler``, ``accelerator``: what `edgekit compile` uses for it, where its files must be compiled.
-    ``sources``: where the figures come from.
+    ``sources``: where the figures come from. ``peak``: for estimates of latency.
     """
 
     name: str
@@ -44,8 +70,11 @@ class Target:
     delegates: tuple[str, ...] = ()
     cores: int = 0
     memory_bytes: int = 0
+    flash_bytes: int = 0
+    runtime: str = ""
     notes: str = ""
     sources: tuple[str, ...] = ()
+    peak: Peak | None = None
 
     def serving(self, recipe: Recipe) -> Target:
         """This device as the recipe wants it used: without float operators where it asks for that."""
@@ -115,8 +144,23 @@ def _from_file(path: Path) -> Target:
     raw.setdefault("name", path.stem)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
     try:
+        if "peak" in values:
+            values["peak"] = _peak(values["peak"], path)
         if "io" in values:
             values["io"] = IoType(values["io"])
         return Target(**values)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _peak(raw: Any, path: Path) -> Peak:
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path}: peak is {raw!r}; expected a table, [peak]")
+    named: dict[str, Any] = {
+        key.replace("-", "_"): tuple(value) if isinstance(value, list) else value for key, value in raw.items()
+    }
+    for key in named:
+        if key not in Peak.__dataclass_fields__:
+            known = ", ".join(sorted(Peak.__dataclass_fields__))
+            raise RecipeError(f"{path}: [peak] has the unknown key {key!r}; known: {known}")
+    return Peak(**named)

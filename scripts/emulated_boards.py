@@ -177,6 +177,7 @@ def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
         f'python = "{PYTHON}"',
         "[env]",
         f'PYTHONPATH = "{system / "wheels"}"',
+        'PYTHONDONTWRITEBYTECODE = ""  # an emulated processor had better compile a module once',
     )
     (folder / "board.toml").write_text("\n".join(lines) + "\n")
     (folder / MADE_OF).write_text(stamp)

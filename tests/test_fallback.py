@@ -63,9 +63,24 @@ def test_a_delegate_that_took_nothing_left_everything() -> None:
 
 
 def test_arithmetic_that_no_op_is_found_for_counts_as_left() -> None:
-    left = fallbacks(Placement((CONV,)), (), {"CONV_2D:0": 300, "in a loop": 100})
+    loop = PlacedOp("WHILE:1", "WHILE", "builtin", "float32 -> float32", integer=False)
+    left = fallbacks(Placement((CONV, loop)), (), {"CONV_2D:0": 300, "WHILE:1": 0, "in its body": 100})
     assert left is not None
     assert left.share_left == 0.25
+
+
+def test_where_no_op_is_left_no_arithmetic_is() -> None:
+    whole = PlacedOp("partition_0", "Partition", "NPUExecutionProvider", "compiled", integer=False)
+    left = fallbacks(Placement((whole,)), (), MACS)
+    assert left is not None
+    assert left.share_left == 0.0
+
+
+def test_a_name_on_both_sides_counts_as_left_and_once() -> None:
+    twin = PlacedOp("CONV_2D:0", "CONV_2D", "builtin", "int8 -> int8", integer=True)
+    left = fallbacks(Placement((CONV, twin, twin)), (), {"CONV_2D:0": 300})
+    assert left is not None
+    assert (left.macs_left, left.kinds[0].macs, left.kinds[0].count) == (300, 300, 2)
 
 
 def test_macs_find_the_runtimes_own_spellings_of_names() -> None:

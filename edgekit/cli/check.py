@@ -10,7 +10,7 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import DECIBELS, POINTS
+from edgekit.cli.parameters import DECIBELS, POINTS, SIZE
 from edgekit.cli.shared_options import (
     delegate_option,
     device_option,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), help="Run at most that many samples.")
 @click.option("--limit-drop", type=POINTS, help="Largest loss of the metric against MODEL, in points (0.5).")
 @click.option("--limit-sqnr", type=DECIBELS, help="Smallest signal to noise ratio of the outputs (30dB).")
+@click.option("--limit-arena", type=SIZE, help="Most memory that FILE may need in --runtime tflite_micro (64kB).")
 @click.option("--runtime", metavar="NAME", help="Runtime for FILE. [default: the first installed one that opens it]")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the runtime.")
 @click.option(
@@ -70,6 +71,7 @@ def check(
     limit: int | None,
     limit_drop: float | None,
     limit_sqnr: float | None,
+    limit_arena: int | None,
     runtime: str | None,
     threads: int,
     file_layout: str | None,
@@ -108,6 +110,7 @@ def check(
         file_layout=file_layout,
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
+        limit_arena_bytes=limit_arena,
         device=device,
         delegates=delegates,
         gates=gates_from(require_delegate, limit_fallback),

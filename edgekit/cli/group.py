@@ -29,6 +29,7 @@ COMMANDS = {
     "check": LazyCommand("edgekit.cli.check:check", "Measure a file's accuracy and its agreement with another model."),
     "run": LazyCommand("edgekit.cli.run:run", "Run a model file on arrays and write its outputs."),
     "bench": LazyCommand("edgekit.cli.bench:bench", "Time model files against one another."),
+    "results": LazyCommand("edgekit.cli.results:results", "List, query and plot what bench measured over time."),
     "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
     "compile": LazyCommand("edgekit.cli.compile:compile_command", "Compile a .tflite or .onnx file for an NPU or GPU."),
     "runtimes": LazyCommand("edgekit.cli.runtimes:runtimes", "List the runtimes and what they can use here."),

@@ -20,7 +20,7 @@ from edgekit.table import Table, table
 if TYPE_CHECKING:
     from edgekit.artifact import State, TensorSpec
     from edgekit.devices.address import Address
-    from edgekit.figures import Fallbacks
+    from edgekit.figures import Estimate, Fallbacks
     from edgekit.gates import FallbackLimit
     from edgekit.protocols import Delegate, Placement
     from edgekit.report import Limit
@@ -39,6 +39,7 @@ class InspectResult:
     states: tuple[State, ...] = ()
     fallbacks: Fallbacks | None = None
     limits: tuple[Limit, ...] = ()
+    estimate: Estimate | None = None
 
     @property
     def exit_code(self) -> int:
@@ -56,13 +57,14 @@ class InspectResult:
                 "states": self.states,
                 "placement": self.placement,
                 "fallbacks": self.fallbacks,
+                "estimate": self.estimate,
                 "limits": [plain(limit) | {"passed": limit.passed} for limit in self.limits],
             }
         )
 
     def sections(self) -> Sequence[Table | str]:
         from edgekit.fallback_text import fallback_lines
-        from edgekit.report_text import limit_line
+        from edgekit.report_text import estimate_line, limit_line
 
         sections: list[Table | str] = [_facts(self.file, self.contents), ""]
         sections += [_ends(self.contents.inputs, self.contents.outputs)]
@@ -76,6 +78,8 @@ class InspectResult:
             sections += ["", _placed(self.placement), *self.placement.notes]
             sections += fallback_lines(self.fallbacks) if self.fallbacks else []
             sections += [limit_line(limit) for limit in self.limits]
+        if self.estimate is not None:
+            sections += ["", _estimated(self.estimate), estimate_line(self.file.name, self.estimate)]
         return [*sections, *self.contents.notes]
 
 
@@ -84,6 +88,8 @@ class InspectResult:
 @click.option("--graph", "show_graph", is_flag=True, help="List every node; the JSON always does.")
 @click.option("--placement", "place", is_flag=True, help="Open FILE in its runtime and tell which op runs where.")
 @click.option("--runtime", metavar="NAME", help="Runtime for --placement. [default: first installed]")
+@click.option("--target", "target_name", metavar="NAME", help="Estimate the latency on that device, from its figures.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the estimate.")
 @gate_options
 @delegate_option
 @device_option
@@ -93,6 +99,8 @@ def inspect(
     show_graph: bool,
     place: bool,
     runtime: str | None,
+    target_name: str | None,
+    threads: int,
     require_delegate: Sequence[str],
     limit_fallback: FallbackLimit | None,
     delegates: tuple[Delegate, ...],
@@ -115,6 +123,8 @@ def inspect(
     contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
     placement = _placement(file, runtime, delegates, device) if place else None
     result = InspectResult(file, contents, placement, show_graph, _states(file, contents))
+    if target_name is not None:
+        result = dataclasses.replace(result, estimate=_estimate(contents, target_name, threads))
     if placement is not None:
         left = gates.fallbacks(placement, delegates, macs_by_node(contents.nodes))
         limits = gates.limits(file.name, PlacementSummary.of(placement, left))
@@ -139,6 +149,28 @@ def _placement(file: Path, runtime: str | None, delegates: tuple[Delegate, ...],
 
     with opened_model(file, device, runtime=runtime, delegates=delegates) as model:
         return model.placement()
+
+
+def _estimate(contents: Any, target_name: str, threads: int) -> Estimate:
+    from edgekit.errors import MeasurementError
+    from edgekit.roofline import estimate
+    from edgekit.target import load_target
+
+    found = estimate(contents, load_target(target_name), threads)
+    if found is None:
+        raise MeasurementError(
+            f"the target {target_name} tells no peak rate for this file's arithmetic; give one in [peak] of a target of your own "
+            "(docs/targets.md)"
+        )
+    return found
+
+
+def _estimated(found: Estimate) -> Table:
+    from edgekit.quantities import duration_text, size_text
+
+    rows = [(op.op, op.name, duration_text(op.ms), op.bound, f"{op.macs:,}", size_text(op.bytes)) for op in found.ops]
+    title = f"Estimate for {found.target}: the dearest ops"
+    return table("op,name,>at best,bound by,>multiply-accumulates,>bytes", rows, title=title)
 
 
 def _facts(file: Path, contents: Any) -> Table:

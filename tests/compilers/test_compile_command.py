@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -50,12 +51,18 @@ pathlib.Path(options["exportLayerInfo"]).write_text(json.dumps({"Layers": [layer
 """
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_network(tmp_path_factory.mktemp("written"))
+
+
 @pytest.fixture
-def network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def network(written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     """An ONNX file with a TFLite file beside it."""
-    path = write_network(tmp_path)
+    for name in ("net.onnx", written.name, f"{written.name}.json"):
+        shutil.copy(written.with_name(name), tmp_path)
     capsys.readouterr()
-    return path
+    return tmp_path / written.name
 
 
 @pytest.fixture
