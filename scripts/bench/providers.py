@@ -1,4 +1,4 @@
-"""Int8 files on an execution provider beside the same files on the CPU (run 5f of docs/results.md).
+"""Int8 files on an execution provider beside the same files on the CPU (docs/providers.md).
 
     EDGEKIT_DATA=<folder> scripts/provider openvino python scripts/bench/providers.py openvino
 
