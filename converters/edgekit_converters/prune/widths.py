@@ -25,12 +25,12 @@ class Widths:
         return total - kept if kept < total - removed else None
 
 
-def widths_of(space: Space, vanishes: bool) -> Widths:
-    """Multiples of 16 channels where the layer is wide, of 8 and 4 where it isn't; a space that may vanish may go as a whole."""
+def widths_of(space: Space) -> Widths:
+    """Multiples of 16 channels where the layer is wide, of 8, 4 and 2 where it is not."""
     channels = len(space.units) * space.width
     multiple = next((size for least, size in _MULTIPLES if channels >= least), 1)
     step = max(1, multiple // space.width)
-    return Widths(step, 0 if vanishes else min(step, len(space.units)))
+    return Widths(step, min(step, len(space.units)))
 
 
 _MULTIPLES = ((96, 16), (32, 8), (12, 4), (6, 2))
