@@ -16,12 +16,13 @@ from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies, Space
 from edgekit_converters.prune.loss import Judge
-from edgekit_converters.prune.moments import Gram, grams
+from edgekit_converters.prune.moments import Gram, grams, run_size
 from edgekit_converters.prune.order import by_second_order, readers_of
 from edgekit_converters.prune.widths import Widths
+from edgekit_converters.quantize.sequential_samples import Picked, spread
 
-_JUDGED = 64
-"""Samples on which every cut is tried."""
+_MOST_JUDGED, _JUDGED = 64, 4
+"""Samples on which every cut is tried and to which nothing is fitted: one of so many, and no more than that."""
 _MULTIPLES = ((96, 16), (48, 4), (24, 2))
 """From how many channels on what stays is a multiple of how many. Finer than for files: small networks are trained on from here,
 and what they lose they lose for the multiple's sake."""
@@ -34,14 +35,15 @@ def choose(
 
     Raises ConversionError when as many can't go.
     """
-    known = grams(hub, consumers, samples, progress)
+    rows = spread(len(samples), max(1, min(_MOST_JUDGED, len(samples) // _JUDGED)))
+    fitted = Picked(samples, np.setdiff1d(np.arange(len(samples)), rows)) if len(samples) > 1 else samples
+    known = grams(hub, consumers, fitted, progress)
     candidates = [_candidate(space, consumers, known) for space in found.spaces]
-    network = Compensation(hub, found, consumers, known)
-    judge = Judge(hub, [dict(next(iter(samples.batches(_JUDGED))).feeds)])
-    whole = costs_of(hub, found).macs(found.none_removed())
-    left = whole
+    network, judge = Compensation(hub, found, consumers, known), Judge(hub, Picked(samples, rows), run_size(hub))
+    costs = costs_of(hub, found)
+    whole = left = costs.macs(found.none_removed())
     progress.stage("choice")
-    for cutback in cutbacks(found, candidates, costs_of(hub, found), network.hub, judge.loss):
+    for cutback in cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays))):
         progress.step()
         left = cutback.macs
         if left <= (1 - share) * whole:
