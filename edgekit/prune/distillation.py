@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 
 @final
@@ -29,7 +29,7 @@ class Distillation:
                 f"temperature is {self.temperature}, alpha is {self.alpha}; expected temperature > 0 and alpha from 0 to 1"
             )
 
-    def torch(self, student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def torch(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
         """Logits (N, classes, ...) of both networks and labels (N, ...) to a number. The teacher gets no gradient."""
         from torch.nn import functional
 
@@ -39,7 +39,7 @@ class Distillation:
         apart = (wanted.exp() * (wanted - found)).sum(1).mean()
         return self.alpha * heat**2 * apart + (1 - self.alpha) * functional.cross_entropy(student, labels)
 
-    def torch_numbers(self, student: torch.Tensor, teacher: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def torch_numbers(self, student: Tensor, teacher: Tensor, targets: Tensor) -> Tensor:
         """For regression, and with targets of the teacher's own inside (alpha 1) for features: tensors of one shape."""
         from torch.nn import functional
 

@@ -1,4 +1,4 @@
-"""A Keras model pruned in its own training: fewer channels first, then half of what is left of the weights to zero during ``fit``.
+"""A Keras model pruned in its own training: fewer channels first, then half of the weights left to zero during ``fit``.
 
 ``python examples/training/prune_keras.py FOLDER`` trains a small model for seconds, writes what it became as
 ``digits_small.keras`` and prints the command that converts it.

@@ -32,7 +32,9 @@ def main(folder: Path) -> None:
     # Channels: chosen and refitted on samples. What comes back is a module like any other, and learns from the whole one.
     smaller = edgekit.prune.torch_channels(network, pictures[:200], "40%").finish()
     before, after = smaller.macs
-    print(f"{1 - after / before:.0%} of the multiply-accumulates removed: {accuracy(smaller.model, others, answers):.1%}")
+    print(
+        f"{1 - after / before:.0%} of the multiply-accumulates removed: {accuracy(smaller.model, others, answers):.1%}"
+    )
     teacher, loss = copy.deepcopy(network).eval(), edgekit.prune.Distillation(temperature=4, alpha=0.5)
     train(smaller.model, pictures, labels, 150, taught=lambda x, y, found: loss.torch(found, teacher(x), y))
 

@@ -4,8 +4,8 @@
     EDGEKIT_DATA=<folder> python scripts/bench/finetune_pruned.py [resnet8] [blocks]
 
 MLPerf Tiny's ResNet8 (Keras) and a deeper network of SiLU, squeeze and excitation and concatenations (PyTorch, trained here), on
-10,000 CIFAR-10 pictures, judged on 5,000 others. The baseline is the whole network after the same three epochs. Torch-Pruning, with
-magnitude and Taylor importance, removes as much from the PyTorch network, which is then trained alike.
+10,000 CIFAR-10 pictures, judged on 5,000 others. The baseline is the whole network after the same three epochs. Torch-Pruning,
+with magnitude and Taylor importance, removes as much from the PyTorch network, which is then trained alike.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ def main() -> int:
 
 
 def _result(name: str, title: str, figures: Iterator[Figure], notes: tuple[str, ...]) -> Result:
-    samples = f"{CALIBRATED} of cifar10_train.npz choose and refit, all 10,000 train, all 5,000 of cifar10_eval.npz judge"
+    samples = (
+        f"{CALIBRATED} of cifar10_train.npz choose and refit, all 10,000 train, all 5,000 of cifar10_eval.npz judge"
+    )
     return Result(name, title, list(figures), samples, notes)
 
 
 def _resnet8() -> Result:
     title = f"ResNet8 (Keras), fewer channels, then {EPOCHS} epochs"
-    note = f"Adam with a cosine from {RATES['resnet8']:g}, batches of 64, pictures shifted and mirrored; the same for both networks"
+    note = (
+        f"Adam with a cosine from {RATES['resnet8']:g}, batches of 64, shifted and mirrored; the same for both networks"
+    )
     return _result("finetune_resnet8", title, _resnet8_figures(), (note,))
 
 
@@ -130,9 +134,13 @@ def _blocks_figures() -> Iterator[Figure]:
             left = smaller[amount].macs[1] / smaller[amount].macs[0]
             peer, found = _torch_pruning(network, name, left, x[:CALIBRATED], y[:CALIBRATED])
             beside = f"{found:.3f} of the multiply-accumulates left"
-            yield Figure(f"drop at -{amount}, no training, Torch-Pruning {name}", original - score(peer), "points", beside=beside)
+            yield Figure(
+                f"drop at -{amount}, no training, Torch-Pruning {name}", original - score(peer), "points", beside=beside
+            )
         after = trained(peer)
-        yield Figure(f"drop at -30%, {EPOCHS} epochs, Torch-Pruning {name}", whole - after, "points", beside=f"{after:.2f} %")
+        yield Figure(
+            f"drop at -30%, {EPOCHS} epochs, Torch-Pruning {name}", whole - after, "points", beside=f"{after:.2f} %"
+        )
 
 
 def _torch_pruning(
@@ -148,9 +156,18 @@ def _torch_pruning(
     for _ in range(8):  # the ratio of channels that leaves as many multiply-accumulates
         ratio = (low + high) / 2
         pruned = copy.deepcopy(network).eval()
-        scores = {"magnitude": torch_pruning.importance.GroupMagnitudeImportance, "taylor": torch_pruning.importance.GroupTaylorImportance}
+        scores = {
+            "magnitude": torch_pruning.importance.GroupMagnitudeImportance,
+            "taylor": torch_pruning.importance.GroupTaylorImportance,
+        }
         pruner = torch_pruning.pruner.MetaPruner(
-            pruned, example, scores[importance](), pruning_ratio=ratio, global_pruning=True, ignored_layers=[pruned[-1]], round_to=4
+            pruned,
+            example,
+            scores[importance](),
+            pruning_ratio=ratio,
+            global_pruning=True,
+            ignored_layers=[pruned[-1]],
+            round_to=4,
         )
         torch.nn.functional.cross_entropy(pruned(torch.from_numpy(x)), torch.from_numpy(y)).backward()
         pruner.step()

@@ -29,7 +29,11 @@ def test_a_pruned_network_is_trained_on_and_converts(name: str, tmp_path: Path) 
     path = os.pathsep.join(str(ROOT / room) for room in (".", "converters", "runtimes"))
     environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
-        [sys.executable, EXAMPLES / f"{name}.py", tmp_path], capture_output=True, text=True, env=environment, timeout=400
+        [sys.executable, EXAMPLES / f"{name}.py", tmp_path],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=400,
     )
     assert ran.returncode == 0, ran.stderr
     whole, removed, trained, command = ran.stdout.splitlines()

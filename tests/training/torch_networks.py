@@ -50,26 +50,21 @@ def make(kind: str) -> tuple[Any, tuple[int, ...]]:
             return x + self.down(torch.nn.functional.gelu(self.up(self.norm(x))))
 
     torch.manual_seed(0)
-    convolution, norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+    convolution, norm, relu = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()
     ends = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    networks: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "dense": (nn.Sequential(nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, 3)), (6,)),
-        "residual": (nn.Sequential(convolution, norm, nn.ReLU(), Residual(), Residual(), *ends, nn.Linear(8, 5)), (3, 8, 8)),
-        "concatenation": (nn.Sequential(convolution, nn.ReLU(), Joined(), nn.BatchNorm2d(16), *ends, nn.Linear(16, 5)), (3, 8, 8)),
-        "depthwise": (
-            nn.Sequential(convolution, nn.ReLU6(), nn.Conv2d(8, 8, 3, groups=8, bias=False), norm, nn.PReLU(8), nn.Conv2d(8, 4, 1)),
-            (3, 8, 8),
-        ),
-        "flattened": (nn.Sequential(convolution, norm, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 16, 5)), (3, 8, 8)),
-        "autoencoder": (
-            nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), norm, nn.ReLU(), nn.ConvTranspose2d(8, 6, 4, 2, 1), nn.ReLU(), nn.Conv2d(6, 3, 1)),
-            (3, 8, 8),
-        ),
-        "lstm": (Recurrent(nn.LSTM(6, 12, batch_first=True)), (7, 6)),
-        "gru": (Recurrent(nn.GRU(6, 12, batch_first=True)), (7, 6)),
-        "attention": (nn.Sequential(Attention(), nn.Flatten(), nn.Linear(16 * 5, 3)), (5, 16)),
-    }  # fmt: skip
-    network, shape = networks[kind]
+    layers: dict[str, tuple[Any, ...]] = {
+        "dense": (nn.Linear(6, 12), nn.BatchNorm1d(12), relu, nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, 3)),
+        "residual": (convolution, norm, relu, Residual(), Residual(), *ends, nn.Linear(8, 5)),
+        "concatenation": (convolution, relu, Joined(), nn.BatchNorm2d(16), *ends, nn.Linear(16, 5)),
+        "depthwise": (convolution, nn.Conv2d(8, 8, 3, groups=8, bias=False), norm, nn.PReLU(8), nn.Conv2d(8, 4, 1)),
+        "flattened": (convolution, norm, relu, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 16, 5)),
+        "autoencoder": (convolution, norm, relu, nn.ConvTranspose2d(8, 6, 4, 2, 1), relu, nn.Conv2d(6, 3, 1)),
+        "lstm": (Recurrent(nn.LSTM(6, 12, batch_first=True)),),
+        "gru": (Recurrent(nn.GRU(6, 12, batch_first=True)),),
+        "attention": (Attention(), nn.Flatten(), nn.Linear(16 * 5, 3)),
+    }
+    shapes = {"dense": (6,), "lstm": (7, 6), "gru": (7, 6), "attention": (5, 16)}
+    network, shape = nn.Sequential(*layers[kind]), shapes.get(kind, (3, 8, 8))
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.weight.data.uniform_(0.5, 1.5)

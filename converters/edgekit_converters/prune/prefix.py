@@ -75,7 +75,7 @@ class Prefix:
         return map(_wide, self._chunks[value])
 
     def given_by(self, node: str, value: str) -> list[NDArray[Any]]:
-        """What a node gives with its constants as they are now, batch by batch; every node before it has run, it itself has not."""
+        """What a node gives with its constants as they are now, batch by batch; those before it have run, it itself has not."""
         stretch = [self._nodes[self._place[node]]]
         reads = self._read_by(stretch)
         session = Calculator(self._model(stretch, reads, [value]))

@@ -49,7 +49,7 @@ def choose(
         if left <= (1 - share) * whole:
             return cutback.stays
     raise ConversionError(
-        f"{share:.0%} of the multiply-accumulates are to be removed, but no more than {1 - left / whole:.0%} can be from this network"
+        f"{share:.0%} of the multiply-accumulates are to be removed, but no more than {1 - left / whole:.0%} can be"
     )
 
 

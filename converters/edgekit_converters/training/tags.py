@@ -1,8 +1,8 @@
 """`Tags`: floats that tell which element of which parameter a constant of the hub came from.
 
 An exporter, a reader and the passes transpose, slice, join and reorder parameters (the gates of a recurrent layer, say) in ways
-that names don't tell. So the network is exported once more with a number of its own in every element; where a number comes out, there
-the element went. A number is a float32 whose last bits are free, so that a factor of almost 1 does not change it.
+that names don't tell. So the network is exported once more with a number of its own in every element; where a number comes out,
+there the element went. A number is a float32 whose last bits are free, so that a factor of almost 1 does not change it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FREE_BITS = 4
 _TOLERANCE = 6
 """Units in the last place that a number may be off; half of what the free bits hold is 8."""
 _FIRST_BINADE, _FIRST_OFFSET_BINADE, _END_BINADE = 67, 157, 187
-"""Biased exponents: 2^-60, 2^30, 2^60. From the largest tag, below 2^4, to the smallest offset are 26 bits: a sum is the offset."""
+"""Biased exponents: 2^-60, 2^30, 2^60. From the largest tag, below 2^4, to the least offset are 26 bits: a sum is the offset."""
 _LARGEST = (131 - _FIRST_BINADE) << (23 - _FREE_BITS)
 _LARGEST_OFFSET = (_END_BINADE - _FIRST_OFFSET_BINADE) << (23 - _FREE_BITS)
 _OFFSETS_FROM = (_FIRST_OFFSET_BINADE - _FIRST_BINADE) << (23 - _FREE_BITS)

@@ -49,7 +49,8 @@ def _enter(layer: Any, statistics: Statistics) -> None:
     import torch
 
     held = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
-    old = Normalization(*(_array(tensor) for tensor in held), layer.eps)
+    factor, offset, mean, variance = (_array(tensor) for tensor in held)
+    old = Normalization(factor, offset, mean, variance, layer.eps)
     new = old.with_statistics(statistics.mean, statistics.variance)
     with torch.no_grad():
         for tensor, array in zip(held, (new.factor, new.offset, new.mean, new.variance), strict=True):

@@ -24,7 +24,7 @@ def sliced(model: nn.Module, kept: Mapping[str, Kept]) -> nn.Module:
     for path, module in result.named_modules():
         for held in (module._parameters, module._buffers):
             for own, tensor in list(held.items()):
-                if tensor is not None and (name := names.get(id(tensor))) in kept:
+                if tensor is not None and (name := names.get(id(tensor), "")) in kept:
                     if id(tensor) not in cut:
                         cut[id(tensor)] = _cut(tensor, kept[name])
                     _put(module, held, own, cut[id(tensor)])
