@@ -70,7 +70,8 @@ def test_the_smaller_network_trains_on_and_its_state_can_be_saved():
     torch.save(smaller.state_dict(), file)
     file.seek(0)
     assert set(torch.load(file, weights_only=True)) == set(model.state_dict())
-    assert smaller[0].out_features == smaller[1].num_features == smaller[3].in_features < 12
+    assert smaller[0].out_features == smaller[1].num_features == smaller[3].in_features
+    assert smaller[3].out_features == smaller[5].in_features < 8
 
 
 def test_the_users_network_is_not_changed_without_a_schedule():
