@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekit.prune_text import prune_lines
 from edgekit.quantities import (
     decibel_text,
     duration_text,
@@ -23,6 +24,7 @@ MOST_FLOAT_NODES = 8
 def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
+    parts += prune_lines(report)
     parts += _twins(report)
     parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
     parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
