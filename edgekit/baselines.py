@@ -63,9 +63,7 @@ def _float_files(request: Request, product: Product, folder: Path, progress: Pro
 
 def _listed(request: Request, files: Mapping[str, Path], role: Role, prefix: str) -> Iterator[Checked]:
     """The float file of each format asked for, unless that is what was asked for."""
-    if request.recipe.precision is Precision.FLOAT32 and role is not Role.FLOAT:
-        return
-    if request.recipe.precision is Precision.FLOAT32 and request.recipe.prune is None:
+    if request.recipe.precision is Precision.FLOAT32 and (role is Role.PRUNED or request.recipe.prune is None):
         return
     for file_format in request.formats:
         if file_format in files:
@@ -82,7 +80,9 @@ def _unpruned(
     recipe = dataclasses.replace(request.recipe, effort=Effort.PLAIN)
     try:
         quantized = registry.stage("quantize")(product.hub, recipe, request.device, samples, progress)
-    except EdgekitError:  # the same recipe made the artifact: what only the larger network can't have is no failure of that
+    except (
+        EdgekitError
+    ):  # the same recipe made the artifact: what only the larger network can't have is no failure of that
         return ()
     planned = dataclasses.replace(product, hub=quantized.hub, plan=quantized.plan, recipe=recipe)
     outcomes = produce(planned, request.formats, folder, progress)

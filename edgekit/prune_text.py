@@ -21,12 +21,15 @@ def prune_lines(report: Report) -> list[str]:
 def _removed(figures: PruneFigures) -> Iterator[str]:
     (macs, macs_left), (parameters, parameters_left) = figures.macs, figures.parameters
     yield (
-        f"pruned for {figures.goal}: multiply-accumulates {macs / 1e6:.1f} -> {macs_left / 1e6:.1f} M ({macs_left / macs - 1:+.1%}), "
-        f"parameters {parameters / 1e6:.2f} -> {parameters_left / 1e6:.2f} M ({parameters_left / parameters - 1:+.1%}), "
-        f"{len(figures.layers)} layers narrower, {len(figures.protected)} can't be"
+        f"pruned for {figures.goal}: multiply-accumulates {_change(macs, macs_left)}, parameters "
+        f"{_change(parameters, parameters_left)}; {len(figures.layers)} layers are narrower, {len(figures.protected)} can't be"
     )
     if figures.stopped:
         yield f"pruning stopped before its goal: {figures.stopped}"
+
+
+def _change(before: int, after: int) -> str:
+    return f"{before / 1e6:.2f} -> {after / 1e6:.2f} M ({after / max(1, before) - 1:+.1%})"
 
 
 def _stages(report: Report) -> Iterator[str]:
@@ -48,14 +51,14 @@ def _speed(report: Report) -> Iterator[str]:
         known = {entry.format: entry for entry in report.entries if entry.role is before}
         for entry in report.entries:
             other = known.get(entry.format)
-            if entry.role is after and other is not None and (gain := _gain(entry, other)) is not None:
-                yield f"{entry.name} takes {gain:+.1%} of time against the same without pruning"
+            if entry.role is after and other is not None and (share := _time_share(entry, other)) is not None:
+                yield f"{entry.name} takes {share:.1%} of the time of {other.name}"
 
 
-def _gain(entry: Entry, other: Entry) -> float | None:
+def _time_share(entry: Entry, other: Entry) -> float | None:
     if entry.latency is None or other.latency is None:
         return None
-    return entry.latency.p50_ms / other.latency.p50_ms - 1
+    return entry.latency.p50_ms / other.latency.p50_ms
 
 
 def _course(figures: PruneFigures) -> Iterator[str]:
@@ -63,7 +66,9 @@ def _course(figures: PruneFigures) -> Iterator[str]:
     taken = figures.steps.index(figures.found) if figures.found in figures.steps else len(figures.steps) - 1
     way = figures.steps[1 : taken + 1]
     places = sorted({len(way) * part // MOST_STEPS - 1 for part in range(1, MOST_STEPS + 1)} - {-1})
-    yield f"on the way ({held} samples held out of {fitted + held}): " + "; ".join(_told(way[place]) for place in places)
+    yield f"on the way ({held} samples held out of {fitted + held}): " + "; ".join(
+        _told(way[place]) for place in places
+    )
     for step in figures.steps[taken + 1 :]:
         yield f"the next cut would lead to {_told(step)}"
 

@@ -65,14 +65,17 @@ def _written(request: Request, hub: Any, samples: Dataset | None, folder: Path) 
 def _slowest_ms(request: Request, files: list[Path]) -> float:
     with reached(request.address) as place:
         if place.emulated:
-            raise ConversionError(f"{place.name} is emulated: it can't say whether a latency is reached. Give --prune 30%")
+            raise ConversionError(
+                f"{place.name} is emulated: it can't say whether a latency is reached. Give --prune 30%"
+            )
         contenders = tuple(
             dataclasses.replace(found, path=place.send(found.path))
             for found in (contender(path, threads=request.threads, place=place) for path in files)
         )
         timing = TimingRequest(contenders, TIMING, keep_samples=False)
         latencies = place.run("edgekit.benchmark:time_here", timing, Silent(), stage="timing").value
-    return max(latency.p50_ns.value / 1e6 for latency in latencies)
+    slowest: float = max(latency.p50_ns.value for latency in latencies)
+    return slowest / 1e6
 
 
 class _First:

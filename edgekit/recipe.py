@@ -199,7 +199,9 @@ def _pruning(raw: Any, where: str) -> Pruning | None:
     if not isinstance(raw, Mapping):
         raise RecipeError(f"{where} is {raw!r}; expected a table")
     parts = dict(raw)
-    rules = tuple(_build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ())))
+    rules = tuple(
+        _build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ()))
+    )
     pruning: Pruning = _build(Pruning, {**parts, "rules": rules}, where)
     return pruning
 

@@ -244,9 +244,11 @@ def _pruned(base: Pruning | None, goal: dict[str, float] | None, importance: str
     assert parsed is not None
     if base is None:
         return dataclasses.replace(parsed, force=force)
-    goals = {name: getattr(parsed, name) for name in ("macs", "latency_ms", "size_bytes")} if goal else {}
-    named = {"importance": parsed.importance} if importance is not None else {}
-    return dataclasses.replace(base, **goals, **named, force=force or base.force)
+    if goal is not None:
+        base = dataclasses.replace(base, macs=parsed.macs, latency_ms=parsed.latency_ms, size_bytes=parsed.size_bytes)
+    if importance is not None:
+        base = dataclasses.replace(base, importance=parsed.importance)
+    return dataclasses.replace(base, force=force or base.force)
 
 
 def _states(given: Sequence[tuple[str, str]]) -> tuple[State, ...]:

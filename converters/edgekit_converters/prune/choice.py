@@ -1,7 +1,7 @@
 """`cutbacks`: which units go, a few at a time where they cost the outputs least for what they save.
 
-Every cut is tried on the network as pruned so far and its error measured at the model's outputs. Errors of cuts grow with each other,
-so that an old figure is taken for a lower bound, and measured again only when it is the best (lazy greedy choice).
+Every cut is tried on the network as pruned so far and its error measured at the model's outputs. Errors of cuts grow with each
+other, so that an old figure is taken for a lower bound, and measured again only when it is the best (lazy greedy choice).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def cutbacks(
 ) -> Iterator[Cutback]:
     """One cut after the other, the first state the whole network, for as long as something is left to remove."""
     whole = found.none_removed()
-    chooser = _Chooser(candidates, costs, quality, Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates)))
+    chooser = _Chooser(
+        candidates, costs, quality, Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates))
+    )
     yield chooser.current
     while chooser.advance():
         yield chooser.current

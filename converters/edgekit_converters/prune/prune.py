@@ -38,7 +38,7 @@ MOST_HELD_OUT, HELD_OUT = 64, 4
 """Samples that no weight is fitted to while cuts are chosen: one of so many, and no more than that."""
 
 COLLAPSE_DB = 6.0
-"""Signal to noise ratio of the outputs below which a pruned network is of little use (EfficientNet-Lite0, ResNet8)."""
+"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use (EfficientNet-Lite0)."""
 
 _ORDERS = {
     Importance.MAGNITUDE: by_magnitude,
@@ -83,8 +83,10 @@ def prune(
     progress.stage("prune")
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)))
     chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
-    _refuse(chosen, pruning)
+    _refuse_nothing(chosen)
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
+    if not pruning.force:
+        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
     return Pruned(smaller, _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))))
 
 
@@ -129,22 +131,28 @@ def _candidates(
     return candidates
 
 
-def _refuse(chosen: Found, pruning: Pruning) -> None:
-    """Raises where nothing is removed, or where the samples show that little is left of the network's knowledge."""
+def _refuse_nothing(chosen: Found) -> None:
     if not any(chosen.cutback.removed):
         raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps)}")
-    if chosen.step.sqnr_db < COLLAPSE_DB and not pruning.force:
+
+
+def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
+    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
+    if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
-            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins this network: the outputs' signal to noise "
-            f"ratio falls to {chosen.step.sqnr_db:.1f} dB on samples held out ({COLLAPSE_DB:g} dB is little use). "
-            f"{_course(chosen.steps)}. Ask for less, or take it with --force and train the result further."
+            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins this network: its outputs' signal to noise "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
+            "Ask for less, or take it with --force and train the result further."
         )
 
 
 def _course(steps: Sequence[PruneStep]) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed" for step in shown]
+    told = [
+        f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed"
+        for step in shown
+    ]
     return "On the way: " + "; ".join(told) if told else "No state on the way was better"
 
 

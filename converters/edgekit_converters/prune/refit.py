@@ -42,7 +42,7 @@ def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], 
     pull = ridge * float(gram.diagonal().mean()) or 1.0
     right = weights @ cross + pull * weights[:, kept]
     damped = gram + pull * np.eye(len(gram))
-    solved: Matrix = np.linalg.solve(damped, right.T).T
+    solved: Matrix = np.asarray(np.linalg.solve(damped, right.T).T, np.float64)
     return solved
 
 

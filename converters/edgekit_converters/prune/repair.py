@@ -1,7 +1,7 @@
 """`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
 
-The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that lost
-nothing stay as they are: refitting them too follows the samples further than their number supports.
+The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
+lost nothing stay as they are: refitting them too follows the samples further than their number supports.
 """
 
 from __future__ import annotations
