@@ -42,9 +42,15 @@ class Prefix:
         self._values |= {value_name(v): v for v in hub.model.graph.inputs}
         self.operands: dict[Use, NDArray[Any]] = {}
 
-    def advance(self, node: str, also: Iterable[str] = ()) -> None:
-        """Run every node before ``node``. ``also``: values to keep besides those that it or later nodes read."""
-        stop = self._place[node]
+    def advance(self, node: str) -> None:
+        """Run every node before ``node``; values that it or later nodes read are kept."""
+        self._run(self._place[node], ())
+
+    def advance_past(self, node: str, also: Sequence[str]) -> None:
+        """Run ``node`` too. ``also``: values to keep even if no later node reads them."""
+        self._run(self._place[node] + 1, also)
+
+    def _run(self, stop: int, also: Sequence[str]) -> None:
         if stop <= self._done:
             return
         stretch = self._nodes[self._done : stop]
@@ -53,7 +59,7 @@ class Prefix:
             value_name(value)
             for each in stretch
             for value in each.outputs
-            if value.name and (self._last.get(value_name(value), -1) >= stop or value_name(value) in set(also))
+            if value.name and (self._last.get(value_name(value), -1) >= stop or value_name(value) in also)
         ]
         session = Calculator(self._model(stretch, reads, keeps)) if keeps else None
         dead = [name for name in self._chunks if self._last.get(name, -1) < stop]

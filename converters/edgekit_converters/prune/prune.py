@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import Gram, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
@@ -38,7 +39,7 @@ MOST_HELD_OUT, HELD_OUT = 64, 4
 """Samples that no weight is fitted to while cuts are chosen: one of so many, and no more than that."""
 
 COLLAPSE_DB = 6.0
-"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use (EfficientNet-Lite0)."""
+"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
 
 _ORDERS = {
     Importance.MAGNITUDE: by_magnitude,
@@ -70,6 +71,7 @@ def prune(
     """
     if samples is None or len(samples) < HELD_OUT:
         raise UsageError("pruning needs sample inputs. Give --calibrate SAMPLES, better 150 to 250 typical ones.")
+    hub = with_every_step(hub)
     found = trace(hub)
     _require_layers(found, pruning)
     samples = _enough(hub, samples)
@@ -87,7 +89,7 @@ def prune(
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
     if not pruning.force:
         _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
-    return Pruned(smaller, _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))))
+    return Pruned(without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))))
 
 
 def _require_layers(found: Dependencies, pruning: Pruning) -> None:
@@ -121,13 +123,18 @@ def _parted(samples: Dataset) -> tuple[Dataset, Dataset]:
 def _candidates(
     found: Dependencies, consumers: Sequence[Consumer], known: Mapping[str, Gram], pruning: Pruning
 ) -> list[Candidate]:
-    """Spaces with units that may go, in the order of the importance asked for."""
+    """Spaces with units that may go, in the order of the importance asked for.
+
+    Of units that no layer sums over with weights of its own (queries and keys) it can't be told what they are worth: they stay.
+    """
     candidates = []
+    read = np.unique(np.concatenate([consumer.units for consumer in consumers])) if consumers else np.array([])
     for space in found.spaces:
-        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
+        own = replace(space, units=space.units[np.isin(space.units, read)])
+        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
         if most:
-            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            candidates.append(Candidate(space.name, order, widths_of(space), most))
+            order = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
+            candidates.append(Candidate(own.name, order, widths_of(own), most))
     return candidates
 
 
@@ -140,7 +147,7 @@ def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
     """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
     if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
-            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins this network: its outputs' signal to noise "
+            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
             f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
             "Ask for less, or take it with --force and train the result further."
         )

@@ -42,11 +42,6 @@ def repair(
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
     for consumer in concerned:
-        also = [consumer.value] if consumer.own_state else []
-        before = consumer.name
-        if not consumer.own_state:
-            whole.advance(before, also)
-            pruned.advance(before, also)
         moments = _moments(consumer, stays, whole, pruned, feeds)
         made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
@@ -58,9 +53,18 @@ def repair(
 def _moments(
     consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, feeds: Sequence[Feeds]
 ) -> Moments:
-    size, left = len(consumer.units), int(stays[consumer.units].sum())
-    moments = Moments(size, left)
+    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet."""
+    left = np.flatnonzero(stays[consumer.units])
+    moments = Moments(len(consumer.units), len(left))
     most = max(1, COLUMNS // len(feeds))
+    if consumer.own_state:
+        whole.advance_past(consumer.name, [consumer.value])
+        for turn, (before, batch) in enumerate(zip(whole.batches(consumer.value), feeds, strict=True)):
+            columns = consumer.columns(real_tokens(before, batch), most, turn)
+            moments.add(columns, columns[left])
+        return moments
+    whole.advance(consumer.name)
+    pruned.advance(consumer.name)
     pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), feeds, strict=True)
     for turn, (before, now, batch) in enumerate(pairs):
         moments.add(
