@@ -71,7 +71,12 @@ def grouped() -> Hub:
     x = op("Concat", left, op("Relu", blocks.conv(right, 16, 24)), axis=1)
     part = op("Slice", x, number(np.array([8])), number(np.array([24])), number(np.array([1])))
     x = op("Concat", blocks.conv(x, 40, 8, kernel=1), part, axis=1)
-    mean = op("ReduceMean", blocks.conv(op("PRelu", x, number(np.full((24, 1, 1), 0.2, np.float32))), 24, 8), number(np.array([2, 3])), keepdims=0)
+    mean = op(
+        "ReduceMean",
+        blocks.conv(op("PRelu", x, number(np.full((24, 1, 1), 0.2, np.float32))), 24, 8),
+        number(np.array([2, 3])),
+        keepdims=0,
+    )
     blocks.graph.output(blocks.dense(mean, 8, 3), "y")
     return normalize(blocks.graph.build("test"))
 
@@ -96,7 +101,9 @@ def attention(flat_heads: bool = False) -> Hub:
     weight = number((np.random.default_rng(1).standard_normal((16, 96)) / 4).astype(np.float32))
     every = op("Add", op("MatMul", x, weight), number(np.linspace(-1, 1, 96, dtype=np.float32)))
     parts = blocks.graph.ops("Split", every, number(np.array([32, 32, 32])), outputs=3, axis=2)
-    shape, perm, back = ((6, -1, 8), [1, 0, 2], (6, -1, 32)) if flat_heads else ((-1, 6, 4, 8), [0, 2, 1, 3], (-1, 6, 32))
+    shape, perm, back = (
+        ((6, -1, 8), [1, 0, 2], (6, -1, 32)) if flat_heads else ((-1, 6, 4, 8), [0, 2, 1, 3], (-1, 6, 32))
+    )
     query, key, value = (op("Transpose", blocks.shaped(part, *shape), perm=perm) for part in parts)
     turned = op("Transpose", key, perm=[0, 2, 1] if flat_heads else [0, 1, 3, 2])
     mixed = op("MatMul", op("Softmax", op("MatMul", query, turned), axis=-1), value)
@@ -142,6 +149,8 @@ NETWORKS: dict[str, Callable[[], Hub]] = {
 def feeds_for(hub: Hub, seed: int = 0, batch: int = 3) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     return {
-        spec.name: random.standard_normal([dim if isinstance(dim, int) else batch for dim in spec.shape]).astype(spec.dtype)
+        spec.name: random.standard_normal([dim if isinstance(dim, int) else batch for dim in spec.shape]).astype(
+            spec.dtype
+        )
         for spec in hub.inputs
     }

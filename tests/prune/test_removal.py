@@ -103,7 +103,9 @@ def test_what_is_not_followed_is_protected_and_said() -> None:
     graph.output(graph.op("Hardmax", wide, name="odd"), "y")
     found = trace(graph.build("test"))
     assert not found.spaces
-    assert [(layer.node, "odd (Hardmax) is not followed" in layer.reason) for layer in found.protected] == [("wide", True)]
+    assert [(layer.node, "odd (Hardmax) is not followed" in layer.reason) for layer in found.protected] == [
+        ("wide", True)
+    ]
 
 
 def test_a_channel_that_is_repeated_stays() -> None:

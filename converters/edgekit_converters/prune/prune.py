@@ -89,7 +89,9 @@ def prune(
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
     if not pruning.force:
         _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
-    return Pruned(without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))))
+    return Pruned(
+        without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+    )
 
 
 def _require_layers(found: Dependencies, pruning: Pruning) -> None:
