@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekit.artifact import State
 from edgekit.errors import RecipeError
+from edgekit.pruning import Importance, PruneRule, Pruning
 
 
 class Precision(enum.Enum):
@@ -136,6 +137,8 @@ class Recipe:
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
     states: tuple[State, ...] | None = None
     """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
+    prune: Pruning | None = None
+    """What is removed before the network is quantized."""
     integer_only: bool = False
     """No float operator in the file, whatever the target: 8-bit or, where those would ruin the result, 16-bit integers."""
 
@@ -181,9 +184,26 @@ def recipe_from_dict(raw: Mapping[str, Any], where: str) -> Recipe:
     if preprocess is not None:
         preprocess = preprocess_from_dict(preprocess, f"{where}: [preprocess]")
     states = _states(parts.pop("states", None), where)
+    prune = _pruning(parts.pop("prune", None), f"{where}: [prune]")
     base = _build(Recipe, parts, where)
-    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess, states=states)
+    recipe: Recipe = dataclasses.replace(
+        base, rules=rules, budgets=budgets, preprocess=preprocess, states=states, prune=prune
+    )
     return recipe
+
+
+def _pruning(raw: Any, where: str) -> Pruning | None:
+    """``[prune]`` with a goal, and ``[[prune.rules]]`` for layers that are to keep more."""
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where} is {raw!r}; expected a table")
+    parts = dict(raw)
+    rules = tuple(
+        _build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ()))
+    )
+    pruning: Pruning = _build(Pruning, {**parts, "rules": rules}, where)
+    return pruning
 
 
 def _states(raw: Any, where: str) -> tuple[State, ...] | None:
@@ -242,7 +262,7 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:
-    for kind in (Precision, Effort, Observer, IoType, Prefer):
+    for kind in (Precision, Effort, Observer, IoType, Prefer, Importance):
         if annotation.split(" ")[0] == kind.__name__:
             try:
                 return kind(value)

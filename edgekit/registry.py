@@ -54,6 +54,7 @@ COMPILERS = {
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
+    "prune": "edgekit_converters.prune.prune:prune",
     "decide": "edgekit_converters.quantize.quantize:decide",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",

@@ -28,11 +28,11 @@ NUMBERS_PER_RUN = 1 << 22
 
 
 class Picked:
-    """A Dataset of ``count`` samples spread evenly over another one (which may be sorted by class)."""
+    """A Dataset of some samples of another one."""
 
-    def __init__(self, samples: Dataset, count: int) -> None:
+    def __init__(self, samples: Dataset, rows: NDArray[np.int64]) -> None:
         self._samples = samples
-        self._rows = np.arange(count) * len(samples) // count
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -61,7 +61,12 @@ def picked(samples: Dataset, groups: Sequence[Group]) -> Dataset:
     total = sum(numbers_per_sample(value) for group in groups for value in group.outputs)
     by_memory = MEMORY_BYTES // max(1, BYTES_PER_NUMBER * most_alive(groups))
     count = max(1, min(len(samples), by_memory, WORK_NUMBERS // max(1, total)))
-    return samples if count == len(samples) else Picked(samples, count)
+    return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
+
+
+def spread(total: int, count: int) -> NDArray[np.int64]:
+    """``count`` of ``total`` samples, evenly spread: they may be sorted by class."""
+    return np.arange(count) * total // count
 
 
 def run_size(hub: Hub, groups: Sequence[Group]) -> int:
