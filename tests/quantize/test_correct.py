@@ -23,7 +23,7 @@ from edgekit_converters.quantize.correct_shift import Bounds, columns, step_over
 from edgekit_converters.quantize.plan import plan
 from edgekit_converters.quantize.quant_plan import QuantPlan, Use
 from edgekit_converters.quantize.scheme import scheme
-from edgekit_converters.quantize.sequential_samples import Picked
+from edgekit_converters.quantize.sequential_samples import Picked, spread
 from edgekit_converters.writers.onnx.write import OnnxOptions, quantized_model
 
 RELU6 = Bounds(0.0, 6.0)
@@ -203,7 +203,7 @@ def test_a_model_without_biases_keeps_its_plan_and_reads_no_sample() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_picked_samples_are_spread_evenly_over_all(size: int) -> None:
-    chosen = Picked(Samples(x=np.arange(90, dtype=np.float32)), 9)
+    chosen = Picked(Samples(x=np.arange(90, dtype=np.float32)), spread(90, 9))
     batches = list(chosen.batches(size))
     np.testing.assert_array_equal(np.concatenate([batch.feeds["x"] for batch in batches]), np.arange(0, 90, 10))
     assert all(len(batch) <= size for batch in batches)

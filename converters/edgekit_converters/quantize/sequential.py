@@ -66,7 +66,7 @@ def walk(hub: Hub, plan: QuantPlan, samples: Dataset, step: Step, progress: Prog
     if not groups:
         return plan
     progress.stage("correct", len(groups))
-    real, quantized = prefixes(hub, groups, picked(samples, groups))
+    real, quantized = prefixes(hub, groups, picked(samples, groups), run_size(hub, groups))
     last = last_readers(groups)
     for position, group in enumerate(groups):
         dead = [value for value in group.inputs if last[value] == position]
@@ -133,11 +133,11 @@ class Prefix:
         self._storage.pop(value, None)
 
 
-def prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset) -> tuple[Prefix, Prefix]:
-    """The float prefix and the other one, of no layer at all: both hold the same inputs."""
+def prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset, size: int) -> tuple[Prefix, Prefix]:
+    """The float prefix and the other one, of no layer at all: both hold the same inputs, in batches of ``size``."""
     read = last_readers(groups)
     inputs: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in hub.model.graph.inputs if value in read}
-    batches, size = 0, run_size(hub, groups)
+    batches = 0
     for feeds, count in feeds_of(hub, samples, size):
         if batches and count < size and all(array.shape[:1] == (size,) for array in feeds.values()):
             break  # The last batch is filled up with copies of one sample, which would count too much.

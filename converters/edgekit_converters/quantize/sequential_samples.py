@@ -28,11 +28,11 @@ NUMBERS_PER_RUN = 1 << 22
 
 
 class Picked:
-    """A Dataset of ``count`` samples spread evenly over another one (which may be sorted by class)."""
+    """A Dataset of the samples of another one with the numbers ``rows``, in ascending order."""
 
-    def __init__(self, samples: Dataset, count: int) -> None:
+    def __init__(self, samples: Dataset, rows: NDArray[np.int64]) -> None:
         self._samples = samples
-        self._rows = np.arange(count) * len(samples) // count
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -63,7 +63,12 @@ def picked(
     total = sum(numbers_per_sample(value) for group in groups for value in group.outputs)
     by_memory = memory // max(1, bytes_per_number * most_alive(groups))
     count = max(1, min(len(samples), by_memory, WORK_NUMBERS // max(1, total)))
-    return samples if count == len(samples) else Picked(samples, count)
+    return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
+
+
+def spread(total: int, count: int) -> NDArray[np.int64]:
+    """Numbers of ``count`` samples spread evenly over ``total`` (which may be sorted by class)."""
+    return np.arange(count) * total // count
 
 
 def run_size(hub: Hub, groups: Sequence[Group]) -> int:

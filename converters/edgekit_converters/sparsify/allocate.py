@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-LEVELS = (0.0, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+import numpy as np
+
+LEVELS = (0.2, 0.4, 0.6, 0.75, 0.87, 0.95)
 """Shares of zeros at which a matrix's error is measured."""
+
+STEP = 0.02
+"""Between them, errors grow by equal factors: a line in their logarithm, cut into steps of this share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """``weights``: how many the matrix has. ``errors``: of the model's outputs, by share of zeros in this matrix alone."""
+    """``weights``: how many the matrix has. ``errors``: of the model's outputs, by share of zeros in this matrix alone, the least
+    share first."""
 
     weights: int
     errors: Mapping[float, float]
@@ -49,7 +55,7 @@ class _Step:
 def _steps(number: int, curve: Curve) -> Iterator[_Step]:
     """The edges of the lower convex hull, along which each is dearer than the one before."""
     hull: list[tuple[float, float]] = []
-    for point in sorted(curve.errors.items()):
+    for point in _points(curve):
         while len(hull) > 1 and _price(hull[-2], point) <= _price(hull[-2], hull[-1]):
             hull.pop()
         hull.append(point)
@@ -57,5 +63,16 @@ def _steps(number: int, curve: Curve) -> Iterator[_Step]:
         yield _Step(number, one[0], other[0], _price(one, other) / max(1, curve.weights))
 
 
+def _points(curve: Curve) -> list[tuple[float, float]]:
+    """(share, error) from no zeros at all on."""
+    known, errors = np.array(list(curve.errors)), np.maximum(np.array(list(curve.errors.values())), _SMALLEST)
+    between = np.arange(known[0], known[-1] + STEP / 2, STEP)
+    logarithms = np.interp(between, known, np.log(errors))
+    return [(0.0, 0.0), *zip(between.tolist(), np.exp(logarithms).tolist(), strict=True)]
+
+
 def _price(one: tuple[float, float], other: tuple[float, float]) -> float:
     return (other[1] - one[1]) / (other[0] - one[0])
+
+
+_SMALLEST = 1e-30

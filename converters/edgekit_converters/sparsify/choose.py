@@ -16,9 +16,9 @@ from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.sparsify.allocate import Curve, shares
 from edgekit_converters.sparsify.matrices import Matrix
-from edgekit_converters.sparsify.moments import Moments
+from edgekit_converters.sparsify.moments import Gathering
 from edgekit_converters.sparsify.patterns import fits
-from edgekit_converters.sparsify.sensitivity import Outputs, measured
+from edgekit_converters.sparsify.sensitivity import Outputs, Sensitivity, measured
 from edgekit_converters.sparsify.walk import Walk, dense_pass
 
 SPARED = 0.05
@@ -29,10 +29,11 @@ Patterns = Mapping[Use, Sparsity]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``sparsity`` None: dense, for ``reason``."""
+    """``sparsity`` None: dense, for ``reason``. ``shrink``: see `Moments.problem`."""
 
     sparsity: Sparsity | None
     share: float = 0.0
+    shrink: float = 0.0
     reason: str = ""
 
 
@@ -57,44 +58,45 @@ def wanted_patterns(hub: Hub, matrices: Sequence[Matrix], recipe: Recipe) -> Pat
 
 def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress: Progress) -> dict[Use, Choice]:
     """Every matrix's choice, by what zeros in it do to the model's outputs."""
-    outputs = Outputs(walk.hub, walk.samples)
-    errors: dict[Use, Mapping[float, float]] = {}
+    outputs = Outputs(walk.hub, walk.samples, walk.judges())
+    found: dict[Use, Sensitivity] = {}
 
-    def look(matrix: Matrix, moments: Moments) -> None:
-        errors[matrix.use] = measured(matrix, patterns[matrix.use], moments, outputs)
+    def look(matrix: Matrix, gathering: Gathering) -> None:
+        found[matrix.use] = measured(matrix, patterns[matrix.use], gathering, outputs)
 
     progress.stage("measure what zeros cost", len(walk.groups))
     dense_pass(walk, look, progress)
     chosen = {matrix.use: Choice(None, reason=_UNFIT) for matrix in matrices}
     for sparsity in dict.fromkeys(patterns.values()):
         own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
-        chosen |= _fixed(own, sparsity, errors) if sparsity.group is not None else _free(own, sparsity, errors)
+        chosen |= _fixed(own, sparsity, found) if sparsity.group is not None else _free(own, sparsity, found)
     return chosen
 
 
 def _free(
-    matrices: Sequence[Matrix], sparsity: Sparsity, errors: Mapping[Use, Mapping[float, float]]
+    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]
 ) -> dict[Use, Choice]:
-    curves = [Curve(matrix.size, errors[matrix.use]) for matrix in matrices]
-    found = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
+    curves = [Curve(matrix.size, found[matrix.use].errors) for matrix in matrices]
+    chosen = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
     return {
-        matrix.use: Choice(sparsity, share, "" if share else _DEAR)
-        for matrix, share in zip(matrices, found, strict=True)
+        matrix.use: Choice(sparsity, share, found[matrix.use].shrink, "" if share else _DEAR)
+        for matrix, share in zip(matrices, chosen, strict=True)
     }
 
 
 def _fixed(
-    matrices: Sequence[Matrix], sparsity: Sparsity, errors: Mapping[Use, Mapping[float, float]]
+    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]
 ) -> dict[Use, Choice]:
     """N:M everywhere but in the matrices where a zero costs most, as long as these hold few of the weights."""
     spare = SPARED * sum(matrix.size for matrix in matrices)
-    found = {}
-    for matrix in sorted(matrices, key=lambda each: errors[each.use][sparsity.share] / each.size, reverse=True):
-        spare -= matrix.size
-        dense = spare >= 0
-        found[matrix.use] = Choice(None, reason=_DEAR) if dense else Choice(sparsity, sparsity.share)
-        spare += 0 if dense else matrix.size
-    return found
+    chosen = {}
+    for matrix in sorted(matrices, key=lambda each: found[each.use].errors[sparsity.share] / each.size, reverse=True):
+        if matrix.size <= spare:
+            spare -= matrix.size
+            chosen[matrix.use] = Choice(None, reason=_DEAR)
+        else:
+            chosen[matrix.use] = Choice(sparsity, sparsity.share, found[matrix.use].shrink)
+    return chosen
 
 
 _UNFIT = "left dense: by a rule, or its shape can't hold the pattern"

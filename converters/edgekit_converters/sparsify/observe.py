@@ -18,13 +18,13 @@ from edgekit_converters.quantize.sequential_model import float_model
 from edgekit_converters.quantize.sequential_storage import Stored
 from edgekit_converters.sparsify.columns import Places, columns_at, position_count
 from edgekit_converters.sparsify.matrices import Matrix
-from edgekit_converters.sparsify.moments import Moments
+from edgekit_converters.sparsify.moments import HALVES, Gathering
 
 POSITIONS = 16384
 """Positions of a layer, over all samples, that its moments are taken of."""
 
-NUMBERS = 1 << 26
-"""Columns times positions, over all groups: bounds what depthwise layers cost, which have many groups."""
+POSITIONS_PER_COLUMN, FEWEST_POSITIONS = 12, 1024
+"""Narrow layers need fewer: depthwise ones, whose groups are many, among them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,18 +37,18 @@ class View:
     masks: Chunks
 
 
-def observed(matrix: Matrix, view: View) -> Moments:
+def observed(matrix: Matrix, view: View) -> Gathering:
     """The moments of the matrix's inputs. States of recurrent layers are the dense network's on both sides."""
     groups, _, columns = matrix.shape
-    moments = Moments(groups, columns, centred=matrix.has_bias)
-    quota = min(POSITIONS, max(columns, NUMBERS // (groups * columns)))
+    gathering = Gathering(groups, columns, centred=matrix.has_bias)
+    quota = min(POSITIONS, POSITIONS_PER_COLUMN * columns + FEWEST_POSITIONS)
     pairs = _states(matrix, view) if matrix.reads_states else _inputs(matrix, view)
     for number, (dense, sparse) in enumerate(pairs):
         places = _places(matrix, dense, view, number, -(-quota // view.dense.batches))
         if len(places):
             one = columns_at(matrix, dense, places)
-            moments.add(one, one if sparse is dense else columns_at(matrix, sparse, places))
-    return moments
+            gathering.add(number % HALVES, one, one if sparse is dense else columns_at(matrix, sparse, places))
+    return gathering
 
 
 def _inputs(matrix: Matrix, view: View) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

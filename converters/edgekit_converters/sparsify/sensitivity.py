@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -14,24 +15,27 @@ from edgekit.sparsity import Sparsity
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
 from edgekit_converters.quantize.calibrate_session import Calculator
-from edgekit_converters.quantize.sequential_samples import Picked
+from edgekit_converters.quantize.sequential_samples import Picked, spread
 from edgekit_converters.sparsify.allocate import LEVELS
 from edgekit_converters.sparsify.matrices import Matrix
-from edgekit_converters.sparsify.moments import Moments
+from edgekit_converters.sparsify.moments import Gathering, Moments
 from edgekit_converters.sparsify.patterns import projection
-from edgekit_converters.sparsify.solve import Floats, lost, one_shot
+from edgekit_converters.sparsify.solve import Floats, Problem, lost, one_shot
 
 SAMPLES = 48
 """Samples on which the outputs' error is measured."""
 
+SHRINKS = (0.03, 0.1, 0.25, 0.5, 0.8)
+"""Tried for each matrix."""
+
 
 class Outputs:
-    """The model's float outputs on a few samples, and how far other weights take them away."""
+    """The model's float outputs on a few samples, of those that are judged by, and how far other weights take them away."""
 
-    def __init__(self, hub: Hub, samples: Dataset) -> None:
-        count = min(SAMPLES, len(samples))
-        size = fixed_batch(hub) or count
-        self._feeds = [feeds for feeds, _ in feeds_of(hub, Picked(samples, count), size)]
+    def __init__(self, hub: Hub, samples: Dataset, judges: NDArray[np.int64]) -> None:
+        rows = judges[spread(len(judges), min(SAMPLES, len(judges)))]
+        size = fixed_batch(hub) or len(rows)
+        self._feeds = [feeds for feeds, _ in feeds_of(hub, Picked(samples, rows), size)]
         self._proto = ir.to_proto(hub.model)
         self._places = {tensor.name: number for number, tensor in enumerate(self._proto.graph.initializer)}
         self._names = [
@@ -58,19 +62,30 @@ class Outputs:
         return [np.concatenate([np.atleast_1d(run[n]) for run in runs]) for n in range(len(self._names))]
 
 
-def measured(matrix: Matrix, sparsity: Sparsity, moments: Moments, outputs: Outputs) -> dict[float, float]:
-    """The model's error by share of zeros in this matrix, 0 first; of N:M the one share that it has.
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """``errors``: of the model's outputs, by share of zeros in this matrix. ``shrink``: how far the moments of its
+    inputs are to be distrusted (see `Moments.problem`)."""
+
+    errors: Mapping[float, float]
+    shrink: float
+
+
+def measured(matrix: Matrix, sparsity: Sparsity, gathering: Gathering, outputs: Outputs) -> Sensitivity:
+    """What one half of the samples suggests, judged by the other half.
 
     Errors at the matrix's own outputs come from the moments; what one of them does to the model's outputs is measured once.
     """
-    weights = matrix.weights
-    problem = moments.problem(weights)
-    levels = LEVELS[1:] if sparsity.group is None else (sparsity.share,)
-    found = {share: one_shot(problem, projection(sparsity, share)) for share in levels}
-    local = {share: lost(problem, sparse) for share, sparse in found.items()}
+    weights, fitted, judging = matrix.weights, gathering.half(0), gathering.half(1)
+    judged = Problem(judging.own.astype(np.float32), weights)
+    levels = LEVELS if sparsity.group is None else (sparsity.share,)
     probe = min(levels, key=lambda share: abs(share - sparsity.share))
-    gain = outputs.error(replaced(matrix, found[probe], moments)) / max(local[probe], 1e-30)
-    return {0.0: 0.0} | {share: gain * loss for share, loss in local.items()}
+    tried = {shrink: one_shot(fitted.problem(weights, shrink), projection(sparsity, probe)) for shrink in SHRINKS}
+    shrink = min(SHRINKS, key=lambda each: lost(judged, tried[each]))
+    problem = fitted.problem(weights, shrink)
+    local = {share: lost(judged, one_shot(problem, projection(sparsity, share))) for share in levels}
+    gain = outputs.error(replaced(matrix, tried[shrink], fitted)) / max(local[probe], 1e-30)
+    return Sensitivity({share: gain * loss for share, loss in local.items()}, shrink)
 
 
 def replaced(matrix: Matrix, weights: Floats, moments: Moments) -> dict[str, NDArray[np.float32]]:
@@ -80,7 +95,7 @@ def replaced(matrix: Matrix, weights: Floats, moments: Moments) -> dict[str, NDA
     assert value.const_value is not None
     shape = tuple(value.const_value.numpy().shape)
     arrays = {str(value.name): matrix.give(weights, shape)}
-    if moments.centred:
+    if matrix.has_bias:
         bias = matrix.node.inputs[2]
         assert bias is not None
         assert bias.const_value is not None

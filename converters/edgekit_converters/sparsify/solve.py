@@ -102,8 +102,8 @@ def _by_row(one: Floats, other: Floats) -> Floats:
 
 
 _REFIT_STEPS = 16
-_FEW_STEPS = 5
-_SUPPORT_STEPS = 60
+_FEW_STEPS = 4
+_SUPPORT_STEPS = 45
 _STEPS_PER_FIRMNESS = 3
 _FIRST_FIRMNESS = 0.1
 _FAST, _SLOW, _MUCH = 1.3, 1.15, 0.01

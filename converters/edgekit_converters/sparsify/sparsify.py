@@ -50,7 +50,7 @@ def sparsify(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     walk = prepare(hub, plan, [matrix for matrix in matrices if matrix.use in patterns], samples, progress)
     choices = choose(walk, matrices, patterns, progress)
     progress.stage("sparsify", len(walk.groups))
-    weights = sparse_pass(walk, lambda matrix, moments: _solved(matrix, moments, choices), progress)
+    weights = sparse_pass(walk, lambda matrix, gathering: _solved(matrix, gathering.whole(), choices), progress)
     found = _edited(hub, weights)
     return Sparsified(found, tuple(_zeros(matrix, weights, choices) for matrix in matrices))
 
@@ -72,7 +72,7 @@ def _solved(matrix: Matrix, moments: Moments, choices: Mapping[Use, Choice]) -> 
     choice = choices[matrix.use]
     if choice.sparsity is None or choice.share == 0:
         return {}
-    problem = moments.problem(matrix.weights)
+    problem = moments.problem(matrix.weights, choice.shrink)
     weights = sparse_weights(problem, projection(choice.sparsity, choice.share))
     arrays = list(replaced(matrix, weights, moments).values())
     uses = [matrix.use, Use(matrix.use.node, 2)]

@@ -16,14 +16,15 @@ from edgekit.protocols import Dataset, Progress
 from edgekit.recipe import Observer
 from edgekit_converters.hub import Hub
 from edgekit_converters.quantize.calibrate import calibrate
+from edgekit_converters.quantize.calibrate_feeds import fixed_batch
 from edgekit_converters.quantize.quant_plan import QuantPlan, Use
 from edgekit_converters.quantize.sequential import Prefix, prefixes
 from edgekit_converters.quantize.sequential_group import Group, groups_of
 from edgekit_converters.quantize.sequential_model import float_model
-from edgekit_converters.quantize.sequential_samples import last_readers, picked
+from edgekit_converters.quantize.sequential_samples import last_readers, picked, run_size
 from edgekit_converters.quantize.sequential_storage import LARGEST_HALF_RANGE, Stored
 from edgekit_converters.sparsify.matrices import Matrix
-from edgekit_converters.sparsify.moments import Moments
+from edgekit_converters.sparsify.moments import HALVES, Gathering
 from edgekit_converters.sparsify.observe import View, masks_of, observed
 
 Weights = Mapping[Use, NDArray[np.float32]]
@@ -34,7 +35,10 @@ MEMORY_BYTES = 1200 << 20
 BYTES_PER_NUMBER = 4
 """float16 in both."""
 
-Improve = Callable[[Matrix, Moments], Weights]
+FEWEST_BATCHES = 8
+"""Halves of the samples are halves of the batches."""
+
+Improve = Callable[[Matrix, Gathering], Weights]
 """From a matrix and what it reads to what takes its place, its bias included."""
 
 
@@ -47,6 +51,13 @@ class Walk:
     matrices: Mapping[str, Sequence[Matrix]]
     storage: Mapping[ir.Value, Stored]
     samples: Dataset
+    batch: int
+
+    def judges(self) -> NDArray[np.int64]:
+        """Numbers of the samples in the half that judges; all, where there is one batch only."""
+        rows = np.arange(len(self.samples))
+        judging = rows[rows // self.batch % HALVES == HALVES - 1]
+        return judging if len(judging) else rows
 
 
 def prepare(hub: Hub, plan: QuantPlan, matrices: Sequence[Matrix], samples: Dataset, progress: Progress) -> Walk:
@@ -58,12 +69,13 @@ def prepare(hub: Hub, plan: QuantPlan, matrices: Sequence[Matrix], samples: Data
     last = max(position for position, group in enumerate(groups) if group.name in by_node)
     groups = groups[: last + 1]
     some = picked(samples, groups, MEMORY_BYTES, BYTES_PER_NUMBER)
-    return Walk(hub, groups, by_node, _storage(hub, groups, some, progress), some)
+    batch = fixed_batch(hub) or min(run_size(hub, groups), max(1, len(some) // FEWEST_BATCHES))
+    return Walk(hub, groups, by_node, _storage(hub, groups, some, progress), some, batch)
 
 
 def sparse_pass(walk: Walk, improve: Improve, progress: Progress) -> dict[Use, NDArray[np.float32]]:
     """New arrays of the matrices and their biases."""
-    dense, sparse = prefixes(walk.hub, walk.groups, walk.samples)
+    dense, sparse = prefixes(walk.hub, walk.groups, walk.samples, walk.batch)
     weights: dict[Use, NDArray[np.float32]] = {}
     for view, matrices, dead in _views(walk, dense, sparse, progress):
         for matrix in matrices:
@@ -73,9 +85,9 @@ def sparse_pass(walk: Walk, improve: Improve, progress: Progress) -> dict[Use, N
     return weights
 
 
-def dense_pass(walk: Walk, look: Callable[[Matrix, Moments], None], progress: Progress) -> None:
+def dense_pass(walk: Walk, look: Callable[[Matrix, Gathering], None], progress: Progress) -> None:
     """Show ``look`` what every matrix reads in the network as it was trained."""
-    dense, _ = prefixes(walk.hub, walk.groups, walk.samples)
+    dense, _ = prefixes(walk.hub, walk.groups, walk.samples, walk.batch)
     for view, matrices, dead in _views(walk, dense, dense, progress):
         for matrix in matrices:
             look(matrix, observed(matrix, view))
