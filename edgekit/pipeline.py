@@ -35,6 +35,8 @@ from edgekit.protocols import Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.sparsity import SparsityFacts
+from edgekit.sparsity_text import NO_GAIN
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -122,8 +124,9 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
+    sparse, zeros = _sparsified(request, hub, samples, clock, progress)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(hub, request.recipe, request.device, samples, progress)
+        quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
@@ -138,6 +141,8 @@ def convert_here(request: Request, progress: Progress) -> Report:
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
     report = _report(request, hub, quantized, samples, outcomes)
+    if zeros is not None:
+        report = _with_zeros(report, zeros, outcomes)
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
             float_product = dataclasses.replace(product, hub=hub, companions=())
@@ -190,8 +195,26 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _sparsified(
+    request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
+) -> tuple[Any, SparsityFacts | None]:
+    """The hub with the zeros that the recipe asks for; it is compared with the one that was read."""
+    if not request.recipe.sparsifies:
+        return hub, None
+    with clock.stage("sparsify"):
+        made = registry.stage("sparsify")(hub, request.recipe, request.device, samples, progress)
+    return made.hub, SparsityFacts(request.recipe.sparsify or "by rules", made.matrices)
+
+
+def _with_zeros(report: Report, zeros: SparsityFacts, outcomes: tuple[Outcome, ...]) -> Report:
+    paths = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
+    facts = dataclasses.replace(zeros, files=tuple(registry.stage("zeros_in")(path) for path in paths))
+    return dataclasses.replace(report, sparsity=facts, notes=(*report.notes, NO_GAIN))
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
-    if request.calibrate is None or not request.recipe.precision.calibrated:
+    recipe = request.recipe
+    if request.calibrate is None or not (recipe.precision.calibrated or recipe.sparsifies):
         return None
     samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
@@ -244,6 +267,8 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if recipe.sparsifies:
+        settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
         settings["device"] = request.address.name
     if recipe.precision is Precision.INT8:

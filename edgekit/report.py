@@ -11,6 +11,7 @@ from edgekit.artifact import State, TensorSpec
 from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
+from edgekit.sparsity import SparsityFacts
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -140,6 +141,7 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    sparsity: SparsityFacts | None = None
     slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
     limits: tuple[Limit, ...] = ()

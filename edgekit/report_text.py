@@ -15,6 +15,7 @@ from edgekit.quantities import (
 )
 from edgekit.report import Entry, Limit, Report, Role
 from edgekit.slowdown_text import slowdown_lines
+from edgekit.sparsity_text import sparsity_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -24,6 +25,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += _twins(report)
+    parts += sparsity_lines(report.sparsity) if report.sparsity else []
     parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
     parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
     parts += _float_nodes(report)

@@ -66,3 +66,28 @@ class MatrixZeros:
     weights: int
     zeros: int
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileZeros:
+    """The weights of a written file, those that are zero, and its size as it is and zipped."""
+
+    file: str
+    weights: int
+    zeros: int
+    size_bytes: int
+    zipped_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SparsityFacts:
+    """What `--sparsify` did: to every matrix of the model, and what the files hold of it (rounding to int8 adds zeros)."""
+
+    wanted: str
+    matrices: tuple[MatrixZeros, ...] = ()
+    files: tuple[FileZeros, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """Zeros among all weights, those of matrices that stayed dense included."""
+        return sum(matrix.zeros for matrix in self.matrices) / max(1, sum(matrix.weights for matrix in self.matrices))
