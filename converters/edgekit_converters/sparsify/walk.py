@@ -24,6 +24,7 @@ from edgekit_converters.quantize.sequential_model import float_model
 from edgekit_converters.quantize.sequential_samples import last_readers, picked, run_size
 from edgekit_converters.quantize.sequential_storage import LARGEST_HALF_RANGE, Stored
 from edgekit_converters.sparsify.matrices import Matrix
+from edgekit_converters.sparsify.means import with_clamped_means
 from edgekit_converters.sparsify.moments import HALVES, Gathering
 from edgekit_converters.sparsify.observe import View, masks_of, observed
 
@@ -81,6 +82,7 @@ def sparse_pass(walk: Walk, improve: Improve, progress: Progress) -> dict[Use, N
         for matrix in matrices:
             weights |= improve(matrix, observed(matrix, view))
         _advance(walk, view.group, dense, dead, {})
+        weights |= with_clamped_means(view, weights)
         _advance(walk, view.group, sparse, dead, weights)
     return weights
 
