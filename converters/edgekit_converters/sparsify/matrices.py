@@ -122,8 +122,8 @@ def _matrix(node: ir.Node, index: int) -> Matrix | None:
     value, data = node.inputs[index], node.inputs[0]
     if value is None or data is None or not is_constant(value) or is_constant(data):
         return None
-    if value.dtype != ir.DataType.FLOAT or value.shape is None:
-        return None
+    if value.dtype != ir.DataType.FLOAT or value.shape is None or len(value.uses()) > 1:
+        return None  # what serves several layers would have to become several matrices
     shape = tuple(dim for dim in value.shape if isinstance(dim, int))
     groups = int(attribute(node, "group", 1))
     if node.op_type == "Conv":

@@ -31,8 +31,9 @@ class Problem:
 def sparse_weights(problem: Problem, project: Projection) -> Floats:
     """``wanted`` as the pattern allows it, (groups, rows, columns)."""
     scaled, scale = _with_unit_diagonal(problem)
-    mask = _support(scaled, project)
-    weights: Floats = refitted(scaled, mask, _REFIT_STEPS) / scale
+    masks = _support(scaled, project), project(np.abs(scaled.wanted))
+    found = [refitted(scaled, mask, _REFIT_STEPS) for mask in masks]
+    weights: Floats = min(found, key=lambda each: lost(scaled, each)) / scale
     return weights
 
 
@@ -105,6 +106,6 @@ _REFIT_STEPS = 16
 _FEW_STEPS = 4
 _SUPPORT_STEPS = 45
 _STEPS_PER_FIRMNESS = 3
-_FIRST_FIRMNESS = 0.1
+_FIRST_FIRMNESS = 0.3
 _FAST, _SLOW, _MUCH = 1.3, 1.15, 0.01
 _TINY = np.float32(1e-20)
