@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVELS = (0.2, 0.4, 0.6, 0.75, 0.87, 0.95)
+LEVELS = (0.25, 0.5, 0.7, 0.85, 0.95)
 """Shares of zeros at which a matrix's error is measured."""
 
 STEP = 0.02
