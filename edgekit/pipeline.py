@@ -36,7 +36,7 @@ from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
 from edgekit.sparsity import SparsityFacts
-from edgekit.sparsity_text import NO_GAIN
+from edgekit.sparsity_text import gain_text
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -209,7 +209,7 @@ def _sparsified(
 def _with_zeros(report: Report, zeros: SparsityFacts, outcomes: tuple[Outcome, ...]) -> Report:
     paths = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
     facts = dataclasses.replace(zeros, files=tuple(registry.stage("zeros_in")(path) for path in paths))
-    return dataclasses.replace(report, sparsity=facts, notes=(*report.notes, NO_GAIN))
+    return dataclasses.replace(report, sparsity=facts, notes=(*report.notes, gain_text(facts)))
 
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
@@ -371,8 +371,8 @@ def _float_files(request: Request, product: Product, folder: Path, progress: Pro
 
 
 def _baselines(request: Request, floats: dict[str, Path]) -> Iterator[Checked]:
-    """The float file of each format asked for, unless that is what was asked for."""
-    if request.recipe.precision is Precision.FLOAT32:
+    """The dense float file of each format asked for, unless that is what was asked for."""
+    if request.recipe.precision is Precision.FLOAT32 and not request.recipe.sparsifies:
         return
     for file_format in request.formats:
         if file_format in floats:

@@ -1,4 +1,4 @@
-"""`Sparsity`: which weights may be left, as a pattern and a share of zeros. Parsed from ``50%``, ``2:4`` and ``block=1x4:70%``."""
+"""`Sparsity`: which weights may be left out, as a pattern and a share. Parsed from ``50%``, ``2:4`` and ``block=1x4:70%``."""
 
 from __future__ import annotations
 
@@ -70,13 +70,17 @@ class MatrixZeros:
 
 @dataclass(frozen=True, slots=True)
 class FileZeros:
-    """The weights of a written file, those that are zero, and its size as it is and zipped."""
+    """The weights of a written file, those that are zero, and its size as it is and zipped.
+
+    ``skipped``: weights of matrices that are stored without their zeros, which the runtime's kernel skips.
+    """
 
     file: str
     weights: int
     zeros: int
     size_bytes: int
     zipped_bytes: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ _quantizing = together(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
     click.option(
-        "--sparsify", metavar="ZEROS", help="Zeros among the weights: 50%, 2:4 or block=1x4:70%. Needs samples. [default: none]"
+        "--sparsify",
+        metavar="ZEROS",
+        help="Zeros among the weights: 50%, 2:4 or block=1x4:70%. Needs samples. [default: none]",
     ),
     click.option(
         "--state",

@@ -2,8 +2,8 @@
 
     EDGEKIT_DATA=<folder> python scripts/bench/sparsity.py [lite0|resnet8 ...] [--no-timing] [--timing-only]
 
-200 pictures place the zeros and calibrate int8, others evaluate and choose nothing. Every file is compared with the dense float
-network: top-1, agreement, zeros in the file, size as it is and zipped. Then the dense files and the sparse ones are timed in turns.
+200 pictures place the zeros and calibrate int8, others evaluate and choose nothing. Every file is compared with the dense
+float network: top-1, agreement, zeros in the file, size as it is and zipped. Then dense files and sparse ones are timed in turns.
 """
 
 from __future__ import annotations
@@ -145,10 +145,7 @@ def _timed(case: Case) -> Result:
 
 def _timed_files() -> list[tuple[str, str, str]]:
     return [
-        (pattern, precision, file_format)
-        for precision in PRECISIONS
-        for file_format in FORMATS
-        for pattern in TIMED
+        (pattern, precision, file_format) for precision in PRECISIONS for file_format in FORMATS for pattern in TIMED
     ]
 
 

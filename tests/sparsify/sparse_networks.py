@@ -75,7 +75,9 @@ def picture_classifier() -> tuple[Hub, Samples]:
 def decoder() -> tuple[Hub, Samples]:
     """Transposed convolutions."""
     net = Layers(16, 4, 4)
-    up = net.graph.op("ConvTranspose", net.x, net.weight(16, 12, 4, 4, fan_in=64), net.bias(12), strides=[2, 2], pads=[1] * 4)
+    up = net.graph.op(
+        "ConvTranspose", net.x, net.weight(16, 12, 4, 4, fan_in=64), net.bias(12), strides=[2, 2], pads=[1] * 4
+    )
     up = net.relu(up)
     last = net.graph.op("ConvTranspose", up, net.weight(12, 4, 2, 2, fan_in=12), net.bias(4), strides=[2, 2])
     return net.built(last), Samples(net.shape)

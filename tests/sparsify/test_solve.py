@@ -13,7 +13,9 @@ from edgekit_converters.sparsify.solve import Problem, lost, one_shot, sparse_we
 def _problem(groups: int = 1, rows: int = 12, columns: int = 24) -> Problem:
     """Inputs that depend on one another, as those of real layers do."""
     random = np.random.default_rng(7)
-    inputs = random.standard_normal((groups, 400, columns // 2)) @ random.standard_normal((groups, columns // 2, columns))
+    inputs = random.standard_normal((groups, 400, columns // 2)) @ random.standard_normal(
+        (groups, columns // 2, columns)
+    )
     inputs += 0.3 * random.standard_normal(inputs.shape)
     moments = inputs.transpose(0, 2, 1) @ inputs / 400
     weights = random.standard_normal((groups, rows, columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def _steps(number: int, curve: Curve) -> Iterator[_Step]:
         while len(hull) > 1 and _price(hull[-2], point) <= _price(hull[-2], hull[-1]):
             hull.pop()
         hull.append(point)
-    for one, other in zip(hull, hull[1:], strict=False):
+    for one, other in itertools.pairwise(hull):
         yield _Step(number, one[0], other[0], _price(one, other) / max(1, curve.weights))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,9 +72,7 @@ def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress:
     return chosen
 
 
-def _free(
-    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]
-) -> dict[Use, Choice]:
+def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]) -> dict[Use, Choice]:
     curves = [Curve(matrix.size, found[matrix.use].errors) for matrix in matrices]
     chosen = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
     return {
@@ -84,9 +81,7 @@ def _free(
     }
 
 
-def _fixed(
-    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]
-) -> dict[Use, Choice]:
+def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]) -> dict[Use, Choice]:
     """N:M everywhere but in the matrices where a zero costs most, as long as these hold few of the weights."""
     spare = SPARED * sum(matrix.size for matrix in matrices)
     chosen = {}

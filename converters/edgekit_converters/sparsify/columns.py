@@ -51,7 +51,8 @@ def _patches(matrix: Matrix, array: NDArray[Any], places: Places) -> Floats:
     taps = []
     for offset in itertools.product(*map(range, kernel)):
         where = (at[axis] * strides[axis] + offset[axis] * dilations[axis] for axis in range(rank))
-        taps.append(padded[(sample, slice(None), *where)].astype(np.float32))
+        index: Any = (sample, slice(None), *where)
+        taps.append(padded[index].astype(np.float32))
     found = np.stack(taps, axis=1).reshape(len(places), len(taps), groups, -1)  # (positions, taps, groups, channels)
     return np.ascontiguousarray(found.transpose(2, 0, 1, 3)).reshape(groups, len(places), -1)
 
@@ -68,10 +69,7 @@ def _output_sizes(matrix: Matrix, sizes: tuple[int, ...]) -> tuple[int, ...]:
 def _window(matrix: Matrix, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Kernel, strides, dilations and (begins, ends) of the padding."""
     node = matrix.node
-    value = node.inputs[1]
-    assert value is not None
-    assert value.shape is not None
-    kernel = tuple(int(dim) for dim in list(value.shape)[2:])
+    kernel = matrix.spatial
     ones = (1,) * len(kernel)
     strides = attribute(node, "strides", ones)
     dilations = attribute(node, "dilations", ones)
@@ -84,7 +82,12 @@ def _window(matrix: Matrix, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ..
 
 
 def _same_pads(
-    sizes: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...], dilations: tuple[int, ...], *, upper: bool
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
+    *,
+    upper: bool,
 ) -> tuple[int, ...]:
     begins, ends = [], []
     for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):

@@ -68,17 +68,18 @@ class Matrix:
     @property
     def outputs(self) -> int:
         """Outputs that a bias has an entry for."""
-        taps = math.prod(self._spatial) if self.node.op_type == "ConvTranspose" else 1
+        taps = math.prod(self.spatial) if self.node.op_type == "ConvTranspose" else 1
         return self.shape[0] * self.shape[1] // taps
 
     @property
     def overlap(self) -> int:
         """Of the rows of a transposed convolution for one output, one in so many reaches a place."""
-        strides = attribute(self.node, "strides", (1,) * len(self._spatial))
+        strides = attribute(self.node, "strides", (1,) * len(self.spatial))
         return math.prod(strides) if self.node.op_type == "ConvTranspose" else 1
 
     @property
-    def _spatial(self) -> tuple[int, ...]:
+    def spatial(self) -> tuple[int, ...]:
+        """Sides of a convolution's kernel."""
         value = self.node.inputs[self.index]
         assert value is not None
         assert value.const_value is not None

@@ -46,8 +46,9 @@ class Moments:
 
     def shift(self, before: Floats, now: Floats) -> NDArray[np.float64]:
         """What each row (groups, rows) lacks in the mean with the weights ``now`` on the sparse network's inputs."""
-        wanted = np.einsum("grc,gc->gr", before, self.dense, dtype=np.float64)
-        return wanted - np.einsum("grc,gc->gr", now, self.sparse, dtype=np.float64)
+        wanted: Sums = np.einsum("grc,gc->gr", before, self.dense, dtype=np.float64)
+        found: Sums = np.einsum("grc,gc->gr", now, self.sparse, dtype=np.float64)
+        return wanted - found
 
 
 class Gathering:

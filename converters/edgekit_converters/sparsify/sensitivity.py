@@ -109,4 +109,3 @@ def shifted(bias: NDArray[np.float32], matrix: Matrix, shift: NDArray[np.float64
     channels = shift.reshape(matrix.outputs, -1).sum(axis=1) / matrix.overlap
     moved: NDArray[np.float32] = (bias + channels.reshape(bias.shape if bias.size > 1 else -1)).astype(np.float32)
     return moved
-

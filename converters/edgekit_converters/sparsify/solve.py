@@ -53,12 +53,13 @@ def lost(problem: Problem, weights: Floats) -> float:
 
 def refitted(problem: Problem, mask: Mask, steps: int) -> Floats:
     """The best weights on a given support, by conjugate gradients on all rows at once. The moments have a unit diagonal."""
-    weights = problem.wanted * mask
-    residual = ((problem.wanted - weights) @ problem.moments) * mask
-    direction = residual.copy()
+    kept: Floats = mask.astype(np.float32)
+    weights = problem.wanted * kept
+    residual = ((problem.wanted - weights) @ problem.moments) * kept
+    direction: Floats = residual.copy()
     energy = _by_row(residual, residual)
     for _ in range(steps):
-        image = (direction @ problem.moments) * mask
+        image: Floats = np.multiply(direction @ problem.moments, kept)
         length = energy / np.maximum(_by_row(direction, image), _TINY)
         weights += length * direction
         residual -= length * image

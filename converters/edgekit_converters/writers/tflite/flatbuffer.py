@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ConversionError
 from edgekit_converters.quantize.params import QuantParams
-from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor, Shape, SparseBlocks
+from edgekit_converters.writers.tflite.flat_model import (
+    BuiltinOptions,
+    FlatModel,
+    FlatOp,
+    FlatTensor,
+    Shape,
+    SparseBlocks,
+)
 from edgekit_converters.writers.tflite.versions import op_version
 
 Codes = dict[tuple[str, int], int]

@@ -1,10 +1,10 @@
 """Sparse filters: where blocks of zeros pay, FULLY_CONNECTED gets a filter without them.
 
-LiteRT's own kernel for float filters in blocks of 1 x 4 (`FullyConnectedSparseWeight1x4`) skips what is not there; XNNPACK leaves the
-operator to it. Measured with four layers of 1024 x 1024, one row, against XNNPACK's dense kernel on x86-64 with AVX-512: 1.6 times
-the time at 50 % zeros, 1.0 at 70 %, .8 at 75 %, .6 at 80 %, .35 at 90 %; a quarter of the memory. No other encoding pays:
-filters of single weights are slower up to 90 % zeros, int8 ones of 1 x 16 at any share, and a DENSIFY in front of a dense kernel makes the
-dense filter when the file is opened, which takes longer, needs more memory, and fails for int8 FULLY_CONNECTED.
+LiteRT's own kernel for float filters in blocks of 1 x 4 skips what is not there; XNNPACK leaves the operator to it. Measured with
+four layers of 1024 x 1024, one row, against XNNPACK's dense kernel on x86-64 with AVX-512: 1.6 times the time at 50 % zeros,
+1.0 at 70 %, .8 at 75 %, .6 at 80 %, .35 at 90 %; a quarter of the memory. No other encoding pays: filters of single weights are
+slower up to 90 % zeros, int8 ones of 1 x 16 at any share, and a DENSIFY in front of a dense kernel makes the dense filter when
+the file is opened, which takes longer, needs more memory, and fails for int8 FULLY_CONNECTED.
 """
 
 from __future__ import annotations
@@ -37,12 +37,17 @@ def with_sparse_filters(model: FlatModel) -> FlatModel:
     made = dict(_encoded(tensor) for tensor, uses in readers.items() if _pays(tensor, uses))
     if not made:
         return model
-    ops = tuple(replace(op, inputs=tuple(made.get(each, each) if each else None for each in op.inputs)) for op in model.ops)
+    ops = tuple(
+        replace(op, inputs=tuple(made.get(each, each) if each else None for each in op.inputs)) for op in model.ops
+    )
     return replace(model, ops=ops)
 
 
 def _pays(tensor: FlatTensor, uses: list[tuple[FlatOp, int]]) -> bool:
-    if not (tensor.is_float and tensor.rank == 2 and tensor.shape[1] % BLOCK == 0) or math.prod(tensor.shape) < SMALLEST:
+    if (
+        not (tensor.is_float and tensor.rank == 2 and tensor.shape[1] % BLOCK == 0)
+        or math.prod(tensor.shape) < SMALLEST
+    ):
         return False
     if not all(index == 1 and _is_one_row(op) for op, index in uses):
         return False
@@ -72,5 +77,6 @@ def _encoded(tensor: FlatTensor) -> tuple[FlatTensor, FlatTensor]:
     kept = _kept(tensor)
     segments = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int32)
     sparse = SparseBlocks(BLOCK, segments, np.nonzero(kept)[1].astype(np.int32))
-    return tensor, FlatTensor(tensor.name, tensor.dtype, tensor.shape, tensor.params, _blocks(tensor)[kept], sparse=sparse)
-
+    return tensor, FlatTensor(
+        tensor.name, tensor.dtype, tensor.shape, tensor.params, _blocks(tensor)[kept], sparse=sparse
+    )
