@@ -27,16 +27,17 @@ from edgekit.datasets import (
 )
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.gates import PlacementGates
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
-from edgekit.protocols import Progress, ReadOptions, Source
+from edgekit.protocols import Delegate, Progress, ReadOptions, Source
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.sparsification import sparsified, with_zeros
 from edgekit.sparsity import SparsityFacts
-from edgekit.sparsity_text import gain_text
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -47,7 +48,8 @@ class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
     ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
-    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
+    are checked, None for here; ``delegates`` run them there. ``resume``: what the device answered before it was lost is not
+    asked again.
     """
 
     model: Path
@@ -65,6 +67,8 @@ class Request:
     checks: bool = True
     address: Address | None = None
     resume: bool = False
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -84,6 +88,10 @@ def convert(request: Request, progress: Progress) -> Report:
 
     Raises EdgekitError when the model, its samples or the plan fail; a format that could not be written is in the report.
     """
+    if request.delegates and not request.checks:
+        raise UsageError("--delegate is what the checks run on; leave --no-checks out")
+    if request.gates and not request.checks:
+        raise UsageError("--require-delegate and --limit-fallback need the checks; leave --no-checks out")
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
@@ -142,12 +150,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
     report = _report(request, hub, quantized, samples, outcomes)
     if zeros is not None:
-        report = _with_zeros(report, zeros, outcomes)
+        report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
             float_product = dataclasses.replace(product, hub=hub, companions=())
             report = _checked(request, source, float_product, outcomes, report, progress)
-    report = report.with_limits(*_limits(request.recipe, report))
+    placed = (*_placement_limits(request.gates, report), *_device_limits(request.device, report))
+    report = report.with_limits(*_limits(request.recipe, report), *placed)
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -202,14 +211,15 @@ def _sparsified(
     if not request.recipe.sparsifies:
         return hub, None
     with clock.stage("sparsify"):
-        made = registry.stage("sparsify")(hub, request.recipe, request.device, samples, progress)
-    return made.hub, SparsityFacts(request.recipe.sparsify or "by rules", made.matrices)
+        return sparsified(hub, request.recipe, request.device, samples, progress)
 
 
-def _with_zeros(report: Report, zeros: SparsityFacts, outcomes: tuple[Outcome, ...]) -> Report:
-    paths = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
-    facts = dataclasses.replace(zeros, files=tuple(registry.stage("zeros_in")(path) for path in paths))
-    return dataclasses.replace(report, sparsity=facts, notes=(*report.notes, gain_text(facts)))
+def _compiler_notes(request: Request) -> tuple[str, ...]:
+    """The next step for a processor that runs compiled files only."""
+    target = request.target
+    if not (target.compiler and target.integer_only):
+        return ()
+    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
 
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
@@ -271,6 +281,8 @@ def _report(
         settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
         settings["device"] = request.address.name
+    if request.delegates:
+        settings["delegates"] = ", ".join(map(str, request.delegates))
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
         settings |= {"operators": "integers only"} if request.device.integer_only else {}
@@ -291,7 +303,9 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()) + _picture_notes(request),
+        notes=hub.notes
+        + ((*samples.notes, *too_few(samples)) if samples else ())
+        + (*_picture_notes(request), *_compiler_notes(request), *_runtime_notes(request)),
     )
 
 
@@ -328,7 +342,7 @@ def _checked(
             model=request.model,
             source=source.name,
             read=request.read,
-            files=(*_baselines(request, floats), *(_artifact(path, request.recipe) for path in artifacts)),
+            files=(*_baselines(request, floats), *(_artifact(path, request) for path in artifacts)),
             float_onnx=floats["onnx"],
             samples=request.evaluate or request.calibrate,
             labels=request.labels,
@@ -337,6 +351,9 @@ def _checked(
             threads=request.threads,
             states=product.states,
             device=request.address,
+            delegates=request.delegates,
+            gates=request.gates,
+            target=request.device,
             journal=_journal(request) if request.address else None,
         )
         try:
@@ -379,8 +396,27 @@ def _baselines(request: Request, floats: dict[str, Path]) -> Iterator[Checked]:
             yield Checked(floats[file_format], Role.FLOAT, f"float32 {file_format}", Precision.FLOAT32.value)
 
 
-def _artifact(path: Path, recipe: Recipe) -> Checked:
-    return Checked(path, Role.ARTIFACT, path.name, recipe.precision.value)
+def _artifact(path: Path, request: Request) -> Checked:
+    runtime = request.target.runtime if _has_its_runtime(request) else None
+    return Checked(path, Role.ARTIFACT, path.name, request.recipe.precision.value, runtime or None)
+
+
+def _has_its_runtime(request: Request) -> bool:
+    """Whether the target names an engine that is installed here; on a device, the device's own runs."""
+    name = request.target.runtime
+    return bool(name) and request.address is None and registry.runtime(name).probe().available
+
+
+def _runtime_notes(request: Request) -> tuple[str, ...]:
+    """What the checks leave open where the target's engine is not installed."""
+    name = request.target.runtime
+    if not name or not request.checks or request.address is not None or _has_its_runtime(request):
+        return ()
+    absent = registry.runtime(name).probe()
+    return (
+        f"not checked in {name}, the engine of {request.target.name}, but in another, whose answers may differ by a step: "
+        f"{absent.reason}. Install it with: {absent.remedy}",
+    )
 
 
 def _merged(report: Report, found: Verification) -> Report:
@@ -416,6 +452,24 @@ def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
             yield Limit(
                 "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
             )
+
+
+def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
+    for entry in report.entries:
+        if entry.role is Role.ARTIFACT:
+            yield from gates.limits(entry.name, entry.placement)
+
+
+def _device_limits(target: Target, report: Report) -> Iterator[Limit]:
+    """What fits into a microcontroller: the file into its flash, the arena into its memory (where an engine told its size)."""
+    for entry in report.entries:
+        if entry.role is not Role.ARTIFACT:
+            continue
+        if target.flash_bytes:
+            yield Limit("file in flash", entry.name, target.flash_bytes, entry.size_bytes, "bytes")
+        arena = entry.placement.arena_bytes if entry.placement else None
+        if target.memory_bytes and arena is not None:
+            yield Limit("arena", entry.name, target.memory_bytes, arena, "bytes")
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgekit.artifact import State, TensorSpec
-from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary
+from edgekit.figures import Agreement, Estimate, LatencyFigures, MetricKind, PlacementSummary
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
 from edgekit.sparsity import SparsityFacts
@@ -44,6 +44,7 @@ class Entry:
     agreement: Agreement | None = None
     latency: LatencyFigures | None = None
     placement: PlacementSummary | None = None
+    estimate: Estimate | None = None
     notes: tuple[str, ...] = ()
 
 

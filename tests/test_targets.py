@@ -17,6 +17,7 @@ NAMES = (
     "ethos-u55",
     "jetson-nano",
     "jetson-orin",
+    "microcontroller",
     "raspberry-pi-3",
     "raspberry-pi-4",
     "raspberry-pi-5",

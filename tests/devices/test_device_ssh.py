@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ssh_server import SshServer, ssh_server
+from ssh_server import SshServer, break_off, broken_off_after, ssh_server
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
@@ -219,32 +217,6 @@ def test_a_bench_that_was_lost_goes_on_with_what_it_has(
     assert len(Journal(journal)) >= 1, "what opening costs"
     assert run([*bench, "--min-seconds", "50ms"]) == 0
     assert not journal.exists(), "all is done"
-
-
-def break_off(server: SshServer) -> None:
-    for number in server.connections():
-        with suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-
-
-@contextmanager
-def broken_off_after(server: SshServer, journal: Path) -> Iterator[None]:
-    """From the first answer that was kept until the end of the block no connection lives: one that was idle when it broke would
-    only be made anew."""
-    done = threading.Event()
-
-    def break_on() -> None:
-        while not done.wait(0.02):
-            if journal.exists() and journal.stat().st_size > 0:
-                break_off(server)
-
-    breaker = threading.Thread(target=break_on)
-    breaker.start()
-    try:
-        yield
-    finally:
-        done.set()
-        breaker.join()
 
 
 def jobs(server: SshServer) -> list[str]:

@@ -64,7 +64,8 @@ def refitted(problem: Problem, mask: Mask, steps: int) -> Floats:
         weights += length * direction
         residual -= length * image
         following = _by_row(residual, residual)
-        direction = residual + (following / np.maximum(energy, _TINY)) * direction
+        ratio: Floats = np.divide(following, np.maximum(energy, _TINY))
+        direction = np.add(residual, ratio * direction)
         energy = following
     return weights
 
