@@ -67,6 +67,11 @@ class MatrixZeros:
     zeros: int
     reason: str = ""
 
+    @property
+    def share(self) -> float:
+        """Zeros among its weights."""
+        return self.zeros / max(1, self.weights)
+
 
 @dataclass(frozen=True, slots=True)
 class FileZeros:
@@ -81,6 +86,11 @@ class FileZeros:
     size_bytes: int
     zipped_bytes: int
     skipped: int = 0
+
+    @property
+    def share(self) -> float:
+        """Zeros among its weights."""
+        return self.zeros / max(1, self.weights)
 
 
 @dataclass(frozen=True, slots=True)

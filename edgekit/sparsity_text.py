@@ -28,7 +28,7 @@ def sparsity_lines(facts: SparsityFacts) -> list[str]:
     """One line the whole, one a file, one each for the largest matrices."""
     lines = [f"zeros: {share_text(facts.share)} of the weights, asked for {facts.wanted}"]
     lines += [
-        f"  {file.file}: {share_text(file.zeros / max(1, file.weights))} zeros, {size_text(file.size_bytes)}, "
+        f"  {file.file}: {share_text(file.share)} zeros, {size_text(file.size_bytes)}, "
         f"zipped {size_text(file.zipped_bytes)}"
         for file in facts.files
     ]
@@ -41,6 +41,4 @@ def sparsity_lines(facts: SparsityFacts) -> list[str]:
 
 def _matrix_text(matrix: MatrixZeros) -> str:
     reason = f", {matrix.reason}" if matrix.reason else ""
-    return (
-        f"{matrix.name} ({matrix.op}): {share_text(matrix.zeros / matrix.weights)} of {matrix.weights} weights{reason}"
-    )
+    return f"{matrix.name} ({matrix.op}): {share_text(matrix.share)} of {matrix.weights} weights{reason}"
