@@ -9,7 +9,7 @@ import pytest
 from sparse_networks import Layers, Samples, answers
 
 from edgekit_converters.sparsify.columns import columns_at, position_count
-from edgekit_converters.sparsify.matrices import matrices_of
+from edgekit_converters.sparsify.matrices import WIDEST, matrices_of
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,22 @@ def test_a_transposed_convolution_whose_outputs_have_one_row_each(group: int) ->
     rows = columns_at(matrix, samples.x, np.arange(18)) @ matrix.weights.transpose(0, 2, 1)
     found = rows.transpose(1, 0, 2).reshape(2, 3, 3, 12, 2, 2).transpose(0, 3, 1, 4, 2, 5).reshape(2, 12, 6, 6)
     np.testing.assert_allclose(found, answers(hub, samples.x), atol=1e-4)
+
+
+def test_a_wide_matrix_is_cut_into_chunks_that_add_up() -> None:
+    net = Layers(512, 3, 3)
+    hub = net.built(net.graph.op("Conv", net.x, net.weight(6, 512, 3, 3, fan_in=4608), pads=[1] * 4))
+    samples = Samples(net.shape, 2)
+    (matrix,) = matrices_of(next(iter(hub.model.graph)))
+    assert matrix.chunks > 1
+    assert matrix.shape[2] <= WIDEST
+    rows = (columns_at(matrix, samples.x, np.arange(18)) @ matrix.weights.transpose(0, 2, 1)).sum(axis=0)
+    wanted = np.moveaxis(answers(hub, samples.x), 1, -1).reshape(18, 6)
+    np.testing.assert_allclose(rows, wanted, atol=1e-3)
+    value = matrix.node.inputs[1]
+    assert value is not None
+    assert value.const_value is not None
+    assert np.array_equal(matrix.give(matrix.weights, (6, 512, 3, 3)), value.const_value.numpy())
 
 
 @pytest.mark.parametrize("name", ["Conv", "ConvTranspose", "Gemm"])

@@ -30,7 +30,11 @@ def position_count(matrix: Matrix, array: NDArray[Any]) -> int:
 
 def columns_at(matrix: Matrix, array: NDArray[Any], places: Places) -> Floats:
     """The inputs of the matrix's rows at ``places``; of a batch (samples, channels, ...), of rows otherwise."""
-    op, groups = matrix.node.op_type, matrix.shape[0]
+    return matrix.cut(_whole_columns(matrix, array, places))
+
+
+def _whole_columns(matrix: Matrix, array: NDArray[Any], places: Places) -> Floats:
+    op, groups = matrix.node.op_type, matrix.groups
     if op == "Conv":
         return _patches(matrix, array, places)
     if matrix.reads_states:  # (directions, positions, units)
@@ -45,7 +49,7 @@ def columns_at(matrix: Matrix, array: NDArray[Any], places: Places) -> Floats:
 
 def _patches(matrix: Matrix, array: NDArray[Any], places: Places) -> Floats:
     kernel, strides, dilations, pads = _window(matrix, array.shape[2:])
-    rank, groups = len(kernel), matrix.shape[0]
+    rank, groups = len(kernel), matrix.groups
     sample, *at = np.unravel_index(places, (array.shape[0], *_output_sizes(matrix, array.shape[2:])))
     padded = np.pad(array, ((0, 0), (0, 0), *((pads[axis], pads[axis + rank]) for axis in range(rank))))
     taps = []

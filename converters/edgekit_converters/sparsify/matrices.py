@@ -21,15 +21,27 @@ from edgekit_converters.sparsify.solve import Floats
 SMALLEST = 64
 """Weights below which a matrix stays as it is."""
 
+WIDEST = 2048
+"""Columns of which the products are kept; wider matrices are cut into chunks of columns that make up for one another no more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
-    """The weight at input ``index`` of ``node``. ``channels``: input channels a group, the innermost part of the columns."""
+    """The weight at input ``index`` of ``node``. ``channels``: input channels a group, the innermost part of the columns.
+
+    ``chunks``: parts that the columns of a group are cut into, each a group of ``shape`` of its own.
+    """
 
     node: ir.Node
     index: int
     shape: tuple[int, int, int]
     channels: int
+    chunks: int = 1
+
+    @property
+    def groups(self) -> int:
+        """Groups of the operator."""
+        return self.shape[0] // self.chunks
 
     @property
     def use(self) -> Use:
@@ -69,7 +81,7 @@ class Matrix:
     def outputs(self) -> int:
         """Outputs that a bias has an entry for."""
         taps = math.prod(self.spatial) if self.node.op_type == "ConvTranspose" else 1
-        return self.shape[0] * self.shape[1] // taps
+        return self.groups * self.shape[1] // taps
 
     @property
     def overlap(self) -> int:
@@ -87,18 +99,28 @@ class Matrix:
 
     def take(self, weight: NDArray[np.float32]) -> Floats:
         """The weight, in the hub's layout, as matrices."""
-        op, groups = self.node.op_type, self.shape[0]
+        op, groups = self.node.op_type, self.groups
         if op == "Conv":
             weight = np.moveaxis(weight, 1, -1)
         elif op == "ConvTranspose":  # (I, O / group, ...): rows are outputs and kernel positions
             weight = np.moveaxis(weight.reshape(groups, -1, *weight.shape[1:]), 1, -1)
         elif op == "MatMul" or (op == "Gemm" and not attribute(self.node, "transB", 0)):
             weight = weight.T
-        return np.ascontiguousarray(weight, np.float32).reshape(self.shape)
+        return self.cut(np.ascontiguousarray(weight, np.float32).reshape(groups, self.shape[1], -1))
+
+    def cut(self, rows: Floats) -> Floats:
+        """(groups, any number, columns) with the chunks as groups."""
+        if self.chunks == 1:
+            return rows
+        parts = rows.reshape(self.groups, rows.shape[1], self.chunks, -1).transpose(0, 2, 1, 3)
+        return np.ascontiguousarray(parts).reshape(self.shape[0], rows.shape[1], -1)
 
     def give(self, matrices: Floats, like: tuple[int, ...]) -> NDArray[np.float32]:
         """Matrices as a weight of the shape ``like`` in the hub's layout."""
-        op, groups = self.node.op_type, self.shape[0]
+        op, groups = self.node.op_type, self.groups
+        if self.chunks > 1:
+            parts = matrices.reshape(groups, self.chunks, *matrices.shape[1:])
+            matrices = np.ascontiguousarray(parts.transpose(0, 2, 1, 3)).reshape(groups, matrices.shape[1], -1)
         if op == "Conv":
             weight = np.moveaxis(matrices.reshape(like[0], *like[2:], like[1]), -1, 1)
         elif op == "ConvTranspose":
@@ -125,16 +147,31 @@ def _matrix(node: ir.Node, index: int) -> Matrix | None:
         return None
     if value.dtype != ir.DataType.FLOAT or value.shape is None or len(value.uses()) > 1:
         return None  # what serves several layers would have to become several matrices
-    shape = tuple(dim for dim in value.shape if isinstance(dim, int))
+    sizes = _sizes(node, tuple(dim for dim in value.shape if isinstance(dim, int)))
+    if sizes is None:
+        return None
+    groups, rows, columns, channels = sizes
+    chunks = _chunks(columns)
+    return Matrix(node, index, (groups * chunks, rows, columns // chunks), channels, chunks) if chunks else None
+
+
+def _sizes(node: ir.Node, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """Groups, rows, columns and the channels among the columns; None for a weight that is no plain matrix."""
     groups = int(attribute(node, "group", 1))
     if node.op_type == "Conv":
-        return Matrix(node, index, (groups, shape[0] // groups, int(np.prod(shape[1:]))), shape[1])
+        return groups, shape[0] // groups, math.prod(shape[1:]), shape[1]
     if node.op_type == "ConvTranspose":
-        channels = shape[0] // groups
-        return Matrix(node, index, (groups, int(np.prod(shape[1:])), channels), channels)
+        return groups, math.prod(shape[1:]), shape[0] // groups, shape[0] // groups
     if node.op_type in RECURRENT:
-        return Matrix(node, index, (shape[0], shape[1], shape[2]), shape[2])
+        return shape[0], shape[1], shape[2], shape[2]
     if len(shape) != 2 or attribute(node, "transA", 0) or attribute(node, "alpha", 1.0) != 1.0:
         return None
     rows, columns = shape if attribute(node, "transB", 0) else shape[::-1]
-    return Matrix(node, index, (1, rows, columns), columns)
+    return 1, rows, columns, columns
+
+
+def _chunks(columns: int) -> int:
+    """Into how many equal parts the columns are cut, each of whole fours where the columns are; 0 where that is not possible."""
+    four = 4 if columns % 4 == 0 else 1
+    fits = (count for count in range(1, columns) if columns % count == 0 and columns // count <= WIDEST)
+    return next((count for count in fits if columns // count % four == 0), 1 if columns <= WIDEST else 0)

@@ -106,6 +106,7 @@ def replaced(matrix: Matrix, weights: Floats, moments: Moments) -> dict[str, NDA
 
 def shifted(bias: NDArray[np.float32], matrix: Matrix, shift: NDArray[np.float64]) -> NDArray[np.float32]:
     """``bias`` plus what each row of the matrix lacks; several rows of a transposed convolution reach one output."""
-    channels = shift.reshape(matrix.outputs, -1).sum(axis=1) / matrix.overlap
+    whole = shift.reshape(matrix.groups, matrix.chunks, -1).sum(axis=1)
+    channels = whole.reshape(matrix.outputs, -1).sum(axis=1) / matrix.overlap
     moved: NDArray[np.float32] = (bias + channels.reshape(bias.shape if bias.size > 1 else -1)).astype(np.float32)
     return moved
