@@ -119,9 +119,12 @@ def _make(folder: Path, boards: Mapping[str, Board], *, fresh: bool) -> None:
             _make_system(system, wheels, own, stamp)
     for name, board in boards.items():
         system_folder = folder / "systems" / board.system.architecture
-        stamp = _stamp(board, str(system_folder.stat().st_ino))
+        description = _description(board, system_folder)
+        stamp = _stamp(board, description, system_folder.stat().st_ino)
         if not _is_made_of(folder / name, stamp):
-            _make_board(board, folder / name, system_folder, stamp)
+            _make_board(board, folder / name, system_folder)
+            (folder / name / "board.toml").write_text(description)
+            (folder / name / MADE_OF).write_text(stamp)
         print(f"emulated://{name} is ready: {folder / name}")
 
 
@@ -163,14 +166,8 @@ def _unpack_wheels(system: System, wheels: Sequence[str], folder: Path) -> None:
     shutil.rmtree(archives)
 
 
-def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
-    """The board's own folder; its cache stays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MADE_OF).unlink(missing_ok=True)
-    with _replaced(folder / "root") as root:
-        root.rmdir()
-        shutil.copytree(system / "root", root, symlinks=True, copy_function=os.link)
-        (root / "proc" / "cpuinfo").write_text(_cpuinfo(board))
+def _description(board: Board, system: Path) -> str:
+    """The content of board.toml."""
     lines = (
         f'qemu = "{board.system.qemu}"',
         f'cpu = "{board.cpu}"',
@@ -179,8 +176,17 @@ def _make_board(board: Board, folder: Path, system: Path, stamp: str) -> None:
         f'PYTHONPATH = "{system / "wheels"}"',
         'PYTHONDONTWRITEBYTECODE = ""  # an emulated processor had better compile a module once',
     )
-    (folder / "board.toml").write_text("\n".join(lines) + "\n")
-    (folder / MADE_OF).write_text(stamp)
+    return "\n".join(lines) + "\n"
+
+
+def _make_board(board: Board, folder: Path, system: Path) -> None:
+    """The board's own root; its cache stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MADE_OF).unlink(missing_ok=True)
+    with _replaced(folder / "root") as root:
+        root.rmdir()
+        shutil.copytree(system / "root", root, symlinks=True, copy_function=os.link)
+        (root / "proc" / "cpuinfo").write_text(_cpuinfo(board))
 
 
 def _cpuinfo(board: Board) -> str:

@@ -7,17 +7,14 @@ structures. Weights stay in flash.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from edgekit.errors import ArtifactError
 from edgekit_runtimes.flat_graph import FlatGraph, alone
+from edgekit_runtimes.micro_arena_search import ALIGNMENT, Open
 from edgekit_runtimes.native_messages import caught
 
-Open = Callable[[bytes, int], Any]
-"""An interpreter of the file with an arena of so many bytes; raises RuntimeError where it can't be had."""
-
-ALIGNMENT = 16
 _FIRST_BYTES, _MOST_BYTES = 1 << 16, 1 << 30
 
 
@@ -33,24 +30,8 @@ def open_grown(content: bytes, open_file: Open) -> tuple[Any, int]:
         size *= 4
 
 
-def least_arena(content: bytes, enough: int, open_file: Open) -> int:
-    """The smallest arena in which the file can be opened, in bytes, to 16; ``enough`` is one in which it can.
-
-    It lies between what stays in use and that: planning needs some more for a while. In far too small ones the engine crashes.
-    """
-    low = _in_use(open_file(content, enough)) - ALIGNMENT
-    high = enough
-    while high - low > ALIGNMENT:
-        middle = low + (high - low) // 2 // ALIGNMENT * ALIGNMENT
-        if _tried(content, middle, open_file)[0] is None:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _in_use(interpreter: Any) -> int:
-    """Bytes of the arena that are taken for good, which the engine tells in words."""
+def in_use(interpreter: Any) -> int:
+    """Bytes of the arena that are taken for good, which the engine tells in words. Planning needs some more for a while."""
     with caught() as messages:
         interpreter.print_allocations()
     found = re.search(r"Arena allocation total (\d+) bytes", "\n".join(messages.lines))
@@ -63,8 +44,8 @@ def refuse(content: bytes, graph: FlatGraph, reason: str, file: str, open_file: 
     found = list(_refused(content, graph, open_file))
     what = "; ".join(f"{name} ({said})" for name, said in found) or reason
     return ArtifactError(
-        f"{file} cannot be run by TensorFlow Lite Micro: {what}. A microcontroller needs ops that its library has; "
-        "--target microcontroller converts for it"
+        f"{file} cannot be run by TensorFlow Lite Micro: {what}. docs/microcontrollers.md tells what that library "
+        "takes and what else can be done"
     )
 
 

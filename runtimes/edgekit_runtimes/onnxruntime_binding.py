@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -29,12 +30,14 @@ class OnnxBound:
         shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
         self._file = file
-        self.inputs: dict[str, NDArray[Any]] = {
+        given: dict[str, NDArray[Any]] = {
             **{spec.name: _zeros(spec, shapes.get(spec.name), file) for spec in inputs},
             **{name: np.zeros(0) for name in shapes if name not in {spec.name for spec in inputs}},
         }
-        verify(self.inputs, inputs, file)
-        self.outputs: dict[str, NDArray[Any]] = self._empty_outputs(session, outputs)
+        verify(given, inputs, file)
+        # What is bound by its address must stay: nobody may put another array in its place.
+        self.inputs: Mapping[str, NDArray[Any]] = MappingProxyType(given)
+        self.outputs: Mapping[str, NDArray[Any]] = MappingProxyType(self._empty_outputs(session, outputs))
         self._binding = session.io_binding()
         for name, array in self.inputs.items():
             self._binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
@@ -58,7 +61,7 @@ class OnnxBound:
         if all(isinstance(dim, int) for spec in specs for dim in spec.shape):
             return {spec.name: _zeros(spec, None, self._file) for spec in specs}
         try:
-            found = session.run([spec.name for spec in specs], self.inputs)
+            found = session.run([spec.name for spec in specs], dict(self.inputs))
         except native_errors() as error:
             raise FeedError(
                 f"{self._file} does not run on zeros, which tell how large its outputs are: {one_line(error)}"

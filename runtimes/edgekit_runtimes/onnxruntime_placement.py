@@ -86,8 +86,8 @@ def _on_providers(
     ops = [_with_reason(placed_op(event), refused, providers) for event in kernels if _provider(event) not in parts]
     for provider, events in parts.items():
         names = ", ".join(str(event["args"]["op_name"]) for event in events)
-        ops += [_in_part(node, provider, names, told) for owner, node in assigned if owner == provider]
-    notes = (*_untold(parts, told), *_disagreements(kernels, assigned), *_fixed(providers))
+        ops += [_in_part(node, provider, names, told) for node in _executed(provider, assigned, told)]
+    notes = (*_untold(parts, told), *_folded(assigned, told), *_disagreements(kernels, assigned), *_fixed(providers))
     return Placement(tuple(ops), _partitions(kernels), notes)
 
 
@@ -100,6 +100,22 @@ def _compiled(kernels: Sequence[Event], assigned: Sequence[tuple[str, Any]]) -> 
         if provider != CPU and (provider, str(event["args"]["op_name"])) not in types:
             found.setdefault(provider, []).append(event)
     return found
+
+
+def _executed(provider: str, assigned: Sequence[tuple[str, Any]], told: Told) -> list[Any]:
+    """The ops that a provider was assigned, without those that it made properties of its tensors."""
+    return [node for owner, node in assigned if owner == provider and not _is_folded(owner, node, told)]
+
+
+def _is_folded(provider: str, node: Any, told: Told) -> bool:
+    """Q/DQ that QNN read as encodings: nothing is executed for them."""
+    conversion = node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    return provider == QNN and bool(told.qnn) and conversion and plain_name(str(node.name)) not in told.qnn
+
+
+def _folded(assigned: Sequence[tuple[str, Any]], told: Told) -> Iterator[str]:
+    if count := sum(_is_folded(owner, node, told) for owner, node in assigned):
+        yield f"{count} QuantizeLinear and DequantizeLinear of the file are encodings of {QNN}'s tensors, not ops of it"
 
 
 def _in_part(node: Any, provider: str, part: str, told: Told) -> PlacedOp:

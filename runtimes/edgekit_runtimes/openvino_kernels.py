@@ -29,6 +29,8 @@ _OPS = {
     "deconvolution": ("ConvTranspose",),
     "inner_product": ("Gemm", "MatMul"),
     "matmul": ("Gemm", "MatMul"),
+    "pooling": ("AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool"),
+    "softmax": ("Softmax",),
 }
 """Operators of ONNX by oneDNN's primitive, for those where one becomes the other."""
 

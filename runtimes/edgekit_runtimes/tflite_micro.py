@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,8 @@ from edgekit.protocols import Availability, Feeds, Placement, SessionOptions
 from edgekit_runtimes.feeds import expectations, verify
 from edgekit_runtimes.flat_graph import FlatGraph, read_graph
 from edgekit_runtimes.interpreter_placement import place
-from edgekit_runtimes.micro_arena import least_arena, open_grown, refuse
+from edgekit_runtimes.micro_arena import in_use, open_grown, refuse
+from edgekit_runtimes.micro_arena_search import ALIGNMENT, least_arena
 from edgekit_runtimes.native_messages import caught
 from edgekit_runtimes.tensor_specs import STATEFUL_OPS, fixed, specs, tensor_names
 
@@ -35,8 +37,8 @@ class TfliteMicro:
     def probe(self) -> Availability:
         if find_spec("tflite_micro") is not None:
             return Availability(True, _version(), accelerators=("reference",))
-        if sys.version_info[:2] not in _PYTHONS or not sys.platform.startswith("linux"):
-            found = f"{sys.version_info.major}.{sys.version_info.minor} on {sys.platform}"
+        if sys.version_info[:2] not in _PYTHONS or (sys.platform, platform.machine()) != ("linux", "x86_64"):
+            found = f"{sys.version_info.major}.{sys.version_info.minor} on {sys.platform}, {platform.machine()}"
             reason = f"tflite-micro has wheels for Python 3.10 to 3.13 on Linux x86-64; this is {found}"
             return Availability(False, reason=reason, remedy="pip install 'edgekit-ml[microcontroller]'")
         return Availability(
@@ -61,7 +63,7 @@ class MicroSession:
     """A TFLite file in an arena that is large enough. Every run is independent, as in `InterpreterSession`."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.name
+        self._file, self._path = path.name, path
         self._content = path.read_bytes()
         graph = read_graph(self._content, _schema(), path.name)
         self._graph: FlatGraph = graph
@@ -69,9 +71,9 @@ class MicroSession:
         self.outputs = specs(fixed(graph.outputs), tensor_names(graph.outputs, graph.signatures, "outputs"))
         self._slots = tuple(enumerate(expectations(self.inputs)))
         try:
-            self._interpreter, self._arena_bytes = open_grown(self._content, _open)
+            self._interpreter, self._arena_bytes = open_grown(self._content, open_native)
         except RuntimeError as error:
-            raise refuse(self._content, graph, str(error), path.name, _open) from error
+            raise refuse(self._content, graph, str(error), path.name, open_native) from error
         self._stateful = any(op["op_name"] in STATEFUL_OPS or op["op_name"] == "VAR_HANDLE" for op in graph.ops)
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -87,7 +89,8 @@ class MicroSession:
         """Every op on the kernels of the library, and the smallest arena that will do."""
         self._opened()
         placed = place(self._graph.ops, self._graph.dtypes, xnnpack=False)
-        arena_bytes = least_arena(self._content, self._arena_bytes, _open)
+        least = in_use(self._interpreter) - ALIGNMENT
+        arena_bytes = least_arena(self._path, least, self._arena_bytes)
         return Placement(placed.ops, notes=(NOTE,), arena_bytes=arena_bytes)
 
     def close(self) -> None:
@@ -130,7 +133,8 @@ def _check(options: SessionOptions) -> None:
         raise UsageError(f"tflite_micro has no setting {next(iter(options.settings))!r}; it takes none")
 
 
-def _open(content: bytes, arena_bytes: int) -> Any:
+def open_native(content: bytes, arena_bytes: int) -> Any:
+    """The package's interpreter with an arena of that size. Raises RuntimeError where the file can't be had in it."""
     return import_module("tflite_micro.python.tflite_micro.runtime").Interpreter.from_bytes(
         content, arena_size=arena_bytes
     )

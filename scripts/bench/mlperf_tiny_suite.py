@@ -61,6 +61,12 @@ def prepare() -> None:
     sources = {"ic": "pretrainedResnet.h5", "kws": "kws_ref_model", "ad": "ad01.h5"}
     for name, source in sources.items():
         _convert(data_file(f"mlperf_tiny/{source}"), calibrations[name][0])
+    # The float .tflite beside the keyword network answers otherwise than the SavedModel that the int8 files come from.
+    float_file = MODELS / "kws_ref_model.float32.tflite"
+    if not float_file.exists():
+        edgekit(
+            "convert", data_file("mlperf_tiny/kws_ref_model"), "-o", MODELS, "--precision", "float32", "--no-checks"
+        )
     _convert(_person_detection(), _noise_pictures())
 
 

@@ -35,7 +35,9 @@ def test_a_trained_network_answers_alike(network: str, tmp_path_factory: pytest.
     for name in ("raspberry-pi-2", "raspberry-pi-4", "raspberry-pi-5"):
         board(name)
     folder = tmp_path_factory.getbasetemp() / "bench"
-    environment = {**os.environ, "EDGEKIT_BENCH": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    root = SCRIPT.parents[2]
+    path = os.pathsep.join(map(str, (root, root / "converters", root / "runtimes")))
+    environment = {**os.environ, "EDGEKIT_BENCH": str(folder), "PYTHONPATH": path}
     command = [sys.executable, "-W", "ignore", SCRIPT, network, "--samples", "3"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]

@@ -112,13 +112,9 @@ def test_accuracy_is_measured_there(made: tuple[Path, dict[str, Any]]) -> None:
         assert entry["latency"]["runs"] > 0
 
 
-@pytest.mark.parametrize("suffix", ["tflite", "onnx"])
-def test_a_file_answers_there_with_the_integers_of_this_machine(
-    made: tuple[Path, dict[str, Any]], suffix: str, tmp_path: Path
-) -> None:
+def test_a_file_answers_there_as_it_does_here(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Up to the softmax at its end, which is float and whose exponentials are those of the processor."""
-    file = made[0] / f"digits_cnn.int8.{suffix}"
-    answers = []
+    file, answers = made[0] / "digits_cnn.int8.tflite", []
     for name, where in (("here", ()), ("there", ("--device", "kitchen"))):
         output = tmp_path / f"{name}.npz"
         code, found = edgekit("run", file, "--input", made[0] / "evaluate.npz", "--output", output, *where)

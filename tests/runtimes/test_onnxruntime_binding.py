@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,20 @@ def test_a_run_reads_and_writes_the_same_arrays(tmp_path: Path) -> None:
         assert bound.outputs["y"] is answer
         np.testing.assert_array_equal(answer, np.maximum(values, 10))
         np.testing.assert_array_equal(answer, session.run({"x": given})["y"])
+
+
+def test_another_array_can_not_take_the_place_of_a_bound_one(tmp_path: Path) -> None:
+    bound = opened(write_integer_relu(tmp_path / "m.onnx")).bind()
+    with pytest.raises(TypeError):
+        bound.inputs["x"] = np.zeros((1, 4), np.int8)  # type: ignore[index]  # what is refused
+
+
+def test_the_arrays_stay_when_the_session_is_forgotten(tmp_path: Path) -> None:
+    bound = opened(write_open_length(tmp_path / "m.onnx")).bind({"x": (64, 1024)})
+    gc.collect()
+    np.copyto(bound.inputs["x"], 3)
+    bound.run()
+    assert bound.outputs["y"].sum() == 3 * 64 * 1024
 
 
 def test_open_dimensions_take_the_sizes_given(tmp_path: Path) -> None:

@@ -12,7 +12,11 @@ import pytest
 from edgekit_runtimes.tflite_micro import TfliteMicro
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/runtimes/test_tflite_micro.py", "tests/conformance")
+TESTS = (
+    "tests/runtimes/test_tflite_micro.py",
+    "tests/conformance/test_runtimes_conform.py",
+    "tests/test_microcontroller_target.py",
+)
 
 
 @pytest.mark.slow
@@ -42,9 +46,7 @@ def test_the_tests_of_tflite_micro_pass_with_its_package(tmp_path: Path) -> None
             "-p",
             "no:cacheprovider",
             "-k",
-            "tflite_micro",
-            "-m",
-            "not slow",
+            "micro",
             *TESTS,
         ],
         cwd=ROOT,
