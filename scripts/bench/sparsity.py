@@ -53,12 +53,12 @@ class Case:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("cases", nargs="*", choices=[*_CASES], default=[*_CASES])
+    parser.add_argument("cases", nargs="*", choices=[*_CASES])
     parser.add_argument("--no-timing", action="store_true")
     parser.add_argument("--timing-only", action="store_true", help="of files that an earlier run made")
     arguments = parser.parse_args()
     found = []
-    for case in (_CASES[name]() for name in arguments.cases):
+    for case in (_CASES[name]() for name in arguments.cases or _CASES):
         if not arguments.timing_only:
             _make(case)
             found.append(publish(_accuracy(case)))
