@@ -38,6 +38,8 @@ from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.sparsification import sparsified, with_zeros
+from edgekit.sparsity import SparsityFacts
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -132,12 +134,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
-    pruned, figures = hub, None
+    pruned, removed = hub, None
     if request.recipe.prune is not None:
         with clock.stage("prune"):
-            pruned, figures = smaller(request, hub, samples, progress)
+            pruned, removed = smaller(request, hub, samples, progress)
+    sparse, zeros = _sparsified(request, pruned, samples, clock, progress)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(pruned, request.recipe, request.device, samples, progress)
+        quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
@@ -151,7 +154,9 @@ def convert_here(request: Request, progress: Progress) -> Report:
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
-    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=figures)
+    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=removed)
+    if zeros is not None:
+        report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
             originals = dataclasses.replace(product, hub=hub, companions=())
@@ -208,6 +213,16 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _sparsified(
+    request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
+) -> tuple[Any, SparsityFacts | None]:
+    """The hub with the zeros that the recipe asks for; it is compared with the one that was read."""
+    if not request.recipe.sparsifies:
+        return hub, None
+    with clock.stage("sparsify"):
+        return sparsified(hub, request.recipe, request.device, samples, progress)
+
+
 def _compiler_notes(request: Request) -> tuple[str, ...]:
     """The next step for a processor that runs compiled files only."""
     target = request.target
@@ -218,7 +233,7 @@ def _compiler_notes(request: Request) -> tuple[str, ...]:
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     recipe = request.recipe
-    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune):
+    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune or recipe.sparsifies):
         return None
     samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
@@ -273,6 +288,8 @@ def _report(
     settings = {"precision": recipe.precision.value, "target": request.target.name}
     if recipe.prune is not None:
         settings["pruned for"] = recipe.prune.goal
+    if recipe.sparsifies:
+        settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
         settings["device"] = request.address.name
     if request.delegates:

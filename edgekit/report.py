@@ -11,6 +11,7 @@ from edgekit.artifact import State, TensorSpec
 from edgekit.figures import Agreement, Estimate, LatencyFigures, MetricKind, PlacementSummary, PruneFigures
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
+from edgekit.sparsity import SparsityFacts
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -145,6 +146,7 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    sparsity: SparsityFacts | None = None
     slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
     pruning: PruneFigures | None = None

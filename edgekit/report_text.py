@@ -18,6 +18,7 @@ from edgekit.quantities import (
 )
 from edgekit.report import Entry, Limit, Report, Role
 from edgekit.slowdown_text import slowdown_lines
+from edgekit.sparsity_text import sparsity_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -28,6 +29,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += prune_lines(report)
     parts += _twins(report)
+    parts += sparsity_lines(report.sparsity) if report.sparsity else []
     artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]
     parts += [line for entry in artifacts if entry.placement for line in placement_lines(entry.name, entry.placement)]
     parts += [estimate_line(entry.name, entry.estimate) for entry in artifacts if entry.estimate]

@@ -56,6 +56,11 @@ _quantizing = together(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
     click.option(
+        "--sparsify",
+        metavar="ZEROS",
+        help="Zeros among the weights: 50%, 2:4 or block=1x4:70%. Needs samples. [default: none]",
+    ),
+    click.option(
         "--state",
         "states",
         metavar="INPUT=OUTPUT",
@@ -204,6 +209,7 @@ def _recipe(
     effort: str | None,
     observer: str | None,
     prefer: str | None,
+    sparsify: str | None,
     io: str | None,
     integer_only: bool,
     keep_float: Sequence[str],
@@ -222,6 +228,7 @@ def _recipe(
 
     base = load_recipe(recipe_file) if recipe_file else Recipe()
     given = {"precision": precision, "effort": effort, "observer": observer, "prefer": prefer, "io": io}
+    given["sparsify"] = sparsify
     chosen = {name: value for name, value in given.items() if value is not None}
     parsed = recipe_from_dict(chosen, "the command line")
     budgets = base.budgets
