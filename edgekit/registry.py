@@ -62,6 +62,8 @@ STAGES = {
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",
     "inspect": "edgekit_converters.inspection:inspect_here",
+    "torch_channels": "edgekit_converters.training.begin:torch_channels",
+    "keras_channels": "edgekit_converters.training.begin:keras_channels",
 }
 
 
