@@ -185,3 +185,43 @@ class PlacementSummary:
 
 def _counts(names: list[str]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names))}
+
+
+@dataclass(frozen=True, slots=True)
+class PruneStep:
+    """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
+
+    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right.
+    """
+
+    macs_left: float
+    sqnr_db: float
+    drop_points: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedLayer:
+    """Units of a layer, or of layers that must stay equally wide, before and after."""
+
+    name: str
+    units: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class PruneFigures:
+    """What pruning did. ``macs`` and ``parameters``: (before, after). ``samples``: those fitted to and those held out.
+
+    ``found``: the state that was taken, ``steps`` all states up to it and the next beyond. ``stopped``: why the goal was not
+    reached, "" where it was.
+    """
+
+    goal: str
+    macs: tuple[int, int]
+    parameters: tuple[int, int]
+    samples: tuple[int, int]
+    found: PruneStep
+    steps: tuple[PruneStep, ...] = ()
+    layers: tuple[PrunedLayer, ...] = ()
+    protected: tuple[str, ...] = ()
+    stopped: str = ""

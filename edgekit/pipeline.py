@@ -16,6 +16,7 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
+from edgekit.baselines import Baselines, baselines
 from edgekit.datasets import (
     FittedDataset,
     StreamedSamples,
@@ -33,6 +34,7 @@ from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Delegate, Progress, ReadOptions, Source
+from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
@@ -132,7 +134,11 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
-    sparse, zeros = _sparsified(request, hub, samples, clock, progress)
+    pruned, removed = hub, None
+    if request.recipe.prune is not None:
+        with clock.stage("prune"):
+            pruned, removed = smaller(request, hub, samples, progress)
+    sparse, zeros = _sparsified(request, pruned, samples, clock, progress)
     with clock.stage("quantize"):
         quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
     product = Product(
@@ -148,13 +154,16 @@ def convert_here(request: Request, progress: Progress) -> Report:
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
-    report = _report(request, hub, quantized, samples, outcomes)
+    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=removed)
     if zeros is not None:
         report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
-            float_product = dataclasses.replace(product, hub=hub, companions=())
-            report = _checked(request, source, float_product, outcomes, report, progress)
+            originals = dataclasses.replace(product, hub=hub, companions=())
+            float_product = dataclasses.replace(originals, hub=pruned)
+            with tempfile.TemporaryDirectory() as folder:
+                beside = baselines(request, originals, float_product, samples, Path(folder), progress)
+                report = _checked(request, source, float_product, beside, outcomes, report, Path(folder), progress)
     placed = (*_placement_limits(request.gates, report), *_device_limits(request.device, report))
     report = report.with_limits(*_limits(request.recipe, report), *placed)
     _record_results(outcomes, report)
@@ -224,7 +233,7 @@ def _compiler_notes(request: Request) -> tuple[str, ...]:
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     recipe = request.recipe
-    if request.calibrate is None or not (recipe.precision.calibrated or recipe.sparsifies):
+    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune or recipe.sparsifies):
         return None
     samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
@@ -277,6 +286,8 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if recipe.prune is not None:
+        settings["pruned for"] = recipe.prune.goal
     if recipe.sparsifies:
         settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
@@ -327,43 +338,43 @@ def _checked(
     request: Request,
     source: Source,
     product: Product,
+    beside: Baselines,
     outcomes: tuple[Outcome, ...],
     report: Report,
+    folder: Path,
     progress: Progress,
 ) -> Report:
-    """The report with everything measured; ``product`` holds the float hub.
+    """The report with everything measured; ``product`` holds the float hub, after pruning.
 
     What can't be measured is a failure in the report; the artifacts stay.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        floats = _float_files(request, product, Path(folder), progress)
-        artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
-        job = Job(
-            model=request.model,
-            source=source.name,
-            read=request.read,
-            files=(*_baselines(request, floats), *(_artifact(path, request) for path in artifacts)),
-            float_onnx=floats["onnx"],
-            samples=request.evaluate or request.calibrate,
-            labels=request.labels,
-            preprocess=request.recipe.preprocess,
-            metric=request.metric,
-            threads=request.threads,
-            states=product.states,
-            device=request.address,
-            delegates=request.delegates,
-            gates=request.gates,
-            target=request.device,
-            journal=_journal(request) if request.address else None,
-        )
-        try:
-            found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
-        except EdgekitError as error:
-            hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
-            return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
-        if request.address is not None:
-            return _found_there(request, found, _merged(report, found))
-        return explained(request, product, floats, Path(folder), _merged(report, found), progress)
+    artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
+    job = Job(
+        model=request.model,
+        source=source.name,
+        read=request.read,
+        files=(*beside.checked, *(_artifact(path, request) for path in artifacts)),
+        float_onnx=beside.originals["onnx"],
+        samples=request.evaluate or request.calibrate,
+        labels=request.labels,
+        preprocess=request.recipe.preprocess,
+        metric=request.metric,
+        threads=request.threads,
+        states=product.states,
+        device=request.address,
+        delegates=request.delegates,
+        gates=request.gates,
+        target=request.device,
+        journal=_journal(request) if request.address else None,
+    )
+    try:
+        found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
+    except EdgekitError as error:
+        hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
+        return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
+    if request.address is not None:
+        return _found_there(request, found, _merged(report, found))
+    return explained(request, product, beside.floats, folder, _merged(report, found), progress)
 
 
 def _found_there(request: Request, found: Verification, report: Report) -> Report:
@@ -375,25 +386,6 @@ def _found_there(request: Request, found: Verification, report: Report) -> Repor
         for entry in slower_than_float(report.entries)
     )
     return dataclasses.replace(report, notes=report.notes + slow)
-
-
-def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
-    """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
-    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32, integer_only=False)
-    plan = registry.stage("quantize")(product.hub, recipe, request.device, None, progress).plan
-    baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
-    formats = tuple(dict.fromkeys((*request.formats, "onnx")))
-    outcomes = produce(baseline, formats, folder, progress)
-    return {outcome.file_format: outcome.artifact.path for outcome in outcomes if outcome.artifact}
-
-
-def _baselines(request: Request, floats: dict[str, Path]) -> Iterator[Checked]:
-    """The dense float file of each format asked for, unless that is what was asked for."""
-    if request.recipe.precision is Precision.FLOAT32 and not request.recipe.sparsifies:
-        return
-    for file_format in request.formats:
-        if file_format in floats:
-            yield Checked(floats[file_format], Role.FLOAT, f"float32 {file_format}", Precision.FLOAT32.value)
 
 
 def _artifact(path: Path, request: Request) -> Checked:

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekit.artifact import State
 from edgekit.errors import RecipeError
+from edgekit.pruning import Importance, PruneRule, Pruning
 from edgekit.sparsity import Sparsity, parse_sparsity
 
 
@@ -146,6 +147,8 @@ class Recipe:
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
     states: tuple[State, ...] | None = None
     """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
+    prune: Pruning | None = None
+    """What is removed before the network is quantized."""
     sparsify: str | None = None
     """Zeros among the weights: "50%", "2:4" or "block=1x4:70%"; None or "none": none (docs/sparsity.md)."""
     integer_only: bool = False
@@ -208,9 +211,26 @@ def recipe_from_dict(raw: Mapping[str, Any], where: str) -> Recipe:
     if preprocess is not None:
         preprocess = preprocess_from_dict(preprocess, f"{where}: [preprocess]")
     states = _states(parts.pop("states", None), where)
+    prune = _pruning(parts.pop("prune", None), f"{where}: [prune]")
     base = _build(Recipe, parts, where)
-    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess, states=states)
+    recipe: Recipe = dataclasses.replace(
+        base, rules=rules, budgets=budgets, preprocess=preprocess, states=states, prune=prune
+    )
     return recipe
+
+
+def _pruning(raw: Any, where: str) -> Pruning | None:
+    """``[prune]`` with a goal, and ``[[prune.rules]]`` for layers that are to keep more."""
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where} is {raw!r}; expected a table")
+    parts = dict(raw)
+    rules = tuple(
+        _build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ()))
+    )
+    pruning: Pruning = _build(Pruning, {**parts, "rules": rules}, where)
+    return pruning
 
 
 def _states(raw: Any, where: str) -> tuple[State, ...] | None:
@@ -269,7 +289,7 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:
-    for kind in (Precision, Effort, Observer, IoType, Prefer):
+    for kind in (Precision, Effort, Observer, IoType, Prefer, Importance):
         if annotation.split(" ")[0] == kind.__name__:
             try:
                 return kind(value)

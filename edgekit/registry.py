@@ -54,6 +54,7 @@ COMPILERS = {
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
+    "prune": "edgekit_converters.prune.prune:prune",
     "decide": "edgekit_converters.quantize.quantize:decide",
     "sparsify": "edgekit_converters.sparsify.sparsify:sparsify",
     "zeros_in": "edgekit_converters.sparsify.written:zeros_in",
@@ -61,6 +62,8 @@ STAGES = {
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",
     "inspect": "edgekit_converters.inspection:inspect_here",
+    "torch_channels": "edgekit_converters.training.begin:torch_channels",
+    "keras_channels": "edgekit_converters.training.begin:keras_channels",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgekit.fallback_text import fallback_lines
 from edgekit.figures import Estimate, PlacementSummary
+from edgekit.prune_text import prune_lines
 from edgekit.quantities import (
     decibel_text,
     duration_text,
@@ -26,6 +27,7 @@ MOST_FLOAT_NODES = 8
 def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
+    parts += prune_lines(report)
     parts += _twins(report)
     parts += sparsity_lines(report.sparsity, _peak_memory(report)) if report.sparsity else []
     artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]

@@ -11,7 +11,7 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
+from edgekit.cli.parameters import MILLISECONDS, POINTS, PRUNE_GOAL, SIZE, STATE
 from edgekit.cli.shared_options import (
     delegate_option,
     device_option,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgekit.gates import FallbackLimit
     from edgekit.pipeline import Request
     from edgekit.protocols import Delegate
+    from edgekit.pruning import Pruning
     from edgekit.recipe import Recipe
     from edgekit.target import Target
 
@@ -71,6 +72,18 @@ _quantizing = together(
     click.option("--target", "target_name", metavar="NAME", default="cpu", show_default=True, help="Device profile."),
 )
 
+_pruning = together(
+    click.option(
+        "--prune",
+        "prune_goal",
+        metavar="GOAL",
+        type=PRUNE_GOAL,
+        help="Remove channels, heads and units first: 30% of the multiply-accumulates, latency=10ms or size=500KB.",
+    ),
+    click.option("--importance", metavar="I", help="magnitude, activation or second-order. [default: second-order]"),
+    click.option("--force", is_flag=True, help="Prune on where the samples show that the network breaks down."),
+)
+
 _samples = together(
     click.option(
         "--calibrate", metavar="SAMPLES", help="Sample inputs (.npz, .npy, .csv, .txt, folder, module:function)."
@@ -97,6 +110,7 @@ _limits = together(
 @click.option("--to", "formats", type=click.Choice(FORMATS), multiple=True, help="Format to write. [default: both]")
 @_samples
 @_quantizing
+@_pruning
 @preprocess_options
 @_limits
 @reading_options
@@ -204,6 +218,9 @@ def _recipe(
     limit_latency: float | None,
     limit_size: int | None,
     limit_memory: int | None,
+    prune_goal: dict[str, float] | None,
+    importance: str | None,
+    force: bool,
     **preprocess: Any,
 ) -> Recipe:
     """The recipe file's entries with the command line's options laid over them."""
@@ -221,6 +238,7 @@ def _recipe(
         integer_only=integer_only or base.integer_only,
         preprocess=preprocess_from(base.preprocess, **preprocess),
         states=_states(states) if states else base.states,
+        prune=_pruned(base.prune, prune_goal, importance, force),
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
         budgets=Budgets(
             drop_points=_first(limit_drop, budgets.drop_points),
@@ -229,6 +247,27 @@ def _recipe(
             memory_bytes=_first(limit_memory, budgets.memory_bytes),
         ),
     )
+
+
+def _pruned(base: Pruning | None, goal: dict[str, float] | None, importance: str | None, force: bool) -> Pruning | None:
+    """The recipe's pruning with the command line's options laid over it; a goal replaces the recipe's."""
+    from edgekit.errors import UsageError
+    from edgekit.recipe import recipe_from_dict
+
+    if base is None and goal is None:
+        if importance is not None or force:
+            raise UsageError("--importance and --force are about pruning; give --prune too")
+        return None
+    chosen = {} if importance is None else {"importance": importance}
+    parsed = recipe_from_dict({"prune": {**(goal or {"macs": 0.5}), **chosen}}, "the command line").prune
+    assert parsed is not None
+    if base is None:
+        return dataclasses.replace(parsed, force=force)
+    if goal is not None:
+        base = dataclasses.replace(base, macs=parsed.macs, latency_ms=parsed.latency_ms, size_bytes=parsed.size_bytes)
+    if importance is not None:
+        base = dataclasses.replace(base, importance=parsed.importance)
+    return dataclasses.replace(base, force=force or base.force)
 
 
 def _states(given: Sequence[tuple[str, str]]) -> tuple[State, ...]:

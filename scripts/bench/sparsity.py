@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def _lite0() -> Case:
-    calibrate, evaluate = imagenet_two_fifths()
+    calibrate, evaluate = imagenet_two_fifths((0, 1))
     samples = "imagenet/: two of every five pictures to calibrate (200), the 300 others"
     smallest = {"50%": 77.0, "2:4": 69.0, "70%": 53.0}
     return Case("lite0", "EfficientNet-Lite0", efficientnet_lite0(), calibrate, evaluate, samples, smallest)

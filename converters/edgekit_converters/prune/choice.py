@@ -1,0 +1,120 @@
+"""`cutbacks`: which units go, a few at a time where they cost the outputs least for what they save.
+
+Every cut is tried on the network as pruned so far and its error measured at the model's outputs. Errors of cuts grow with each
+other, so that an old figure is taken for a lower bound, and measured again only when it is the best (lazy greedy choice).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit_converters.prune.costs import Costs
+from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.loss import Quality
+from edgekit_converters.prune.order import Order
+from edgekit_converters.prune.widths import Widths
+
+TOLERANCE = 1.15
+"""A cut is taken when its fresh figure exceeds the next best's old one by no more than this factor."""
+
+Stays = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A space with the order in which its units go, how many at a time, and how many at most."""
+
+    name: str
+    order: Order
+    widths: Widths
+    most: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutback:
+    """What stays after some cuts, how good that is, the multiply-accumulates left, and the units gone by candidate."""
+
+    stays: Stays
+    quality: Quality
+    macs: float
+    removed: tuple[int, ...]
+
+
+def cutbacks(
+    found: Dependencies, candidates: Sequence[Candidate], costs: Costs, quality: Callable[[Stays], Quality]
+) -> Iterator[Cutback]:
+    """One cut after the other, the first state the whole network, for as long as something is left to remove."""
+    whole = found.none_removed()
+    chooser = _Chooser(
+        candidates, costs, quality, Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates))
+    )
+    yield chooser.current
+    while chooser.advance():
+        yield chooser.current
+
+
+@dataclass(order=True, slots=True)
+class _Offer:
+    """The price of a candidate's next cut, loss for each multiply-accumulate saved. ``cutback`` None: an estimate from before."""
+
+    price: float
+    index: int
+    cutback: Cutback | None = field(compare=False)
+
+
+class _Chooser:
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        costs: Costs,
+        quality: Callable[[Stays], Quality],
+        start: Cutback,
+    ) -> None:
+        self._candidates, self._costs, self._quality = candidates, costs, quality
+        self.current = start
+        offers = map(self._measured, range(len(candidates)))
+        self._offers = [offer for offer in offers if offer is not None]
+        heapq.heapify(self._offers)
+
+    def advance(self) -> bool:
+        """Take the cheapest cut. False when there is none."""
+        while self._offers:
+            best = heapq.heappop(self._offers)
+            fresh = self._measured(best.index) if best.cutback is None else best
+            if fresh is None or fresh.cutback is None:
+                continue
+            if self._offers and fresh.price > TOLERANCE * self._offers[0].price:
+                heapq.heappush(self._offers, fresh)
+                continue
+            self._take(fresh, fresh.cutback)
+            return True
+        return False
+
+    def _take(self, taken: _Offer, cutback: Cutback) -> None:
+        """What was measured of the others becomes an estimate; so does the price of the same space's next cut."""
+        self.current = cutback
+        self._offers = [_Offer(offer.price, offer.index, None) for offer in (*self._offers, taken)]
+        heapq.heapify(self._offers)
+
+    def _measured(self, index: int) -> _Offer | None:
+        """The candidate's next cut; None where no more may go."""
+        candidate, current = self._candidates[index], self.current
+        gone = current.removed[index]
+        after = candidate.widths.next_removal(len(candidate.order.units), gone)
+        if after is None or after > candidate.most:
+            return None
+        stays = current.stays.copy()
+        stays[candidate.order.units[gone:after]] = False
+        removed = (*current.removed[:index], after, *current.removed[index + 1 :])
+        cutback = Cutback(stays, self._quality(stays), self._costs.macs(stays), removed)
+        saved = max(current.macs - cutback.macs, 1.0)
+        return _Offer(max(cutback.quality.loss - current.quality.loss, _LEAST) / saved, index, cutback)
+
+
+_LEAST = 1e-7
+"""Of loss: cuts that cost less are chosen by what they save."""

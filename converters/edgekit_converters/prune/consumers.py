@@ -1,0 +1,211 @@
+"""`Consumer`: a layer that sums over channels of which some may go, as a matrix of weights times columns of its input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgekit_converters.hub import Hub
+from edgekit_converters.hub.edit import attribute, constant, sole_consumer, static_shape
+from edgekit_converters.prune.dependencies import STAYS, Array, Cut, Dependencies, Role, Units
+from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.scheme import name_of, value_name
+from edgekit_converters.rules import RECURRENT
+
+LARGEST_PATCH = 1600
+"""Channels times kernel positions up to which a convolution is refitted on whole patches of its input."""
+
+LARGEST_MATRIX = 4096
+"""Channels up to which a layer is refitted at all: the Gram matrix of as many takes 64 MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bias:
+    """Where a layer's bias lies: elements ``start`` to ``start + count`` of the last axis of a constant operand."""
+
+    use: Use
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Consumer:
+    """``value``: what is read, its channels on ``channel_axis``. ``own_state``: it is what the layer itself gave a step before.
+
+    ``window``: of a convolution refitted on patches; None: each channel at one place is a column of its own.
+    """
+
+    node: ir.Node
+    cut: Cut
+    value: str
+    channel_axis: int
+    bias: Bias | None
+    window: Window | None = None
+    own_state: bool = False
+
+    @property
+    def name(self) -> str:
+        return name_of(self.node)
+
+    @property
+    def use(self) -> Use:
+        return Use(self.cut.node, self.cut.index)
+
+    @property
+    def units(self) -> Units:
+        """The unit of each row of the columns."""
+        return self.cut.units if self.window is None else np.repeat(self.cut.units, self.window.size)
+
+    def weights(self) -> NDArray[np.float32]:
+        """(results, rows of the columns)."""
+        return self.matrix(_array(self.node, self.cut.index))
+
+    def matrix(self, array: Array) -> NDArray[np.float32]:
+        moved = np.moveaxis(array, self.cut.axis, -1)
+        if self.window is not None:
+            return np.ascontiguousarray(array.reshape(len(array), -1))
+        return np.ascontiguousarray(moved.reshape(-1, moved.shape[-1]))
+
+    def operand(self, matrix: Array) -> NDArray[np.float32]:
+        """The constant operand that holds these weights: `matrix` backwards, with as many channels as the matrix has."""
+        shape = list(_array(self.node, self.cut.index).shape)
+        if self.window is not None:
+            shape[1] = matrix.shape[1] // self.window.size
+            return np.ascontiguousarray(matrix.reshape(shape), np.float32)
+        moved = [dim for axis, dim in enumerate(shape) if axis != self.cut.axis]
+        array = matrix.reshape(*moved, matrix.shape[1])
+        return np.ascontiguousarray(np.moveaxis(array, -1, self.cut.axis), np.float32)
+
+    def columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
+        """Of one batch of the value, about ``most`` columns, evenly spread; ``turn`` (the batch) varies which."""
+        if self.window is not None:
+            return self.window.columns(array, most, turn)
+        moved = np.moveaxis(array, self.channel_axis, 0).reshape(array.shape[self.channel_axis], -1)
+        step = max(1, math.ceil(moved.shape[1] / most))
+        while step > 1 and moved.shape[1] % step == 0:
+            step -= 1
+        return np.ascontiguousarray(moved[:, turn % step :: step], np.float32)
+
+    def positions(self) -> int:
+        """Columns that one sample gives, as far as lengths are known."""
+        value = self.node.outputs[0] if self.window is not None or self.own_state else self.node.inputs[0]
+        assert value is not None
+        channel = 1 if self.window is not None else self.channel_axis
+        return math.prod(
+            dim for axis, dim in enumerate(value.shape or ()) if axis != channel and axis and isinstance(dim, int)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """The window of a convolution of one group."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.kernel)
+
+    def columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
+        """Patches (channels x kernel positions) at some places of all samples."""
+        samples, channels, *lengths = array.shape
+        count = len(lengths)
+        padded = np.pad(array, [(0, 0), (0, 0), *zip(self.pads[:count], self.pads[count:], strict=True)])
+        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
+        out = [(n - r) // s + 1 for n, r, s in zip(padded.shape[2:], reach, self.strides, strict=True)]
+        places = self._places(math.prod(out), max(1, most // samples), turn)
+        where = np.unravel_index(places, out)
+        taps = np.unravel_index(np.arange(self.size), self.kernel)
+        index = tuple(where[n][None, :] * self.strides[n] + taps[n][:, None] * self.dilations[n] for n in range(count))
+        everything: tuple[Any, ...] = (slice(None), slice(None), *index)
+        patches = padded[everything]
+        found: NDArray[np.float32] = patches.transpose(1, 2, 0, 3).reshape(channels * self.size, -1).astype(np.float32)
+        return found
+
+    def _places(self, count: int, most: int, turn: int) -> NDArray[np.int64]:
+        if count <= most:
+            return np.arange(count)
+        return np.random.default_rng(turn).choice(count, most, replace=False)
+
+
+def consumers_of(hub: Hub, found: Dependencies) -> list[Consumer]:
+    """The layers that sum over removable channels, in order; those too large or too unusual to be refitted are left out."""
+    nodes = {name_of(node): node for node in hub.model.graph}
+    made = [
+        consumer
+        for cut in found.cuts
+        if cut.role is Role.TAKES and (cut.units != STAYS).any()
+        for consumer in _consumer(nodes[cut.node], cut)
+    ]
+    order = {name: place for place, name in enumerate(nodes)}
+    return sorted(made, key=lambda consumer: (order[consumer.name], consumer.cut.index))
+
+
+def _consumer(node: ir.Node, cut: Cut) -> Iterator[Consumer]:
+    kind = node.op_type
+    read = node.inputs[0]
+    assert read is not None
+    if len(cut.units) > LARGEST_MATRIX or (kind in ("Conv", "ConvTranspose") and attribute(node, "group", 1) != 1):
+        return
+    if kind in RECURRENT:
+        own = cut.index == 2
+        if own and not node.outputs[0].name:
+            return
+        value = node.outputs[0] if own else read
+        yield Consumer(node, cut, value_name(value), 3 if own else 2, _recurrent_bias(node, own), own_state=own)
+        return
+    axis = 1 if kind in ("Conv", "ConvTranspose") else len(read.shape or ()) - 1
+    yield Consumer(node, cut, value_name(read), axis, _bias(node), _window(node, len(cut.units)))
+
+
+def _window(node: ir.Node, channels: int) -> Window | None:
+    shape = static_shape(node.inputs[1]) or ()
+    kernel = shape[2:]
+    if node.op_type != "Conv" or channels * math.prod(kernel) > LARGEST_PATCH:
+        return None
+    ones = (1,) * len(kernel)
+    strides, pads = attribute(node, "strides", ones), attribute(node, "pads", (0,) * (2 * len(kernel)))
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or (
+        math.prod(kernel) == 1 and max(strides) == 1 and not any(pads)
+    ):
+        return None
+    return Window(kernel, strides, attribute(node, "dilations", ones), pads)
+
+
+def _bias(node: ir.Node) -> Bias | None:
+    if node.op_type == "MatMul":
+        adding = sole_consumer(node.outputs[0])
+        if adding is None or adding.op_type != "Add":
+            return None
+        return next((_last_axis(adding, index) for index in (0, 1) if constant(adding.inputs[index]) is not None), None)
+    return _last_axis(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else None
+
+
+def _last_axis(node: ir.Node, index: int) -> Bias | None:
+    array = constant(node.inputs[index])
+    if array is None or array.ndim == 0 or array.size != array.shape[-1] or array.size == 1:
+        return None
+    return Bias(Use(name_of(node), index), 0, array.size)
+
+
+def _recurrent_bias(node: ir.Node, own: bool) -> Bias | None:
+    array = constant(node.inputs[3]) if len(node.inputs) > 3 else None
+    if array is None or array.shape[0] != 1:
+        return None
+    half = array.shape[1] // 2
+    return Bias(Use(name_of(node), 3), half if own else 0, half)
+
+
+def _array(node: ir.Node, index: int) -> Array:
+    array = constant(node.inputs[index])
+    assert array is not None
+    return array

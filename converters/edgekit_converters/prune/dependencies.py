@@ -1,0 +1,107 @@
+"""`Dependencies`: what goes together when something is removed from a hub. `trace` finds it, removal and costs read it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Units = NDArray[np.int64]
+"""The unit that each element of an axis belongs to; `STAYS` where it can't be removed."""
+
+STAYS = -1
+
+
+class Role(enum.Enum):
+    """What an axis of an operand is to its node."""
+
+    MAKES = "makes"
+    """The channels that the node gives: rows of weights and the bias beside them."""
+    TAKES = "takes"
+    """The channels that the node sums over."""
+    FOLLOWS = "follows"
+    """Channels pass through one by one: depthwise kernels, slopes, factors."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """An axis of a constant operand, by use: constants that several nodes share are cut for each of them."""
+
+    node: str
+    index: int
+    axis: int
+    units: Units
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Count:
+    """A number in a constant operand (or, without ``index``, an attribute) that counts elements of an axis.
+
+    The number at ``position`` becomes the number of elements that stay among the first as many of ``units``.
+    """
+
+    node: str
+    units: Units
+    index: int | None = None
+    position: int = 0
+    attribute: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Units that are alike and of which some may be removed: channels of a layer or a residual stream, heads of an attention.
+
+    ``makers``: nodes that make them, in order. ``width``: channels in the makers' output a unit.
+    """
+
+    name: str
+    units: Units
+    makers: tuple[str, ...]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """A layer none of whose channels can be removed, and why."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dependencies:
+    """``axes``: units of the axes of values, by value name and axis."""
+
+    unit_count: int
+    cuts: tuple[Cut, ...]
+    counts: tuple[Count, ...]
+    axes: Mapping[str, Mapping[int, Units]]
+    spaces: tuple[Space, ...]
+    protected: tuple[Protected, ...]
+
+    def none_removed(self) -> NDArray[np.bool_]:
+        """Whether each unit stays, when all do; one more element stands for what always stays."""
+        return np.ones(self.unit_count + 1, bool)
+
+    def without(self, removed: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each unit stays when ``removed`` go; `STAYS` indexes the last element, which does."""
+        stays = self.none_removed()
+        stays[np.asarray(removed, np.int64)] = False
+        assert stays[STAYS]
+        return stays
+
+    def cuts_of(self, node: str, role: Role | None = None) -> list[Cut]:
+        return [cut for cut in self.cuts if cut.node == node and role in (None, cut.role)]
+
+
+def share(units: Units, stays: NDArray[np.bool_]) -> float:
+    """The part of an axis that stays."""
+    return float(stays[units].mean()) if len(units) else 1.0
+
+
+Array = NDArray[Any]

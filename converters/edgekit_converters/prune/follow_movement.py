@@ -1,0 +1,193 @@
+"""The rules of `trace` for operators that move elements; `follow_reshape` has the one that is hard."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgekit_converters.hub.edit import attribute, constant, dims, integers
+from edgekit_converters.prune.follow_reshape import reshape
+from edgekit_converters.prune.labels import LabelArray, Labels, rank, unfollowed
+
+
+def transpose(labels: Labels, node: ir.Node) -> None:
+    perm = attribute(node, "perm") or tuple(reversed(range(rank(node.inputs[0]))))
+    for axis, found in labels.labelled(node.inputs[0]).items():
+        labels.give(node.outputs[0], perm.index(axis), found)
+
+
+def squeeze(labels: Labels, node: ir.Node) -> None:
+    shape = dims(node.inputs[0]) or ()
+    axes = integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    gone = [axis % len(shape) for axis in axes] if axes is not None else [n for n, dim in enumerate(shape) if dim == 1]
+    for axis, found in labels.labelled(node.inputs[0]).items():
+        if axis in gone:
+            labels.freeze(found, unfollowed(node, "drops this axis"))
+        else:
+            labels.give(node.outputs[0], axis - sum(other < axis for other in gone), found)
+
+
+def unsqueeze(labels: Labels, node: ir.Node) -> None:
+    axes = integers(node.inputs[1])
+    if axes is None:
+        return labels.freeze_all(node.inputs[0], unfollowed(node))
+    new = {axis % rank(node.outputs[0]) for axis in axes}
+    kept = [axis for axis in range(rank(node.outputs[0])) if axis not in new]
+    for axis, found in labels.labelled(node.inputs[0]).items():
+        labels.give(node.outputs[0], kept[axis], found)
+    return None
+
+
+def flatten(labels: Labels, node: ir.Node) -> None:
+    reshape(labels, node)
+
+
+def concat(labels: Labels, node: ir.Node) -> None:
+    """Along the axis, labels one after the other; on others, elements at one place go together."""
+    along = attribute(node, "axis", 0) % rank(node.outputs[0])
+    for axis in {axis for value in node.inputs for axis in labels.labelled(value)}:
+        found = [labels.of(value, axis) for value in node.inputs]
+        if axis == along:
+            parts = [_or_frozen(labels, node, value, own) for value, own in zip(node.inputs, found, strict=True)]
+            joined = (
+                None if any(part is None for part in parts) else np.concatenate([p for p in parts if p is not None])
+            )
+            if joined is None:
+                for own in found:
+                    labels.freeze(own, unfollowed(node, "joins it with a part of unknown length"))
+            labels.give(node.outputs[0], axis, joined)
+        else:
+            known = [own for own in found if own is not None]
+            for own in known:
+                labels.unite(known[0], own)
+                if len(known) < len(found):
+                    labels.freeze(own, unfollowed(node, "joins it with what keeps all its channels"))
+            labels.give(node.outputs[0], axis, known[0])
+
+
+def _or_frozen(labels: Labels, node: ir.Node, value: ir.Value | None, own: LabelArray | None) -> LabelArray | None:
+    """Labels of a part of a Concat; a part that keeps all its elements gets labels that say so."""
+    if own is not None:
+        return own
+    length = (dims(value) or ())[attribute(node, "axis", 0)]
+    if not isinstance(length, int):
+        return None
+    made = labels.fresh(length)
+    labels.freeze(made, unfollowed(node, "joins what keeps all its channels"))
+    return made
+
+
+def split(labels: Labels, node: ir.Node) -> None:
+    value = node.inputs[0]
+    along = attribute(node, "axis", 0) % max(1, rank(value))
+    sizes = [(dims(output) or ())[along] for output in node.outputs]
+    for axis, found in labels.labelled(value).items():
+        if axis != along:
+            for output in node.outputs:
+                labels.give(output, axis, found)
+        elif (
+            not all(isinstance(size, int) for size in sizes) or len(node.inputs) < 2 or constant(node.inputs[1]) is None
+        ):
+            labels.freeze(found, unfollowed(node, "splits it in parts of unknown length"))
+        else:
+            starts = np.cumsum([0, *sizes])
+            for index, output in enumerate(node.outputs):
+                part = found[starts[index] : starts[index + 1]]
+                labels.give(output, axis, part)
+                labels.count(node, part, 1, index)
+
+
+def slices(labels: Labels, node: ir.Node) -> None:
+    value = node.inputs[0]
+    starts, ends, axes, steps = (
+        integers(node.inputs[index]) if len(node.inputs) > index else None for index in range(1, 5)
+    )
+    if starts is None or ends is None:
+        return labels.freeze_all(value, unfollowed(node, "cuts where the data says"))
+    axes = tuple(axis % rank(value) for axis in axes) if axes is not None else tuple(range(len(starts)))
+    for axis, found in labels.labelled(value).items():
+        if axis not in axes:
+            labels.give(node.outputs[0], axis, found)
+            continue
+        place = axes.index(axis)
+        start, end = starts[place], ends[place]
+        if (steps is not None and steps[place] != 1) or start < 0 or end < 0:
+            labels.freeze(found, unfollowed(node, "takes some of these channels"))
+            labels.give(node.outputs[0], axis, found[start : end : steps[place] if steps else 1])
+            continue
+        labels.give(node.outputs[0], axis, found[start:end])
+        labels.count(node, found, 1, place)
+        if end <= len(found):  # larger ones mean the end whatever the length
+            labels.count(node, found, 2, place)
+    return None
+
+
+def gather(labels: Labels, node: ir.Node) -> None:
+    """Elements taken along an axis: others keep their labels."""
+    value, indices = node.inputs[0], node.inputs[1]
+    along = attribute(node, "axis", 0) % max(1, rank(value))
+    for axis, found in labels.labelled(value).items():
+        if axis == along:
+            labels.freeze(found, unfollowed(node, "takes some of these channels"))
+        else:
+            labels.give(node.outputs[0], axis + (rank(indices) - 1 if axis > along else 0), found)
+
+
+def pad(labels: Labels, node: ir.Node) -> None:
+    value = node.inputs[0]
+    pads = integers(node.inputs[1])
+    axes = (
+        integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else tuple(range(rank(value)))
+    )
+    for axis, found in labels.labelled(value).items():
+        place = None if axes is None else next((n for n, a in enumerate(axes) if a % rank(value) == axis), -1)
+        if pads is None or place is None or (place >= 0 and (pads[place] or pads[place + len(pads) // 2])):
+            labels.freeze(found, unfollowed(node, "pads these channels"))
+            continue
+        labels.give(node.outputs[0], axis, found)
+
+
+def expand(labels: Labels, node: ir.Node) -> None:
+    value, target = node.inputs[0], integers(node.inputs[1])
+    shift = rank(node.outputs[0]) - rank(value)
+    for axis, found in labels.labelled(value).items():
+        if target is None:
+            labels.freeze(found, unfollowed(node, "has a computed shape"))
+            continue
+        labels.give(node.outputs[0], axis + shift, found)
+        place = axis + shift - (rank(node.outputs[0]) - len(target))
+        if place >= 0 and target[place] != 1:
+            labels.count(node, found, 1, place)
+
+
+def resize(labels: Labels, node: ir.Node) -> None:
+    value, output = node.inputs[0], node.outputs[0]
+    sizes = node.inputs[3] if len(node.inputs) > 3 else None
+    before, after = dims(value) or (), dims(output) or ()
+    for axis, found in labels.labelled(value).items():
+        if before[axis] != after[axis] or attribute(node, "axes") is not None:
+            labels.freeze(found, unfollowed(node, "resizes this axis"))
+            continue
+        if sizes is not None and constant(sizes) is None:
+            labels.freeze(found, unfollowed(node, "has computed sizes"))
+        elif sizes is not None:
+            labels.count(node, found, 3, axis)
+        labels.give(output, axis, found)
+
+
+def depth_to_space(labels: Labels, node: ir.Node) -> None:
+    """The channels that become the pixels of one go together."""
+    found = labels.of(node.inputs[0], 1)
+    if found is None:
+        return
+    cells = attribute(node, "blocksize") ** 2
+    rows = found.reshape(-1, cells) if attribute(node, "mode", "DCR") == "CRD" else found.reshape(cells, -1).T
+    for column in range(1, cells):
+        labels.unite(rows[:, 0], rows[:, column])
+    labels.give(node.outputs[0], 1, rows[:, 0].copy())
+
+
+def space_to_depth(labels: Labels, node: ir.Node) -> None:
+    found = labels.of(node.inputs[0], 1)
+    if found is not None:
+        labels.give(node.outputs[0], 1, np.tile(found, attribute(node, "blocksize") ** 2))

@@ -1,0 +1,191 @@
+"""`prune`: a smaller hub from a trained one, its weights refitted, and the figures of what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgekit.errors import ConversionError, UsageError
+from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
+from edgekit.protocols import Dataset, Progress
+from edgekit.pruning import Importance, Pruning
+from edgekit_converters.hub import Hub
+from edgekit_converters.prune.choice import Candidate, cutbacks
+from edgekit_converters.prune.compensate import Compensation
+from edgekit_converters.prune.consumers import Consumer, consumers_of
+from edgekit_converters.prune.costs import Costs, costs_of
+from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
+from edgekit_converters.prune.loss import Judge
+from edgekit_converters.prune.moments import Gram, grams, run_size
+from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.repair import repair
+from edgekit_converters.prune.search import Found, Measure, Search
+from edgekit_converters.prune.trace import trace
+from edgekit_converters.prune.widths import widths_of
+from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
+from edgekit_converters.quantize.rule_scopes import require_matching
+from edgekit_converters.quantize.sequential_samples import Picked, spread
+
+MOST_SAMPLES = 256
+"""Samples from which weights are refitted; more change little and cost time (EfficientNet-Lite0: 150 to 250)."""
+
+MOST_NUMBERS = 2_000_000_000
+"""Numbers computed over all nodes and samples, as a bound of the time: 256 pictures of EfficientNet-Lite0."""
+
+MOST_HELD_OUT, HELD_OUT = 64, 4
+"""Samples that no weight is fitted to while cuts are chosen: one of so many, and no more than that."""
+
+COLLAPSE_DB = 6.0
+"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
+
+_ORDERS = {
+    Importance.MAGNITUDE: by_magnitude,
+    Importance.ACTIVATION: by_activation,
+    Importance.SECOND_ORDER: by_second_order,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The smaller hub and its figures."""
+
+    hub: Hub
+    figures: PruneFigures
+
+
+def prune(
+    hub: Hub,
+    pruning: Pruning,
+    limit_drop: float | None,
+    samples: Dataset | None,
+    measure: Measure | None,
+    progress: Progress,
+) -> Pruned:
+    """Remove what costs the outputs least until the goal is reached, or the next cut would exceed ``limit_drop`` points.
+
+    ``measure`` is needed for goals other than multiply-accumulates. Raises UsageError without samples, RecipeError where a rule
+    matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
+    """
+    if samples is None or len(samples) < HELD_OUT:
+        raise UsageError("pruning needs sample inputs. Give --calibrate SAMPLES, better 150 to 250 typical ones.")
+    hub = with_every_step(hub)
+    found = trace(hub)
+    _require_layers(found, pruning)
+    samples = _enough(hub, samples)
+    fitted, held = _parted(samples)
+    consumers = consumers_of(hub, found)
+    costs = costs_of(hub, found)
+    known = grams(hub, consumers, fitted, progress)
+    candidates = _candidates(found, consumers, known, pruning)
+    network = Compensation(hub, found, consumers, known)
+    judge = Judge(hub, held, run_size(hub))
+    progress.stage("prune")
+    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)))
+    chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
+    _refuse_nothing(chosen)
+    smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
+    if not pruning.force:
+        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
+    return Pruned(
+        without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+    )
+
+
+def _require_layers(found: Dependencies, pruning: Pruning) -> None:
+    makers = [maker for space in found.spaces for maker in space.makers]
+    if not makers:
+        whys = "; ".join(f"{layer.node}: {layer.reason}" for layer in found.protected[:_SHOWN])
+        raise ConversionError(f"no layer of this network can be pruned. {whys}")
+    require_matching(pruning.rules, [*makers, *(layer.node for layer in found.protected)])
+
+
+_SHOWN = 3
+
+
+def _enough(hub: Hub, samples: Dataset) -> Dataset:
+    """As many samples as refitting needs and the bound of the work allows."""
+    numbers = sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs)
+    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // max(1, numbers))))
+    return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
+
+
+_FEWEST_SAMPLES = 32
+
+
+def _parted(samples: Dataset) -> tuple[Dataset, Dataset]:
+    """Those that weights are fitted to while cuts are chosen, and those that cuts are judged on."""
+    rows = spread(len(samples), min(MOST_HELD_OUT, len(samples) // HELD_OUT))
+    others = np.setdiff1d(np.arange(len(samples)), rows)
+    return Picked(samples, others), Picked(samples, rows)
+
+
+def _candidates(
+    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[str, Gram], pruning: Pruning
+) -> list[Candidate]:
+    """Spaces with units that may go, in the order of the importance asked for.
+
+    Of units that no layer sums over with weights of its own (queries and keys) it can't be told what they are worth: they stay.
+    """
+    candidates = []
+    read = np.unique(np.concatenate([consumer.units for consumer in consumers])) if consumers else np.array([])
+    for space in found.spaces:
+        own = replace(space, units=space.units[np.isin(space.units, read)])
+        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
+        if most:
+            order = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
+            candidates.append(Candidate(own.name, order, widths_of(own), most))
+    return candidates
+
+
+def _refuse_nothing(chosen: Found) -> None:
+    if not any(chosen.cutback.removed):
+        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps)}")
+
+
+def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
+    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
+    if sqnr_db < COLLAPSE_DB:
+        raise ConversionError(
+            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
+            "Ask for less, or take it with --force and train the result further."
+        )
+
+
+def _course(steps: Sequence[PruneStep]) -> str:
+    """A few of the states on the way, in words."""
+    shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
+    told = [
+        f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed"
+        for step in shown
+    ]
+    return "On the way: " + "; ".join(told) if told else "No state on the way was better"
+
+
+_PARTS = 5
+
+
+def _figures(
+    found: Dependencies,
+    costs: Costs,
+    candidates: Sequence[Candidate],
+    chosen: Found,
+    pruning: Pruning,
+    samples: tuple[int, int],
+) -> PruneFigures:
+    whole, stays = found.none_removed(), chosen.cutback.stays
+    layers = zip(candidates, chosen.cutback.removed, strict=True)
+    return PruneFigures(
+        goal=pruning.goal,
+        macs=(round(costs.macs(whole)), round(costs.macs(stays))),
+        parameters=(round(costs.parameters(whole)), round(costs.parameters(stays))),
+        samples=samples,
+        found=chosen.step,
+        steps=chosen.steps,
+        layers=tuple(PrunedLayer(c.name, len(c.order.units), len(c.order.units) - gone) for c, gone in layers if gone),
+        protected=tuple(f"{layer.node}: {layer.reason}" for layer in found.protected),
+        stopped=chosen.stopped,
+    )

@@ -1,0 +1,111 @@
+"""`remove`: the hub without some of its units; `silence`: a hub of the old size that computes the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgekit_converters.hub import Hub
+from edgekit_converters.hub.edit import Editor, all_values, constant
+from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Role
+from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.scheme import name_of, value_name
+
+Stays = NDArray[np.bool_]
+
+
+def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Array] | None = None) -> Hub:
+    """A new hub with the units that stay. ``weights``: new contents of constant operands, in their new shape."""
+    made: dict[Use, Array] = dict(_counted(hub, found.counts, stays))
+    for use, cuts in _by_use(found.cuts).items():
+        if not all(stays[cut.units].all() for cut in cuts):
+            made[use] = cut_operand(operand_of(hub, use), cuts, stays)
+    result = replaced(hub, {**made, **(weights or {})})
+    _count_attributes(result, found.counts, stays)
+    for value in all_values(result.model):
+        for axis, units in found.axes.get(value.name or "", {}).items():
+            if value.shape is not None and not stays[units].all():
+                value.shape = _with_dim(value.shape, axis, int(stays[units].sum()))
+    return result
+
+
+def silence(hub: Hub, found: Dependencies, stays: Stays) -> Hub:
+    """The hub with all weights that make or take units that don't stay at 0: it computes what `remove` leaves."""
+    silent = {}
+    for use, cuts in _by_use(cut for cut in found.cuts if cut.role is not Role.FOLLOWS).items():
+        array = np.array(operand_of(hub, use))
+        for cut in cuts:
+            np.moveaxis(array, cut.axis, 0)[~stays[cut.units]] = 0
+        silent[use] = array
+    return replaced(hub, silent)
+
+
+def replaced(hub: Hub, operands: Mapping[Use, Array]) -> Hub:
+    """A new hub with these arrays in the place of constant operands."""
+    result = hub.clone()
+    editor = Editor(result.model)
+    by_name = {name_of(node): node for node in result.model.graph}
+    for use, array in operands.items():
+        node = by_name[use.node]
+        old = node.inputs[use.index]
+        assert old is not None
+        node.replace_input_with(use.index, editor.constant(array, value_name(old)))
+    used = {value for node in ir.traversal.RecursiveGraphIterator(result.model.graph) for value in node.inputs}
+    for name, value in list(result.model.graph.initializers.items()):
+        if value not in used and not value.is_graph_output():
+            del result.model.graph.initializers[name]
+    return result
+
+
+def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:
+    """The elements of a constant that stay."""
+    for cut in cuts:
+        array = array.take(np.flatnonzero(stays[cut.units]), axis=cut.axis)
+    return array
+
+
+def operand_of(hub: Hub, use: Use) -> Array:
+    """The constant that a node reads."""
+    node = next(node for node in hub.model.graph if name_of(node) == use.node)
+    array = constant(node.inputs[use.index])
+    assert array is not None
+    return array
+
+
+def _by_use(cuts: Iterable[Cut]) -> dict[Use, list[Cut]]:
+    found: dict[Use, list[Cut]] = defaultdict(list)
+    for cut in cuts:
+        found[Use(cut.node, cut.index)].append(cut)
+    return found
+
+
+def _counted(hub: Hub, counts: Iterable[Count], stays: Stays) -> dict[Use, Array]:
+    changed: dict[Use, Array] = {}
+    for count in counts:
+        if count.index is None or stays[count.units].all():
+            continue
+        use = Use(count.node, count.index)
+        array = changed.get(use)
+        array = np.array(operand_of(hub, use)) if array is None else array
+        flat = array.reshape(-1)
+        flat[count.position] = stays[count.units[: flat[count.position]]].sum()
+        changed[use] = flat.reshape(array.shape)
+    return changed
+
+
+def _count_attributes(hub: Hub, counts: Iterable[Count], stays: Stays) -> None:
+    by_name = {name_of(node): node for node in hub.model.graph}
+    for count in counts:
+        if count.index is None:
+            number = int(stays[count.units].sum())
+            by_name[count.node].attributes[count.attribute] = ir.AttrInt64(count.attribute, number)
+
+
+def _with_dim(shape: ir.Shape, axis: int, dim: int) -> ir.Shape:
+    dims = list(shape)
+    dims[axis] = dim
+    return ir.Shape(dims)

@@ -1,0 +1,89 @@
+"""`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
+
+The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
+lost nothing stay as they are: refitting them too follows the samples further than their number supports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.protocols import Dataset, Progress
+from edgekit_converters.hub import Hub
+from edgekit_converters.prune.consumers import Consumer
+from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
+from edgekit_converters.prune.prefix import Prefix
+from edgekit_converters.prune.refit import operands, refit, ridge_for
+from edgekit_converters.prune.removal import remove
+from edgekit_converters.quantize.calibrate_feeds import feeds_of, real_tokens
+from edgekit_converters.quantize.quant_plan import Use
+
+Feeds = dict[str, NDArray[Any]]
+
+
+def repair(
+    hub: Hub,
+    found: Dependencies,
+    consumers: Sequence[Consumer],
+    stays: NDArray[np.bool_],
+    samples: Dataset,
+    progress: Progress,
+) -> Hub:
+    """The hub with the units that stay, its weights refitted on the samples."""
+    concerned = [consumer for consumer in consumers if not stays[consumer.units].all()]
+    smaller = remove(hub, found, stays)
+    feeds = [batch for batch, _ in feeds_of(hub, samples, run_size(hub))]
+    whole, pruned = Prefix(hub, feeds), Prefix(smaller, feeds)
+    progress.stage("repair", len(concerned))
+    changed: dict[Use, NDArray[Any]] = {}
+    for consumer in concerned:
+        moments = _moments(consumer, stays, whole, pruned, feeds)
+        made = _refitted(hub, found, consumer, stays, moments)
+        changed |= made
+        pruned.operands.update(made)
+        progress.step()
+    return remove(hub, found, stays, changed)
+
+
+def _moments(
+    consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, feeds: Sequence[Feeds]
+) -> Moments:
+    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet."""
+    left = np.flatnonzero(stays[consumer.units])
+    moments = Moments(len(consumer.units), len(left))
+    most = max(1, COLUMNS // len(feeds))
+    if consumer.own_state:
+        whole.advance_past(consumer.name, [consumer.value])
+        for turn, (before, batch) in enumerate(zip(whole.batches(consumer.value), feeds, strict=True)):
+            columns = consumer.columns(real_tokens(before, batch), most, turn)
+            moments.add(columns, columns[left])
+        return moments
+    whole.advance(consumer.name)
+    pruned.advance(consumer.name)
+    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), feeds, strict=True)
+    for turn, (before, now, batch) in enumerate(pairs):
+        moments.add(
+            consumer.columns(real_tokens(before, batch), most, turn),
+            consumer.columns(real_tokens(now, batch), most, turn),
+        )
+    return moments
+
+
+def _refitted(
+    hub: Hub,
+    found: Dependencies,
+    consumer: Consumer,
+    stays: NDArray[np.bool_],
+    moments: Moments,
+) -> dict[Use, NDArray[Any]]:
+    weights = consumer.weights().astype(np.float64)
+    cross, gram = moments.covariances() if consumer.bias else moments.moments()
+    kept = np.flatnonzero(stays[consumer.units])
+    new = refit(weights, cross, gram, kept, ridge_for(len(kept), moments.count))
+    before, now = moments.means()
+    return dict(operands(hub, found, consumer, new, weights @ before - new @ now, stays))

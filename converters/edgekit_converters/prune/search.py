@@ -1,0 +1,102 @@
+"""`Search`: cut after cut up to a goal, no further than a limit allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.figures import PruneStep
+from edgekit.pruning import Pruning
+from edgekit_converters.hub import Hub
+from edgekit_converters.prune.choice import Cutback
+
+Measure = Callable[[Hub], float]
+"""A figure of the files that a hub becomes: milliseconds of the slowest, bytes of the largest."""
+
+STRETCH = 0.05
+"""Part of the multiply-accumulates between two states whose files are measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The state to make, what it costs, the states up to it and one beyond; ``stopped``: why it is not the goal."""
+
+    cutback: Cutback
+    step: PruneStep
+    steps: tuple[PruneStep, ...]
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """``network``: a hub from what stays. ``measure`` is None for a goal in multiply-accumulates."""
+
+    pruning: Pruning
+    limit_drop: float | None
+    network: Callable[[NDArray[np.bool_]], Hub]
+    measure: Measure | None
+
+    def run(self, cutbacks: Iterator[Cutback]) -> Found:
+        """The first state that reaches the goal, or the last one within the limit."""
+        states = [next(cutbacks)]
+        checked = 0
+        for cutback in cutbacks:
+            states.append(cutback)
+            if self._exceeds(cutback):
+                return self._limited(states)
+            if self.measure is None:
+                if _left(states) <= 1 - (self.pruning.macs or 0.0):
+                    return _at(states, len(states) - 1)
+            elif states[checked].macs - cutback.macs >= STRETCH * states[0].macs:
+                if self._reached(cutback):
+                    return _at(states, self._first(states, checked))
+                checked = len(states) - 1
+        if self.measure is not None and len(states) > 1 and self._reached(states[-1]):
+            return _at(states, self._first(states, checked))
+        return _at(states, len(states) - 1, f"no more can be removed for the goal of {self.pruning.goal}")
+
+    def _exceeds(self, cutback: Cutback) -> bool:
+        return self.limit_drop is not None and step_of(cutback, cutback.macs).drop_points > self.limit_drop
+
+    def _limited(self, states: list[Cutback]) -> Found:
+        """The state before the last one. With a goal that is measured, it may be an earlier one that reaches it."""
+        before = len(states) - 2
+        lost = step_of(states[-1], states[0].macs)
+        stopped = (
+            f"the next cut, to {lost.macs_left:.1%} of the multiply-accumulates, would change {lost.drop_points:.1f} of 100 "
+            f"decisions; the limit is {self.limit_drop:g} points"
+        )
+        if self.measure is not None and before > 0 and self._reached(states[before]):
+            return _at(states, self._first(states[: before + 1], 0))
+        return _at(states, before, stopped)
+
+    def _reached(self, cutback: Cutback) -> bool:
+        assert self.measure is not None
+        goal = self.pruning.latency_ms if self.pruning.latency_ms is not None else self.pruning.size_bytes
+        assert goal is not None
+        return self.measure(self.network(cutback.stays)) <= goal
+
+    def _first(self, states: list[Cutback], low: int) -> int:
+        """By bisection, the first state that reaches the goal; the last one does, the one at ``low`` does not."""
+        high = len(states) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._reached(states[middle]) else (middle, high)
+        return high
+
+
+def step_of(cutback: Cutback, whole: float) -> PruneStep:
+    """The figures of a state for the report."""
+    return PruneStep(cutback.macs / max(whole, 1.0), cutback.quality.sqnr_db, 100.0 * cutback.quality.changed)
+
+
+def _left(states: list[Cutback]) -> float:
+    return states[-1].macs / max(states[0].macs, 1.0)
+
+
+def _at(states: list[Cutback], place: int, stopped: str = "") -> Found:
+    steps = tuple(step_of(state, states[0].macs) for state in states[: place + 2])
+    return Found(states[place], steps[place], steps, stopped)
