@@ -111,6 +111,7 @@ def _question(
         preprocess=request.recipe.preprocess,
         input_shapes=dict(request.read.input_shapes),
         threads=request.threads,
+        delegates=request.delegates,
         states=product.states,
         tokenizer=tokenizer_of(request.model),
     )
@@ -120,6 +121,7 @@ def _command(request: Request, file_format: str, precision: str) -> str:
     """The command line that makes and checks the file of that precision."""
     words = ["edgekit", "convert", str(request.model), "-o", str(request.out), "--to", file_format]
     words += ["--precision", precision, *_options({"--from": request.source, "--target": _target(request)})]
+    words += [word for delegate in request.delegates for word in ("--delegate", str(delegate))]
     words += _options({"--prefer": request.recipe.prefer.value if request.recipe.prefer.value != "speed" else None})
     words += _reading(request.read)
     samples = request.evaluate or request.calibrate

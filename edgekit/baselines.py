@@ -62,8 +62,10 @@ def _float_files(request: Request, product: Product, folder: Path, progress: Pro
 
 
 def _listed(request: Request, files: Mapping[str, Path], role: Role, prefix: str) -> Iterator[Checked]:
-    """The float file of each format asked for, unless that is what was asked for."""
-    if request.recipe.precision is Precision.FLOAT32 and (role is Role.PRUNED or request.recipe.prune is None):
+    """The dense float file of each format asked for, unless that is what was asked for."""
+    recipe = request.recipe
+    same = recipe.precision is Precision.FLOAT32 and not recipe.sparsifies
+    if same and (role is Role.PRUNED or recipe.prune is None):
         return
     for file_format in request.formats:
         if file_format in files:

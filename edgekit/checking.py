@@ -12,9 +12,10 @@ from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.evaluate import Candidate, Evaluation, evaluate, metric_or_default
 from edgekit.figures import PlacementSummary
+from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.place import Place, RuntimeChoice, reached
-from edgekit.protocols import Progress, ReadOptions, Session, SessionOptions
+from edgekit.protocols import Delegate, Progress, ReadOptions, Session, SessionOptions
 from edgekit.reading import Reference, find_source, open_reference, read_hub, with_fixed_inputs
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.relayout import relaid
@@ -29,8 +30,9 @@ class CheckRequest:
     """What ``edgekit check`` was asked for. ``preprocess`` None: as the file's manifest records it.
 
     ``file_layout``: as in `relaid`, for pictures that the file and the model take in different orders.
-    ``device``: where FILE runs, None here; the model it is compared with runs here.
-    ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach.
+    ``device``, ``delegates``: where FILE runs, None and nothing for the CPU here; the model it is compared with runs here.
+    ``limit_drop`` is in points; ``limit_sqnr_db`` is what the SQNR must reach; ``limit_arena_bytes`` holds for a runtime that
+    must be given its memory (tflite_micro).
     """
 
     file: Path
@@ -47,7 +49,10 @@ class CheckRequest:
     file_layout: str | None = None
     limit_drop: float | None = None
     limit_sqnr_db: float | None = None
+    limit_arena_bytes: int | None = None
     device: Address | None = None
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
 
 def check(request: CheckRequest, progress: Progress) -> Report:
@@ -67,7 +72,8 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     artifact = Artifact.open(request.file)
     runtime = place.runtime(artifact.path, request.runtime)
     reference = _reference(request)
-    opened = place.open_file(artifact.path, request.runtime, SessionOptions(threads=request.threads))
+    options = SessionOptions(threads=request.threads, delegates=request.delegates)
+    opened = place.open_file(artifact.path, request.runtime, options)
     session, turned = relaid(opened, reference.session, request.file_layout)
     states = _states(request, artifact, reference)
     stored = open_dataset(
@@ -85,20 +91,26 @@ def _check(request: CheckRequest, place: Place, progress: Progress) -> Report:
     candidates = [Candidate(names[0], reference.session), Candidate(names[1], session)]
     metric = metric_or_default(request.metric, samples)
     found = evaluate(candidates, samples, metric=metric, states=carried, progress=progress)
+    placement = judged(session.placement(), artifact.path, request.delegates, request.gates, progress)
     report = Report(
         model=ModelFacts(str(request.against), _framework(request)),
-        settings={"device": place.name} if place.name else {},
+        settings=_settings(request, place),
         reference=reference.description,
         reference_is_original=reference.original,
         evaluation=SampleFacts(request.samples, found.samples),
         metric=found.metric,
         entries=(
             Entry(names[0], Role.ORIGINAL, size_bytes=_size(request.against), accuracy=found.accuracy.get(names[0])),
-            _entry(artifact, runtime, session, found, names),
+            _entry(artifact, runtime, found, names, placement),
         ),
         notes=(*samples.notes, *turned),
     )
     return report.with_limits(*_limits(request, report.entries[1]))
+
+
+def _settings(request: CheckRequest, place: Place) -> dict[str, str]:
+    named = {"device": place.name, "delegates": ", ".join(map(str, request.delegates))}
+    return {name: value for name, value in named.items() if value}
 
 
 def _states(request: CheckRequest, artifact: Artifact, reference: Reference) -> tuple[State, ...]:
@@ -147,7 +159,11 @@ def _names(request: CheckRequest) -> tuple[str, str]:
 
 
 def _entry(
-    artifact: Artifact, runtime: RuntimeChoice, session: Session, found: Evaluation, names: tuple[str, str]
+    artifact: Artifact,
+    runtime: RuntimeChoice,
+    found: Evaluation,
+    names: tuple[str, str],
+    placement: PlacementSummary,
 ) -> Entry:
     original, own = names
     manifest = artifact.manifest
@@ -163,7 +179,7 @@ def _entry(
         accuracy=found.accuracy.get(own),
         drop_points=found.drop_points(own, original),
         agreement=found.agreement[own],
-        placement=PlacementSummary.of(session.placement()),
+        placement=placement,
     )
 
 
@@ -178,3 +194,7 @@ def _limits(request: CheckRequest, entry: Entry) -> Iterator[Limit]:
     if request.limit_sqnr_db is not None:
         found = entry.agreement.sqnr_db if entry.agreement else None
         yield Limit("sqnr", entry.name, request.limit_sqnr_db, found, "dB", at_least=True)
+    if request.limit_arena_bytes is not None:
+        arena = entry.placement.arena_bytes if entry.placement else None
+        yield Limit("arena", entry.name, request.limit_arena_bytes, arena, "bytes")
+    yield from request.gates.limits(entry.name, entry.placement)

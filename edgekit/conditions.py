@@ -47,6 +47,36 @@ def read_conditions(root: Path = Path("/")) -> Conditions:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessorTime:
+    """Seconds of all cores since the machine started, and what this process had of them."""
+
+    total: float
+    idle: float
+    own: float
+
+
+def processor_time(root: Path = Path("/")) -> ProcessorTime | None:
+    """What has been used so far; None where the system does not tell."""
+    fields = (_text(root / "proc/stat") or "").partition("\n")[0].split()
+    if len(fields) < 6 or fields[0] != "cpu":
+        return None
+    ticks = [
+        int(field) for field in fields[1:9]
+    ]  # user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5))
+    own = os.times()
+    per_second = os.sysconf("SC_CLK_TCK")
+    return ProcessorTime(sum(ticks) / per_second, (ticks[3] + ticks[4]) / per_second, own.user + own.system)
+
+
+def taken_elsewhere(before: ProcessorTime | None, after: ProcessorTime | None) -> float | None:
+    """The share of all cores' time between two readings of one process that went to others."""
+    if before is None or after is None or after.total <= before.total:
+        return None
+    busy = after.total - before.total - (after.idle - before.idle)
+    return min(1.0, max(0.0, (busy - (after.own - before.own)) / (after.total - before.total)))
+
+
 def _processor(root: Path) -> str:
     """A board's name from its device tree, else the processor's from /proc/cpuinfo."""
     board = _text(root / "proc/device-tree/model")

@@ -6,6 +6,7 @@
     ├── UsageError               the command line or a recipe is wrong (exit code 2)
     │   ├── RecipeError          a recipe or target file has an unknown or wrong entry
     │   └── UnknownNameError     no runtime, source, target or metric of that name
+    ├── PluginError              what another package adds can't be loaded
     ├── MissingPackageError      a package is not installed; names the extra that brings it
     ├── SourceError              a model file can't be read
     │   ├── UnsupportedLayerError  the reader has no rule for a layer or operator
@@ -17,6 +18,7 @@
     ├── FeedError                inputs given to a session have a wrong name, shape or dtype
     │   └── RaggedOutputError    an output's first axis does not count the samples
     ├── RuntimeUnavailableError  a runtime, provider or delegate can't be used here
+    ├── CompilerError            a processor's compiler is absent or failed
     ├── DeviceError              a device can't be reached, or lacks what running a model there needs
     ├── MeasurementError         a figure can't be measured as asked (too few samples, empty input)
     └── StageCrashError          a native library ended the process that ran a stage
@@ -54,6 +56,16 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}."
         super().__init__(f"there is no {kind} named {name!r}. {hint}")
+
+
+class PluginError(EdgekitError):
+    """A package's entry point names something that can't be loaded, or that raises when it is made."""
+
+    def __init__(self, kind: str, name: str, package: str, error: Exception) -> None:
+        super().__init__(
+            f"the {kind} {name!r} of the package {package or 'unknown'!r} can't be loaded: {type(error).__name__}: {error}. "
+            "Repair or uninstall that package"
+        )
 
 
 class MissingPackageError(EdgekitError):
@@ -111,6 +123,10 @@ class RaggedOutputError(FeedError):
 
 class RuntimeUnavailableError(EdgekitError):
     """A runtime, provider or delegate can't be used on this machine."""
+
+
+class CompilerError(EdgekitError):
+    """A vendor's compiler is not installed, does not know what is asked, or failed."""
 
 
 class DeviceError(EdgekitError):

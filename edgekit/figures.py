@@ -84,8 +84,81 @@ class LatencyFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class OpEstimate:
+    """``bound``: what takes longest: "arithmetic", "memory" (inputs and outputs) or "weights"."""
+
+    name: str
+    op: str
+    ms: float
+    bound: str
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a roofline says of a file on a device: no measurement. ``bounds``: milliseconds by what they are spent on. ``ops``:
+    the dearest first. ``error``: the estimate over what was measured on the device, less 1; None where nothing was."""
+
+    target: str
+    ms: float
+    threads: int
+    bounds: Mapping[str, float]
+    ops: tuple[OpEstimate, ...] = ()
+    error: float | None = None
+
+
+MOST_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Ops of one kind that were left to ``device`` for one reason. ``macs``: their multiply-accumulates; None: not known.
+
+    ``names``: of at most `MOST_NAMES` of them.
+    """
+
+    op: str
+    kernel: str
+    device: str
+    count: int
+    macs: int | None
+    why: str
+    suggestion: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallbacks:
+    """How much of a file ``delegates`` took, and what they left. The heaviest and then the most frequent kinds come first.
+
+    ``macs`` and ``macs_left``: multiply-accumulates of one sample, None where they can't be counted here. What is not found
+    under the name of any op counts as left, unless no op was.
+    """
+
+    delegates: tuple[str, ...]
+    ops: int
+    ops_left: int
+    macs: int | None
+    macs_left: int | None
+    kinds: tuple[Fallback, ...] = ()
+
+    @property
+    def share_left(self) -> float | None:
+        """Part of the multiply-accumulates that was left, 0 to 1; of the ops in a file that has none of the former."""
+        if self.macs is None or self.macs_left is None:
+            return None
+        if self.macs == 0:
+            return self.ops_left / self.ops if self.ops else 0.0
+        return self.macs_left / self.macs
+
+
+@dataclass(frozen=True, slots=True)
 class PlacementSummary:
-    """How many ops of the runtime's own graph run where. ``float_ops``: counts by op of those that compute in float."""
+    """How many ops of the runtime's own graph run where. ``float_ops``: counts by op of those that compute in float.
+
+    ``fallbacks``: what delegates left to the CPU; None where there is none. ``arena_bytes``: as in `Placement`.
+    """
 
     ops: int
     integer_ops: int
@@ -93,9 +166,11 @@ class PlacementSummary:
     devices: Mapping[str, int] = field(default_factory=dict)
     float_ops: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fallbacks: Fallbacks | None = None
+    arena_bytes: int | None = None
 
     @staticmethod
-    def of(placement: Placement) -> PlacementSummary:
+    def of(placement: Placement, fallbacks: Fallbacks | None = None) -> PlacementSummary:
         return PlacementSummary(
             ops=len(placement.ops),
             integer_ops=sum(op.integer for op in placement.ops),
@@ -103,6 +178,8 @@ class PlacementSummary:
             devices=_counts([op.device for op in placement.ops]),
             float_ops=_counts([op.op for op in placement.ops if not op.integer]),
             notes=placement.notes,
+            fallbacks=fallbacks,
+            arena_bytes=placement.arena_bytes,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +19,41 @@ from edgekit.batching import run_in_parts, splits
 from edgekit.encoding import Codec
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
 from edgekit.preprocess import apply, read_picture
-from edgekit.protocols import Delegate, Feeds, Placement, Runtime, Session, SessionOptions
+from edgekit.protocols import Binder, Bound, Delegate, Feeds, Placement, Runtime, Session, SessionOptions
 from edgekit.recipe import Preprocess, preprocess_from_dict
 from edgekit.states import decide_states
 from edgekit.streaming import Stream
 
+if TYPE_CHECKING:
+    from edgekit.throughput import RunQueue
+
 Outputs = dict[str, NDArray[Any]]
 
 
-def load(path: str | Path, *, threads: int = 1, runtime: str | None = None, delegates: Sequence[str] = ()) -> Model:
+def load(
+    path: str | Path, *, threads: int = 1, runtime: str | None = None, delegates: Sequence[str | Delegate] = ()
+) -> Model:
     """Open an .onnx or .tflite file, after its sha256 has been checked against the manifest beside it.
 
     ``runtime``: a name that ``edgekit runtimes`` lists; None takes the first that is installed for the format.
+    ``delegates``: execution providers or delegates, "openvino:device_type=CPU", the preferred one first.
     Raises ArtifactError (missing, damaged or changed file), RuntimeUnavailableError, UnknownNameError.
     """
     artifact = Artifact.open(Path(path))
-    options = SessionOptions(threads=threads, delegates=tuple(Delegate.parse(text) for text in delegates))
+    asked = tuple(Delegate.parse(each) if isinstance(each, str) else each for each in delegates)
+    options = SessionOptions(threads=threads, delegates=asked)
     found = find_runtime(artifact.path, runtime)
-    return Model(artifact, found.open(artifact.path, options), found.name)
+
+    def opened() -> Session:
+        return found.open(artifact.path, options)
+
+    return Model(artifact, opened(), found.name, opened)
 
 
 def find_runtime(path: Path, name: str | None = None) -> Runtime:
     """The runtime of that name, or the first available one that opens the file's format."""
     suffix = path.suffix.removeprefix(".").lower()
-    candidates = [registry.runtime(known) for known in ((name,) if name else registry.names("runtime"))]
+    candidates = (registry.runtime(name),) if name else registry.runtimes()
     fitting = [candidate for candidate in candidates if suffix in candidate.formats]
     if not fitting:
         opener = f"the runtime {name!r}" if name else "any runtime"
@@ -63,8 +74,12 @@ class Model:
     size is taken: where the file's is fixed, the samples are run one after the other.
     """
 
-    def __init__(self, artifact: Artifact, session: Session, runtime: str) -> None:
+    def __init__(
+        self, artifact: Artifact, session: Session, runtime: str, opened: Callable[[], Session] | None = None
+    ) -> None:
+        """``opened`` opens another session like this one, for `queue`; None where there can be one only."""
         self.path = artifact.path
+        self._artifact, self._opened = artifact, opened
         self.runtime = runtime
         self.manifest: Manifest | None = artifact.manifest
         self.inputs: tuple[TensorSpec, ...] = tuple(session.inputs)
@@ -100,6 +115,34 @@ class Model:
             )
         outputs = self.run(dict(zip((spec.name for spec in self.inputs), arrays, strict=True)), raw=raw)
         return outputs[self.outputs[0].name] if len(outputs) == 1 else outputs
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Bound:
+        """Inputs and outputs as arrays in the model's own memory, in the file's own dtypes: a run copies nothing.
+
+        ``shapes`` by input name, for inputs with open dimensions. Raises UsageError where the runtime can't, FeedError.
+        """
+        if not isinstance(self._session, Binder):
+            raise UsageError(f"{self.runtime} runs {self.path.name} in memory of each run only; call run()")
+        return self._session.bind(shapes)
+
+    def queue(self, workers: int = 2, *, waiting: int | None = None) -> RunQueue:
+        """Several runs at once, on ``workers`` opened copies of the file; ``waiting`` more may wait, as many by default.
+
+        For throughput: a single run takes no less time. Raises UsageError where there can be no second copy.
+        """
+        from edgekit.throughput import RunQueue
+
+        if workers < 1:
+            raise UsageError(f"workers is {workers}; expected 1 or more")
+        if self._opened is None:
+            raise UsageError(f"{self.path.name} was opened once, on {self.runtime}; a queue needs copies of it")
+        copies = [Model(self._artifact, self._opened(), self.runtime) for _ in range(workers)]
+
+        def close() -> None:
+            for copy in copies:
+                copy.close()
+
+        return RunQueue([copy.run for copy in copies], workers if waiting is None else waiting, close)
 
     def stream(self, *, states: Mapping[str, str] | None = None, initial: Feeds | None = None) -> Stream:
         """Calls one after the other, the model's states carried from each to the next, from their initial values on.

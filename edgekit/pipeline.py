@@ -28,15 +28,18 @@ from edgekit.datasets import (
 )
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.gates import PlacementGates
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
-from edgekit.protocols import Progress, ReadOptions, Source
+from edgekit.protocols import Delegate, Progress, ReadOptions, Source
 from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.sparsification import sparsified, with_zeros
+from edgekit.sparsity import SparsityFacts
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -47,7 +50,8 @@ class Request:
     """What ``edgekit convert`` was asked for. ``evaluate`` None: the calibration samples are checked on.
 
     ``threads`` is for timing. ``checks`` False writes the files and measures nothing. ``address``: of the device where the files
-    are checked, None for here. ``resume``: what the device answered before it was lost is not asked again.
+    are checked, None for here; ``delegates`` run them there. ``resume``: what the device answered before it was lost is not
+    asked again.
     """
 
     model: Path
@@ -65,6 +69,8 @@ class Request:
     checks: bool = True
     address: Address | None = None
     resume: bool = False
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
 
     def __post_init__(self) -> None:
         if self.device.integer_only and self.recipe.precision.calibrated and "onnx" in self.formats:
@@ -84,6 +90,10 @@ def convert(request: Request, progress: Progress) -> Report:
 
     Raises EdgekitError when the model, its samples or the plan fail; a format that could not be written is in the report.
     """
+    if request.delegates and not request.checks:
+        raise UsageError("--delegate is what the checks run on; leave --no-checks out")
+    if request.gates and not request.checks:
+        raise UsageError("--require-delegate and --limit-fallback need the checks; leave --no-checks out")
     if request.recipe.budgets.drop_points is not None and not request.checks:
         raise UsageError("--limit-drop needs the checks; leave --no-checks out")
     with output_folder(request.out):
@@ -124,12 +134,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
-    pruned, figures = hub, None
+    pruned, removed = hub, None
     if request.recipe.prune is not None:
         with clock.stage("prune"):
-            pruned, figures = smaller(request, hub, samples, progress)
+            pruned, removed = smaller(request, hub, samples, progress)
+    sparse, zeros = _sparsified(request, pruned, samples, clock, progress)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(pruned, request.recipe, request.device, samples, progress)
+        quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
@@ -143,7 +154,9 @@ def convert_here(request: Request, progress: Progress) -> Report:
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
-    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=figures)
+    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=removed)
+    if zeros is not None:
+        report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
             originals = dataclasses.replace(product, hub=hub, companions=())
@@ -151,7 +164,8 @@ def convert_here(request: Request, progress: Progress) -> Report:
             with tempfile.TemporaryDirectory() as folder:
                 beside = baselines(request, originals, float_product, samples, Path(folder), progress)
                 report = _checked(request, source, float_product, beside, outcomes, report, Path(folder), progress)
-    report = report.with_limits(*_limits(request.recipe, report))
+    placed = (*_placement_limits(request.gates, report), *_device_limits(request.device, report))
+    report = report.with_limits(*_limits(request.recipe, report), *placed)
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -199,9 +213,27 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _sparsified(
+    request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
+) -> tuple[Any, SparsityFacts | None]:
+    """The hub with the zeros that the recipe asks for; it is compared with the one that was read."""
+    if not request.recipe.sparsifies:
+        return hub, None
+    with clock.stage("sparsify"):
+        return sparsified(hub, request.recipe, request.device, samples, progress)
+
+
+def _compiler_notes(request: Request) -> tuple[str, ...]:
+    """The next step for a processor that runs compiled files only."""
+    target = request.target
+    if not (target.compiler and target.integer_only):
+        return ()
+    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
+
+
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
     recipe = request.recipe
-    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune):
+    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune or recipe.sparsifies):
         return None
     samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
@@ -256,8 +288,12 @@ def _report(
     settings = {"precision": recipe.precision.value, "target": request.target.name}
     if recipe.prune is not None:
         settings["pruned for"] = recipe.prune.goal
+    if recipe.sparsifies:
+        settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
         settings["device"] = request.address.name
+    if request.delegates:
+        settings["delegates"] = ", ".join(map(str, request.delegates))
     if recipe.precision is Precision.INT8:
         settings |= {"effort": recipe.effort.value, "inputs and outputs": recipe.io.value}
         settings |= {"operators": "integers only"} if request.device.integer_only else {}
@@ -278,7 +314,9 @@ def _report(
         float_nodes=tuple(FloatNode(kept.node, kept.op, kept.reason) for kept in quantized.float_nodes),
         failures=tuple(Failure(f"write {o.file_format}", o.failure) for o in outcomes if o.artifact is None),
         versions=tool_versions(),
-        notes=hub.notes + ((*samples.notes, *too_few(samples)) if samples else ()) + _picture_notes(request),
+        notes=hub.notes
+        + ((*samples.notes, *too_few(samples)) if samples else ())
+        + (*_picture_notes(request), *_compiler_notes(request), *_runtime_notes(request)),
     )
 
 
@@ -315,7 +353,7 @@ def _checked(
         model=request.model,
         source=source.name,
         read=request.read,
-        files=(*beside.checked, *(_artifact(path, request.recipe) for path in artifacts)),
+        files=(*beside.checked, *(_artifact(path, request) for path in artifacts)),
         float_onnx=beside.originals["onnx"],
         samples=request.evaluate or request.calibrate,
         labels=request.labels,
@@ -324,6 +362,9 @@ def _checked(
         threads=request.threads,
         states=product.states,
         device=request.address,
+        delegates=request.delegates,
+        gates=request.gates,
+        target=request.device,
         journal=_journal(request) if request.address else None,
     )
     try:
@@ -347,8 +388,27 @@ def _found_there(request: Request, found: Verification, report: Report) -> Repor
     return dataclasses.replace(report, notes=report.notes + slow)
 
 
-def _artifact(path: Path, recipe: Recipe) -> Checked:
-    return Checked(path, Role.ARTIFACT, path.name, recipe.precision.value)
+def _artifact(path: Path, request: Request) -> Checked:
+    runtime = request.target.runtime if _has_its_runtime(request) else None
+    return Checked(path, Role.ARTIFACT, path.name, request.recipe.precision.value, runtime or None)
+
+
+def _has_its_runtime(request: Request) -> bool:
+    """Whether the target names an engine that is installed here; on a device, the device's own runs."""
+    name = request.target.runtime
+    return bool(name) and request.address is None and registry.runtime(name).probe().available
+
+
+def _runtime_notes(request: Request) -> tuple[str, ...]:
+    """What the checks leave open where the target's engine is not installed."""
+    name = request.target.runtime
+    if not name or not request.checks or request.address is not None or _has_its_runtime(request):
+        return ()
+    absent = registry.runtime(name).probe()
+    return (
+        f"not checked in {name}, the engine of {request.target.name}, but in another, whose answers may differ by a step: "
+        f"{absent.reason}. Install it with: {absent.remedy}",
+    )
 
 
 def _merged(report: Report, found: Verification) -> Report:
@@ -384,6 +444,24 @@ def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
             yield Limit(
                 "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
             )
+
+
+def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
+    for entry in report.entries:
+        if entry.role is Role.ARTIFACT:
+            yield from gates.limits(entry.name, entry.placement)
+
+
+def _device_limits(target: Target, report: Report) -> Iterator[Limit]:
+    """What fits into a microcontroller: the file into its flash, the arena into its memory (where an engine told its size)."""
+    for entry in report.entries:
+        if entry.role is not Role.ARTIFACT:
+            continue
+        if target.flash_bytes:
+            yield Limit("file in flash", entry.name, target.flash_bytes, entry.size_bytes, "bytes")
+        arena = entry.placement.arena_bytes if entry.placement else None
+        if target.memory_bytes and arena is not None:
+            yield Limit("arena", entry.name, target.memory_bytes, arena, "bytes")
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

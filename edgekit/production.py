@@ -151,7 +151,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 def tool_versions() -> dict[str, str]:
     """Versions of the packages that had a part in an artifact."""
     found = {}
-    for package in ("edgekit-ml", "numpy", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert", "flatbuffers"):
+    builds = ("onnxruntime", "onnxruntime-openvino", "onnxruntime-qnn", "onnxruntime-gpu")
+    for package in ("edgekit-ml", "numpy", "onnx", "onnx-ir", *builds, "ai-edge-litert", "flatbuffers"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

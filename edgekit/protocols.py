@@ -52,6 +52,15 @@ class Dataset(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """An execution provider or delegate that can't be had here: why, and what would bring it."""
+
+    name: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Availability:
     """Whether a runtime, source or delegate can be used here, and if not, what to do."""
 
@@ -62,6 +71,8 @@ class Availability:
     """The command that installs it."""
     accelerators: tuple[str, ...] = ()
     """Execution providers or delegates that can be asked for."""
+    absent: tuple[Absent, ...] = ()
+    """Those that are known and can't be asked for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,10 @@ class PlacedOp:
     """Why the delegate that was asked for did not take it, where the runtime or the op tells."""
 
 
+CPU_DEVICES = frozenset({"builtin", "reference", "CPUExecutionProvider"})
+"""Devices of a `PlacedOp` that are no delegate: the runtimes' own kernels for the CPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedOp:
     """An op of the runtime's own graph and the time it takes in one run."""
@@ -88,11 +103,15 @@ class TimedOp:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate)."""
+    """Which op ran where. ``partitions`` counts the delegate's subgraphs (1 is best, 0 when there is no delegate).
+
+    ``arena_bytes``: the working memory that the runtime must be given, where it is given one block of a fixed size.
+    """
 
     ops: tuple[PlacedOp, ...]
     partitions: int = 0
     notes: tuple[str, ...] = ()
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +222,15 @@ class Profiler(Protocol):
 
     def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
         """Every op of the file with its time; nothing where the file has too many to be told apart. Raises as ``open``."""
+
+
+@runtime_checkable
+class Surveyor(Protocol):
+    """A runtime that can tell of each delegate whether it starts here. Apart from `Runtime.probe`, which is asked on every
+    opening and loads no delegate's libraries."""
+
+    def survey(self) -> Availability:
+        """As ``probe``: ``accelerators`` are those that start, ``absent`` the other ones that are known. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)

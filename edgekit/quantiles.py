@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,13 @@ class Quantile:
     value: float
     low: float
     high: float
+
+    def times(self, factor: float) -> Quantile:
+        return Quantile(self.value * factor, self.low * factor, self.high * factor)
+
+    def inverse(self, numerator: float = 1.0) -> Quantile:
+        """``numerator`` over it: a rate, of a time."""
+        return Quantile(numerator / self.value, numerator / self.high, numerator / self.low)
 
 
 def quantile(samples: ArrayLike, probability: float, confidence: float = 0.95) -> Quantile:
@@ -44,11 +50,6 @@ def runs_needed(probability: float, confidence: float = 0.95) -> int:
     """The smallest sample that can bound the quantile on both sides: its largest value lies above it with enough certainty."""
     tail = (1 - confidence) / 2
     return math.ceil(math.log(tail) / math.log(max(probability, 1 - probability)))
-
-
-def median_ratio(numerators: Sequence[float], denominators: Sequence[float], confidence: float = 0.95) -> Quantile:
-    """The median of the ratios of values taken side by side; what slows both of a pair down cancels out."""
-    return quantile(np.asarray(numerators, np.float64) / np.asarray(denominators, np.float64), 0.5, confidence)
 
 
 def _ranks(count: int, probability: float, confidence: float) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def points_text(points: float | None) -> str:
 
 
 def quantity_text(value: float | None, unit: str) -> str:
-    """A limit's value in its unit: "bytes", "ms", "dB", "points"."""
+    """A limit's value in its unit: "bytes", "ms", "dB", "points", "ops", "% of multiply-accumulates"."""
     if value is None:
         return "not measured"
     if unit == "bytes":
@@ -68,4 +68,4 @@ def quantity_text(value: float | None, unit: str) -> str:
     if unit == "ms":
         return duration_text(value)
     number = f"{value:.4g}"
-    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"
+    return f"{number} {unit.removesuffix('s') if number == '1' and unit[0] != '%' else unit}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit import registry
 from edgekit.artifact import TensorSpec
-from edgekit.errors import MissingPackageError, RuntimeUnavailableError, SourceError, UsageError
+from edgekit.errors import MissingPackageError, PluginError, RuntimeUnavailableError, SourceError, UsageError
 from edgekit.protocols import Feeds, Placement, Progress, ReadOptions, Session, Silent, Source
 
 
@@ -25,13 +25,18 @@ def find_source(path: Path, name: str | None = None) -> Source:
         raise SourceError(f"there is no model at {str(path)!r}")
     if name is not None:
         return registry.source(name)
+    broken = []
     for known in registry.names("source"):
-        found = registry.source(known)
+        try:
+            found = registry.source(known)
+        except PluginError as error:
+            broken.append(f" {error}.")
+            continue
         if found.matches(path):
             return found
     raise SourceError(
         f"{path} is not a model that edgekit reads (.onnx, .keras, .h5, a SavedModel folder, .pb, .pt2, .pt, .pth, "
-        ".safetensors, a Hugging Face folder). Say which framework it comes from with --from."
+        ".safetensors, a Hugging Face folder). Say which framework it comes from with --from." + "".join(broken)
     )
 
 

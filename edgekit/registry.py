@@ -1,7 +1,8 @@
 """Names to implementations: built-ins as strings, strangers by entry points, nothing imported before it is asked for.
 
 A package adds a runtime by the entry point group ``edgekit.runtimes``, a reader by ``edgekit.sources``, a metric by
-``edgekit.metrics`` and a way to reach devices by ``edgekit.transports``; an entry's value is ``module:attribute``.
+``edgekit.metrics``, a compiler by ``edgekit.compilers`` and a way to reach devices by ``edgekit.transports``; an entry's value is
+``module:attribute``. A device profile is a TOML file in a package that an entry of ``edgekit.targets`` names (docs/plugins.md).
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MissingPackageError, UnknownNameError
-from edgekit.protocols import Runtime, Source, Transport
+from edgekit.errors import MissingPackageError, PluginError, UnknownNameError
+from edgekit.protocols import Availability, Runtime, Session, SessionOptions, Source, Transport
 
 RUNTIMES = {
     "onnxruntime": "edgekit_runtimes.onnxruntime:OnnxRuntime",
     "litert": "edgekit_runtimes.litert:LiteRt",
     "tflite_runtime": "edgekit_runtimes.tflite_runtime:TfliteRuntime",
+    "tflite_micro": "edgekit_runtimes.tflite_micro:TfliteMicro",
 }
 SOURCES = {
     "keras": "edgekit_converters.sources.keras:KerasSource",
@@ -43,33 +46,47 @@ TRANSPORTS = {
     "ssh": "edgekit_runtimes.devices.ssh:SshTransport",
     "emulated": "edgekit_runtimes.devices.emulated:EmulatedTransport",
 }
+COMPILERS = {
+    "vela": "edgekit_converters.compilers.vela:VelaCompiler",
+    "edgetpu": "edgekit_converters.compilers.edgetpu:EdgeTpuCompiler",
+    "tensorrt": "edgekit_converters.compilers.tensorrt:TensorRtCompiler",
+}
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "prune": "edgekit_converters.prune.prune:prune",
     "decide": "edgekit_converters.quantize.quantize:decide",
+    "sparsify": "edgekit_converters.sparsify.sparsify:sparsify",
+    "zeros_in": "edgekit_converters.sparsify.written:zeros_in",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",
     "inspect": "edgekit_converters.inspection:inspect_here",
+    "torch_channels": "edgekit_converters.training.begin:torch_channels",
+    "keras_channels": "edgekit_converters.training.begin:keras_channels",
 }
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of a kind ("runtime", "source", "metric", "transport"); built-ins first, then other packages' entry points."""
+    """All names of a kind ("runtime", "source", "metric", "transport", "compiler"): built-ins, then entry points of others."""
     builtin = _builtins(kind)
     return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
 
 
 def runtime(name: str) -> Runtime:
     """The runtime of that name. Raises UnknownNameError."""
-    found: Runtime = _load("runtime", name)()
+    found: Runtime = _made("runtime", name)
     return found
+
+
+def runtimes() -> tuple[Runtime, ...]:
+    """All runtimes, built-in ones first; a plug-in's that can't be loaded is one that can't be used, and says why."""
+    return tuple(_runtime_or_broken(name) for name in names("runtime"))
 
 
 def source(name: str) -> Source:
     """The reader of that name. Raises UnknownNameError."""
-    found: Source = _load("source", name)()
+    found: Source = _made("source", name)
     return found
 
 
@@ -82,6 +99,11 @@ def transport(scheme: str, address: str) -> Transport:
     """The way to the device at ``scheme://address``. Raises UnknownNameError and DeviceError."""
     found: Transport = _load("transport", scheme)(address)
     return found
+
+
+def compiler(name: str) -> Any:
+    """The `edgekit.compilation.Compiler` of that name. Raises UnknownNameError."""
+    return _made("compiler", name)
 
 
 def stage(name: str) -> Any:
@@ -114,6 +136,7 @@ _EXTRA_OF_PACKAGE = {
     "tensorflow": "tensorflow",
     "tf2onnx": "tensorflow",
     "tflite_runtime": "tflite-runtime",
+    "tflite_micro": "microcontroller",
     "torch": "pytorch",
     "transformers": "huggingface",
     "safetensors": "pytorch",
@@ -121,7 +144,13 @@ _EXTRA_OF_PACKAGE = {
 
 
 def _builtins(kind: str) -> dict[str, str]:
-    return {"runtime": RUNTIMES, "source": SOURCES, "metric": METRICS, "transport": TRANSPORTS}[kind]
+    return {
+        "runtime": RUNTIMES,
+        "source": SOURCES,
+        "metric": METRICS,
+        "transport": TRANSPORTS,
+        "compiler": COMPILERS,
+    }[kind]
 
 
 def _entry_points(kind: str) -> Any:
@@ -132,7 +161,52 @@ def _load(kind: str, name: str) -> Any:
     builtin = _builtins(kind)
     if name in builtin:
         return load_attribute(builtin[name], f"the {kind} {name!r}")
+    entry = _entry(kind, name)
+    try:
+        return entry.load()
+    except Exception as error:  # a stranger's module may raise anything
+        raise PluginError(kind, name, _package(entry), error) from error
+
+
+def _made(kind: str, name: str) -> Any:
+    """An instance of what is registered under that name. Raises UnknownNameError and PluginError."""
+    make = _load(kind, name)
+    if name in _builtins(kind):
+        return make()
+    try:
+        return make()
+    except Exception as error:  # as above
+        raise PluginError(kind, name, _package(_entry(kind, name)), error) from error
+
+
+def _entry(kind: str, name: str) -> Any:
     for entry in _entry_points(kind):
         if entry.name == name:
-            return entry.load()
+            return entry
     raise UnknownNameError(kind, name, names(kind))
+
+
+def _package(entry: Any) -> str:
+    return entry.dist.name if entry.dist else ""
+
+
+def _runtime_or_broken(name: str) -> Runtime:
+    try:
+        return runtime(name)
+    except PluginError as error:
+        return _BrokenRuntime(name, error)
+
+
+class _BrokenRuntime:
+    """Stands in the list of runtimes for a plug-in's that can't be loaded."""
+
+    formats = ()
+
+    def __init__(self, name: str, error: PluginError) -> None:
+        self.name, self._error = name, error
+
+    def probe(self) -> Availability:
+        return Availability(False, reason=str(self._error), remedy="pip install or uninstall its package")
+
+    def open(self, path: Path, options: SessionOptions) -> Session:
+        raise self._error

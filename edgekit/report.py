@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgekit.artifact import State, TensorSpec
-from edgekit.figures import Agreement, LatencyFigures, MetricKind, PlacementSummary, PruneFigures
+from edgekit.figures import Agreement, Estimate, LatencyFigures, MetricKind, PlacementSummary, PruneFigures
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
+from edgekit.sparsity import SparsityFacts
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -47,6 +48,7 @@ class Entry:
     agreement: Agreement | None = None
     latency: LatencyFigures | None = None
     placement: PlacementSummary | None = None
+    estimate: Estimate | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -144,6 +146,7 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    sparsity: SparsityFacts | None = None
     slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
     pruning: PruneFigures | None = None

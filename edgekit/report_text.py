@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekit.fallback_text import fallback_lines
+from edgekit.figures import Estimate, PlacementSummary
 from edgekit.prune_text import prune_lines
 from edgekit.quantities import (
     decibel_text,
@@ -16,6 +18,7 @@ from edgekit.quantities import (
 )
 from edgekit.report import Entry, Limit, Report, Role
 from edgekit.slowdown_text import slowdown_lines
+from edgekit.sparsity_text import sparsity_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -26,10 +29,13 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += prune_lines(report)
     parts += _twins(report)
-    parts += [_placement(entry) for entry in report.entries if entry.role is Role.ARTIFACT and entry.placement]
+    parts += sparsity_lines(report.sparsity) if report.sparsity else []
+    artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]
+    parts += [line for entry in artifacts if entry.placement for line in placement_lines(entry.name, entry.placement)]
+    parts += [estimate_line(entry.name, entry.estimate) for entry in artifacts if entry.estimate]
     parts += [line for slowdown in report.slowdowns for line in slowdown_lines(slowdown)]
     parts += _float_nodes(report)
-    parts += [_limit_line(limit) for limit in report.limits]
+    parts += [limit_line(limit) for limit in report.limits]
     parts += [f"failed: {failure.stage}: {failure.message}" for failure in report.failures]
     parts += [f"note: {note}" for note in report.notes]
     parts += [f"note: {entry.name}: {note}" for entry in report.entries for note in entry.notes]
@@ -87,16 +93,32 @@ def _twins(report: Report) -> list[str]:
     ]
 
 
-def _placement(entry: Entry) -> str:
-    """Where the artifact's ops run and what they compute on, in one line."""
-    placement = entry.placement
-    assert placement is not None
+def placement_lines(name: str, placement: PlacementSummary) -> list[str]:
+    """Where the artifact's ops run and what they compute on, in one line; one more for each kind that a delegate left."""
     devices = ", ".join(f"{count} on {device}" for device, count in placement.devices.items())
     parts = f" in {placement.partitions} partition{'s' * (placement.partitions != 1)}" if placement.partitions else ""
     floats = ", ".join(f"{count} {op}" for op, count in placement.float_ops.items())
-    return f"{entry.name}: {devices}{parts}; {placement.integer_ops} of {placement.ops} ops compute on integers" + (
+    line = f"{name}: {devices}{parts}; {placement.integer_ops} of {placement.ops} ops compute on integers" + (
         f", in float: {floats}" if floats and placement.integer_ops else ""
     )
+    arena = [f"{name}: needs an arena of {size_text(placement.arena_bytes)}"] if placement.arena_bytes else []
+    notes = [f"{name}: {note}" for note in placement.notes]
+    return [line, *arena, *notes, *(fallback_lines(placement.fallbacks) if placement.fallbacks else ())]
+
+
+def estimate_line(name: str, estimate: Estimate) -> str:
+    """What the target's figures promise at best, and how far that is from what was measured there."""
+    bounds = ", ".join(f"{duration_text(ms)} by {bound}" for bound, ms in estimate.bounds.items())
+    error = f"; {error_text(estimate.error)} what was measured there" if estimate.error is not None else ""
+    threads = f"{estimate.threads} thread{'s' * (estimate.threads != 1)}"
+    return (
+        f"{name}: an estimate, not measured: at best {duration_text(estimate.ms)} on {estimate.target} with {threads} "
+        f"(bound: {bounds}){error}"
+    )
+
+
+def error_text(error: float) -> str:
+    return f"{abs(100 * error):.0f} % {'below' if error < 0 else 'above'}"
 
 
 def _float_nodes(report: Report) -> list[str]:
@@ -107,7 +129,8 @@ def _float_nodes(report: Report) -> list[str]:
     return lines
 
 
-def _limit_line(limit: Limit) -> str:
+def limit_line(limit: Limit) -> str:
+    """The verdict on one limit, with what was found."""
     word = "kept" if limit.passed else "BROKEN"
     bound = "at least" if limit.at_least else "at most"
     return (

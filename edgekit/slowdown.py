@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgekit.protocols import TimedOp
+from edgekit.protocols import CPU_DEVICES, TimedOp
 
 MOST_OPS = 5
 
@@ -124,7 +124,7 @@ def suggest(slow: Slowdown) -> Alternative | None:
 def _cost(kind: str, own: Sequence[TimedOp], baseline: Sequence[TimedOp], measured: bool) -> OpCost:
     here = [timed for timed in own if op_kind(timed.op.op) == kind]
     there = [timed for timed in baseline if op_kind(timed.op.op) == kind]
-    delegates = {timed.op.device for timed in baseline} - _PLAIN
+    delegates = {timed.op.device for timed in baseline} - CPU_DEVICES
     lost = bool(delegates) and all(timed.op.device in delegates for timed in there)
     return OpCost(
         op=kind,
@@ -136,9 +136,6 @@ def _cost(kind: str, own: Sequence[TimedOp], baseline: Sequence[TimedOp], measur
         float_ms=sum(timed.ms for timed in there) if measured else None,
         outside=sum(timed.op.device not in delegates for timed in here) if lost else 0,
     )
-
-
-_PLAIN = frozenset({"builtin", "CPUExecutionProvider"})
 
 
 def _once(texts: Iterable[str]) -> tuple[str, ...]:

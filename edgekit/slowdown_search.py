@@ -15,7 +15,7 @@ from edgekit.evaluate import Candidate, evaluate
 from edgekit.figures import Agreement
 from edgekit.inference import find_runtime
 from edgekit.latency import Latency, Timing, ratio
-from edgekit.protocols import Dataset, Profiler, Progress, Session, SessionOptions, TimedOp
+from edgekit.protocols import Dataset, Delegate, Profiler, Progress, Session, SessionOptions, TimedOp
 from edgekit.random_samples import RandomSamples
 from edgekit.recipe import Preprocess
 from edgekit.slowdown import Alternative, OpCost, Slowdown, float_islands, op_costs, suggest
@@ -48,9 +48,14 @@ class Question:
     preprocess: Preprocess | None
     input_shapes: dict[str, tuple[int, ...]]
     threads: int
+    delegates: tuple[Delegate, ...] = ()
     states: tuple[State, ...] = ()
     tokenizer: Path | None = None
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=0.3, max_seconds=20.0, warm_up_seconds=0.5))
+
+    @property
+    def options(self) -> SessionOptions:
+        return SessionOptions(threads=self.threads, delegates=self.delegates)
 
 
 def explain_here(question: Question, progress: Progress) -> tuple[Slowdown | None, ...]:
@@ -60,7 +65,7 @@ def explain_here(question: Question, progress: Progress) -> tuple[Slowdown | Non
 
 def _explained(question: Question, contest: Contest, progress: Progress) -> Slowdown | None:
     files = (contest.baseline, contest.slow, *contest.others.values())
-    contenders = tuple(contender(path, threads=question.threads) for path in files)
+    contenders = tuple(contender(path, threads=question.threads, delegates=question.delegates) for path in files)
     baseline, slow, *others = time_here(TimingRequest(contenders, question.timing, keep_samples=False), progress)
     times = ratio(slow, baseline)
     if times.low <= AS_LONG:
@@ -93,7 +98,7 @@ def _profile(path: Path, question: Question) -> tuple[TimedOp, ...]:
     if not isinstance(runtime, Profiler):
         return ()
     try:
-        return runtime.op_times(path, SessionOptions(threads=question.threads))
+        return runtime.op_times(path, question.options)
     except EdgekitError:
         return ()
 
@@ -104,7 +109,7 @@ def _placed(path: Path, question: Question) -> tuple[TimedOp, ...]:
 
 
 def _open(path: Path, question: Question) -> Session:
-    return find_runtime(path).open(path, SessionOptions(threads=question.threads))
+    return find_runtime(path).open(path, question.options)
 
 
 def _alternatives(

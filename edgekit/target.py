@@ -5,11 +5,39 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import RecipeError, UnknownNameError
+from edgekit.errors import PluginError, RecipeError, UnknownNameError
 from edgekit.recipe import IoType, Recipe, read_toml
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The best that a device can do, for estimates. Rates are of one core; 0: not known, or no limit.
+
+    ``weight_bytes_per_second``: of the memory that weights lie in, where that is another one (flash). ``cache_bytes``: what
+    fits in there costs no memory traffic. ``processor``: part of the name by which the machine knows itself, so that what is
+    measured there can be set against the estimate. ``sources``: where the figures come from.
+    """
+
+    int8_macs_per_second: float = 0.0
+    float32_macs_per_second: float = 0.0
+    memory_bytes_per_second: float = 0.0
+    weight_bytes_per_second: float = 0.0
+    cache_bytes: int = 0
+    processor: str = ""
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.int8_macs_per_second or self.float32_macs_per_second):
+            raise RecipeError("[peak] needs int8-macs-per-second or float32-macs-per-second")
+        if not self.sources:
+            raise RecipeError("[peak] needs sources: where its figures come from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +49,10 @@ class Target:
     (int8 LSTM), which TensorRT does not know. ``onnx_opset``: the newest that its ONNX Runtime knows; from 23 on,
     int8 files have Attention as one operator. ``fixed_batch``: batch written into TFLite files.
     ``integer_only``: no float op may remain (Edge TPU, Ethos-U). ``memory_bytes``: RAM of the board, 0 when unknown.
-    ``sources``: where the figures come from.
+    ``flash_bytes``: where files lie on a microcontroller, 0 elsewhere. ``runtime``: the engine of the device, which checks run in
+    where it is installed; "" for the first one that opens the file. Its time here says nothing about the device.
+    ``compiler``, ``accelerator``: what `edgekit compile` uses for it, where its files must be compiled.
+    ``sources``: where the figures come from. ``peak``: for estimates of latency.
     """
 
     name: str
@@ -34,11 +65,16 @@ class Target:
     fixed_batch: int = 1
     io: IoType = IoType.FLOAT32
     integer_only: bool = False
+    compiler: str = ""
+    accelerator: str = ""
     delegates: tuple[str, ...] = ()
     cores: int = 0
     memory_bytes: int = 0
+    flash_bytes: int = 0
+    runtime: str = ""
     notes: str = ""
     sources: tuple[str, ...] = ()
+    peak: Peak | None = None
 
     def serving(self, recipe: Recipe) -> Target:
         """This device as the recipe wants it used: without float operators where it asks for that."""
@@ -65,14 +101,38 @@ def builtin_targets() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
+def target_names() -> tuple[str, ...]:
+    """All profiles that can be named: the built-in ones, then those of other packages (entry points ``edgekit.targets``)."""
+    builtin = builtin_targets()
+    return (*builtin, *sorted(entry.name for entry in entry_points(group=PLUGINS) if entry.name not in builtin))
+
+
+PLUGINS = "edgekit.targets"
+
+
 def load_target(name_or_path: str) -> Target:
-    """A built-in profile by name, or a TOML file by path. Raises UnknownNameError or RecipeError."""
+    """A profile by name, or a TOML file by path. Raises UnknownNameError, RecipeError or PluginError."""
     if name_or_path.endswith(".toml"):
         return _from_file(Path(name_or_path))
-    if name_or_path not in builtin_targets():
-        raise UnknownNameError("target", name_or_path, builtin_targets())
-    with resources.as_file(resources.files("edgekit") / "targets" / f"{name_or_path}.toml") as path:
+    with resources.as_file(_profile(name_or_path)) as path:
         return _from_file(path)
+
+
+def _profile(name: str) -> Traversable:
+    """The profile's file: in this package, or ``<name>.toml`` in the package that an entry point of that name names."""
+    if name in builtin_targets():
+        return resources.files("edgekit") / "targets" / f"{name}.toml"
+    entry = next((entry for entry in entry_points(group=PLUGINS) if entry.name == name), None)
+    if entry is None:
+        raise UnknownNameError("target", name, target_names())
+    try:
+        found = resources.files(entry.value) / f"{name}.toml"
+    except Exception as error:  # a stranger's package may raise anything
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", error) from error
+    if not found.is_file():
+        missing = FileNotFoundError(f"{entry.value} has no {name}.toml")
+        raise PluginError("target", name, entry.dist.name if entry.dist else "", missing)
+    return found
 
 
 def _from_file(path: Path) -> Target:
@@ -84,8 +144,23 @@ def _from_file(path: Path) -> Target:
     raw.setdefault("name", path.stem)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
     try:
+        if "peak" in values:
+            values["peak"] = _peak(values["peak"], path)
         if "io" in values:
             values["io"] = IoType(values["io"])
         return Target(**values)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _peak(raw: Any, path: Path) -> Peak:
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path}: peak is {raw!r}; expected a table, [peak]")
+    named: dict[str, Any] = {
+        key.replace("-", "_"): tuple(value) if isinstance(value, list) else value for key, value in raw.items()
+    }
+    for key in named:
+        if key not in Peak.__dataclass_fields__:
+            known = ", ".join(sorted(Peak.__dataclass_fields__))
+            raise RecipeError(f"{path}: [peak] has the unknown key {key!r}; known: {known}")
+    return Peak(**named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit import registry
@@ -13,16 +13,19 @@ from edgekit.datasets import Chunks, chunks_of, open_dataset, tokenizer_of
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, MeasurementError
 from edgekit.evaluate import Candidate, Evaluation, draws_noise, evaluate, metric_or_default
-from edgekit.figures import LatencyFigures, MetricKind, PlacementSummary
+from edgekit.figures import Estimate, LatencyFigures, MetricKind, PlacementSummary
+from edgekit.gates import PlacementGates, judged
 from edgekit.inference import find_runtime
 from edgekit.latency import Timing
 from edgekit.place import Place, reached
-from edgekit.protocols import Dataset, Progress, ReadOptions, Session, SessionOptions
+from edgekit.protocols import Dataset, Delegate, Progress, ReadOptions, Session, SessionOptions
 from edgekit.random_samples import RandomSamples
 from edgekit.reading import Reference, open_reference
 from edgekit.recipe import Preprocess
 from edgekit.report import Entry, Failure, Role, SampleFacts, Twins
+from edgekit.roofline import applies_to, estimate_file
 from edgekit.slowdown import POOR_SQNR_DB
+from edgekit.target import Target
 
 ORIGINAL = "original"
 
@@ -34,19 +37,24 @@ NOISY = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A file to check: the float baseline of a format, or an artifact."""
+    """A file to check: the float baseline of a format, or an artifact.
+
+    ``runtime``: the engine of the device that the file is for, None for the first one that opens it. It answers as the device
+    does, and its time says nothing about the device: such a file is not timed.
+    """
 
     path: Path
     role: Role
     name: str
     precision: str
+    runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run.
 
-    ``device``: where the files run, None here; its answers are kept in ``journal``.
+    ``device``, ``delegates``: where the files run, None here; its answers are kept in ``journal``.
     """
 
     model: Path
@@ -62,6 +70,9 @@ class Job:
     states: tuple[State, ...] = ()
     timing: Timing = field(default_factory=lambda: Timing(min_seconds=1.0, max_seconds=60.0))
     device: Address | None = None
+    delegates: tuple[Delegate, ...] = ()
+    gates: PlacementGates = field(default_factory=PlacementGates)
+    target: Target | None = None
     journal: Path | None = None
 
 
@@ -99,9 +110,14 @@ def _verify(job: Job, place: Place, progress: Progress) -> Verification:
     pairs = [pair] if pair else []
     found = evaluate(candidates, samples, metric=metric, pairs=pairs, states=states, progress=progress)
     progress.stage("placement")
-    placements = {name: PlacementSummary.of(session.placement()) for name, session in sessions.items()}
+    paths = {file.name: file.path for file in job.files}
+    placements = {
+        name: judged(session.placement(), paths[name], job.delegates, job.gates, progress)
+        for name, session in sessions.items()
+    }
     timed, untimed, lost = _time(job, sessions, place, progress)
-    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place))
+    estimates = _estimates(job, sessions, timed, progress)
+    entries = (_original_entry(found), *_entries(job, sessions, found, placements, timed, place, estimates))
     return Verification(
         reference=reference.description,
         reference_is_original=reference.original,
@@ -120,7 +136,8 @@ def _open_all(job: Job, place: Place) -> tuple[dict[str, Session], tuple[Failure
     failures = []
     for file in job.files:
         try:
-            sessions[file.name] = place.open_file(file.path, None, SessionOptions(threads=job.threads))
+            options = SessionOptions(threads=job.threads, delegates=job.delegates)
+            sessions[file.name] = place.open_file(file.path, file.runtime, options)
         except DeviceError:
             raise
         except EdgekitError as error:
@@ -167,9 +184,16 @@ def _time(
     if place.emulated:
         return None, (f"{place.name} is emulated: no timings, since they would say nothing about a board",), ()
     try:
-        opened = [file for file in job.files if file.name in sessions]
-        contenders = [contender(file.path, threads=job.threads, place=place) for file in opened]
-        return benchmark(contenders, job.timing, progress=progress, place=place), (), ()
+        opened = [file for file in job.files if file.name in sessions and file.runtime is None]
+        untimed = tuple(
+            f"{file.name} runs in {file.runtime}, whose time here says nothing about the device: it is not timed"
+            for file in job.files
+            if file.name in sessions and file.runtime is not None
+        )
+        contenders = [
+            contender(file.path, threads=job.threads, delegates=job.delegates, place=place) for file in opened
+        ]
+        return benchmark(contenders, job.timing, progress=progress, place=place) if contenders else None, untimed, ()
     except MeasurementError as error:
         slow = f"the files are too slow to be timed in {job.timing.max_seconds:g} s each: {error}"
         return None, (slow,), ()
@@ -203,24 +227,49 @@ def _entries(
     placements: Mapping[str, PlacementSummary],
     measured: Benchmark | None,
     place: Place,
+    estimates: Mapping[str, Estimate],
 ) -> Iterator[Entry]:
     opened = [file for file in job.files if file.name in sessions]
-    timed = measured.results if measured else (None,) * len(opened)
-    for file, own in zip(opened, timed, strict=True):
+    timed = dict(
+        zip((file.name for file in opened if file.runtime is None), measured.results if measured else (), strict=False)
+    )
+    for file in opened:
+        own = timed.get(file.name)
         yield Entry(
             name=file.name,
             role=file.role,
             file=file.path.name,
             format=file.path.suffix.removeprefix("."),
             precision=file.precision,
-            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path)),
+            runtime=f"{own.runtime} {own.runtime_version}" if own else str(place.runtime(file.path, file.runtime)),
             size_bytes=file.path.stat().st_size,
             accuracy=found.accuracy.get(file.name),
             drop_points=found.drop_points(file.name, ORIGINAL),
             agreement=found.agreement[file.name],
             latency=_figures(own) if own else None,
             placement=placements[file.name],
+            estimate=estimates.get(file.name),
         )
+
+
+def _estimates(
+    job: Job, sessions: Mapping[str, Session], measured: Benchmark | None, progress: Progress
+) -> dict[str, Estimate]:
+    """What the target's own figures say of each file, with the error where the file was timed on that target."""
+    if job.target is None or job.target.peak is None:
+        return {}
+    opened = [file for file in job.files if file.name in sessions]
+    own = measured is not None and applies_to(job.target, measured.after.processor)
+    found = {}
+    for position, file in enumerate(opened):
+        estimate = estimate_file(file.path, job.target, job.threads, progress)
+        if estimate is None:
+            continue
+        if own and measured is not None:
+            p50_ms = measured.results[position].latency.p50_ns.value / 1e6
+            estimate = replace(estimate, error=estimate.ms / p50_ms - 1)
+        found[file.name] = estimate
+    return found
 
 
 def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:

@@ -71,7 +71,7 @@ def test_a_call_that_never_settles_is_reported_as_unsteady() -> None:
 def test_slow_calls_are_run_until_a_p90_can_be_bounded() -> None:
     watch = Watch()
     [result] = measure([watch.candidate("a", 100_000_000)], QUICK, clock=watch)
-    assert result.runs == 36
+    assert result.runs == 64  # what MLPerf's rule asks for a p90
     assert result.p99_ns is None
 
 

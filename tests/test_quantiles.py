@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import MeasurementError
-from edgekit.quantiles import median_ratio, quantile, runs_needed
+from edgekit.quantiles import Quantile, quantile, runs_needed
 
 
 def test_ranks_of_a_median_are_those_of_the_binomial_table() -> None:
@@ -48,10 +48,9 @@ def test_the_estimate_lies_in_its_interval_and_both_are_samples(samples: list[fl
     assert {found.low, found.value, found.high} <= set(samples)
 
 
-def test_a_median_ratio_cancels_what_slows_both_down() -> None:
-    drift = np.linspace(1.0, 3.0, 30)
-    found = median_ratio(list(2.0 * drift), list(drift))
-    assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.0, 2.0))
+def test_the_rate_of_a_time_has_its_ends_swapped() -> None:
+    assert Quantile(2.0, 1.0, 4.0).inverse(8.0) == Quantile(4.0, 2.0, 8.0)
+    assert Quantile(2.0, 1.0, 4.0).times(0.5) == Quantile(1.0, 0.5, 2.0)
 
 
 def test_a_large_sample_does_not_overflow() -> None:

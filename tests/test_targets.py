@@ -17,6 +17,7 @@ NAMES = (
     "ethos-u55",
     "jetson-nano",
     "jetson-orin",
+    "microcontroller",
     "raspberry-pi-3",
     "raspberry-pi-4",
     "raspberry-pi-5",
@@ -36,10 +37,15 @@ def test_a_profile_names_its_sources(name: str) -> None:
     assert all("https://" in source for source in target.sources)
 
 
-@pytest.mark.parametrize("name", ["coral", "ethos-u55"])
+@pytest.mark.parametrize("name", ["coral", "ethos-u55", "microcontroller"])
 def test_integer_only_devices_take_tflite_with_integer_inputs_alone(name: str) -> None:
     target = load_target(name)
     assert (target.formats, target.io, target.integer_only) == (("tflite",), IoType.INT8, True)
+
+
+def test_a_microcontroller_has_limits_and_an_engine_of_its_own() -> None:
+    target = load_target("microcontroller")
+    assert (target.memory_bytes, target.flash_bytes, target.runtime) == (640 * 1024, 2 * 1024**2, "tflite_micro")
 
 
 def test_tensorrt_gets_symmetric_signed_activations() -> None:

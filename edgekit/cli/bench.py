@@ -2,80 +2,112 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgekit.cli.bench_result import BenchResult, GroupResult
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import SECONDS
-from edgekit.cli.shared_options import device_option
+from edgekit.cli.parameters import CONFIDENCE, COUNTS, SECONDS, SHARE
+from edgekit.cli.shared_options import delegate_option, device_option, gate_options, gates_from, together
 from edgekit.errors import UsageError
-from edgekit.json_text import json_text, plain
-from edgekit.table import Table, table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from edgekit.artifact import TensorSpec
-    from edgekit.benchmark import Benchmark, Contender, Timed
+    from edgekit.bench_plan import BenchPlan, BenchRecord
+    from edgekit.device_group import BoardAnswer
     from edgekit.devices.address import Address
-    from edgekit.place import Place
-    from edgekit.quantiles import Quantile
-
-SCHEMA = "edgekit.bench/1"
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
 
 
-@dataclass(frozen=True, slots=True)
-class BenchResult:
-    """A `Benchmark` for output. ``keep_samples`` adds every single run to the JSON."""
+class BenchCommand(click.Command):
+    """`bench FILE...`, which also answers to `bench compare OLD NEW`."""
 
-    benchmark: Benchmark
-    keep_samples: bool
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["compare"]:
+            from edgekit.cli.bench_compare import compare
 
-    def to_json(self) -> str:
-        results = [plain(result) for result in self.benchmark.results]
-        for result in results:
-            del result["latency"]["rounds_ns"]
-            if not self.keep_samples:
-                del result["latency"]["samples_ns"]
-        before, after = self.benchmark.before, self.benchmark.after
-        device = self.benchmark.device
-        return json_text({"schema": SCHEMA, "device": device, "results": results, "before": before, "after": after})
-
-    def sections(self) -> Sequence[Table | str]:
-        results = self.benchmark.results
-        times = table(
-            "file,runtime,>p50 ms,>95 % interval,>p90 ms,>p99 ms,>runs,>ratio,>its interval",
-            [_times(result) for result in results],
-        )
-        costs = table(
-            "file,>load ms,>start ms,>peak memory MB,>size KB", [_costs(result) for result in results], title="Opening"
-        )
-        unsteady = [
-            f"{r.file} was still changing its pace when the warm-up ended." for r in results if not r.latency.steady
-        ]
-        return [
-            times,
-            "",
-            costs,
-            "",
-            *unsteady,
-            _state(self.benchmark, results[0].threads),
-        ]
+            return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
-@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1 --json")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtimes.")
-@click.option("--min-seconds", type=SECONDS, default=2.0, show_default=True, help="Measured time of each file.")
-@click.option("--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long.")
-@click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]")
-@click.option("--runtime", metavar="NAME", help="Runtime of every file. [default: first installed for its format]")
+what_options = together(
+    click.option(
+        "--runtime",
+        "runtimes",
+        metavar="NAME",
+        multiple=True,
+        help="Repeatable. [default: first installed for the format]",
+    ),
+    click.option("--threads", type=COUNTS, default=(1,), show_default="1", help="Threads of a runtime, as in 1,2,4."),
+    click.option(
+        "--scenario",
+        type=click.Choice(["single-stream", "offline"]),
+        default="single-stream",
+        show_default=True,
+        help="One query after the other, or a queue as fast as can be, with a stream a core too.",
+    ),
+    click.option(
+        "--batch", "batches", type=COUNTS, default=(), help="Samples of a run, as in 1,8. [default: the file's]"
+    ),
+    click.option(
+        "--streams", type=COUNTS, default=(), help="Sessions at work at once. [default: 1; offline 1 and cores]"
+    ),
+    click.option("--input", "samples", metavar="SAMPLES", help="Time on the first sample of these. [default: random]"),
+)
+
+length_options = together(
+    click.option("--min-seconds", type=SECONDS, default=2.0, show_default=True, help="Measured time of each file."),
+    click.option(
+        "--max-seconds", type=SECONDS, default=60.0, show_default=True, help="Give up on a file after so long."
+    ),
+    click.option(
+        "--processes",
+        type=click.IntRange(1),
+        default=10,
+        show_default=True,
+        help="Spread the measuring over so many processes; the intervals come from their spread.",
+    ),
+    click.option(
+        "--starts", type=click.IntRange(1), default=3, show_default=True, help="Starts measured, warm and cold."
+    ),
+    click.option("--confidence", type=CONFIDENCE, default=0.95, show_default="95%", help="Of all intervals."),
+    click.option(
+        "--percentile",
+        type=SHARE,
+        default=0.9,
+        show_default="90%",
+        help="Go on until MLPerf's rule allows this one: 64 runs for 90%, 662 for 99%.",
+    ),
+)
+
+more_options = together(
+    click.option("--profile", is_flag=True, help="Add the time of each op of the runtime's own graph."),
+    click.option("--energy", is_flag=True, help="Add energy a run, where the board tells power."),
+    click.option("--sustained", type=SECONDS, help="Then run each file without a pause for so long, as in 30min."),
+    click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the results as CSV too."),
+    click.option("--html", "html_file", type=click.Path(path_type=Path), help="Write a page with plots too."),
+    click.option("--record", is_flag=True, help="Keep the results in the user's store (edgekit results)."),
+    click.option("--store", type=click.Path(path_type=Path), help="Keep the results in this store."),
+    click.option("--label", default="", help="What the store calls the run: a version, a commit."),
+    click.option("--keep-samples", is_flag=True, help="Put the time of every single run into the JSON."),
+)
+
+
+@command(
+    example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json",
+    kind=BenchCommand,
+)
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@what_options
+@length_options
+@gate_options
+@delegate_option
 @device_option
 @click.option(
     "--resume",
@@ -84,111 +116,168 @@ class BenchResult:
     type=click.Path(path_type=Path),
     help="Keep what a device answers in this file until all is done, and go on from there after it was lost.",
 )
-@click.option("--keep-samples", is_flag=True, help="Put the time of every single run into the JSON.")
+@click.option(
+    "--suite", type=click.Choice(["mlperf-tiny"]), help="Time and check the files of a suite instead of FILEs."
+)
+@click.option("--models", type=click.Path(path_type=Path), help="The folder with the suite's files.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="The folder with the suite's samples (docs/benchmark.md)."
+)
+@click.option("--device-group", "group", metavar="GROUP", help="On all devices of this group at once, one job each.")
+@more_options
 def bench(
     console: Console,
-    files: tuple[Path, ...],
-    threads: int,
-    min_seconds: float,
-    max_seconds: float,
-    samples: str | None,
-    runtime: str | None,
     device: Address | None,
     journal: Path | None,
+    suite: str | None,
+    models: Path | None,
+    data: Path | None,
+    group: str | None,
+    csv_file: Path | None,
+    html_file: Path | None,
+    record: bool,
+    store: Path | None,
+    label: str,
     keep_samples: bool,
-) -> None:
+    **options: Any,
+) -> int:
     """Time model files against one another.
 
     The files take turns in random order, so that what slows the machine down hits all of them. Ratios are to the first
-    FILE. Load time and peak memory are measured in processes of their own.
+    FILE, a sample. Intervals are those in which another run's figure would lie. Load time and peak memory are measured in
+    processes of their own. `edgekit bench compare OLD.json NEW.json` says whether two runs differ. Ends with 1 when a limit
+    on where the ops run is broken.
     """
-    from edgekit.benchmark import benchmark, contender
-    from edgekit.latency import Timing
+    plan = plan_of(**options)
+    if suite is not None:
+        return _suite(console, suite, models, data, plan, device)
+    if not plan.files:
+        raise UsageError("there is nothing to time; name model files, or --suite mlperf-tiny --models FOLDER")
+    answers = _measured(console, plan, device, journal, group, keep_samples)
+    for answer in answers:
+        if answer.record is not None:
+            write_files(answer, _of_board(csv_file, answer, group), _of_board(html_file, answer, group))
+            if record or store is not None:
+                _keep(answer.record, store, label)
+    if group is None:
+        [only] = answers
+        assert only.record is not None
+        console.show(BenchResult(only.record, keep_samples))
+        return only.record.exit_code
+    console.show(GroupResult(group, answers, keep_samples))
+    return max(1 if answer.record is None else answer.record.exit_code for answer in answers)
+
+
+def _suite(
+    console: Console, suite: str, models: Path | None, data: Path | None, plan: BenchPlan, device: Address | None
+) -> int:
+    from edgekit.cli.suite_result import SuiteResult
+    from edgekit.place import reached
+    from edgekit.suite import run_suite
+
+    if models is None or not models.is_dir() or plan.files:
+        raise UsageError("--suite takes the files in a folder: give --models FOLDER, and no FILE")
+    with reached(device) as place:
+        console.show(SuiteResult(run_suite(suite, models, data, plan, place, console.progress)))
+    return 0
+
+
+def _measured(
+    console: Console,
+    plan: BenchPlan,
+    device: Address | None,
+    journal: Path | None,
+    group: str | None,
+    keep_samples: bool,
+) -> tuple[BoardAnswer, ...]:
+    """What each board found; one answer without a name where there is no group."""
+    from edgekit.bench_plan import carry_out
+    from edgekit.device_group import BoardAnswer, run_group
     from edgekit.place import reached
 
     if journal is not None and device is None:
         raise UsageError("--resume goes on with work on a device; give --device too")
-    timing = Timing(min_seconds=min_seconds, max_seconds=max_seconds)
+    if group is not None:
+        if device is not None:
+            raise UsageError("--device and --device-group exclude one another")
+        from edgekit.devices.inventory import Inventory
+
+        addresses = [entry.address for entry in Inventory.load().group(group)]
+        return run_group(plan, addresses, console.boards(), keep_samples=keep_samples)
     with reached(device, journal) as place:
-        contenders = [contender(file, runtime=runtime, threads=threads, place=place) for file in files]
-        if samples is not None:
-            contenders = [_with_sample(each, samples, place) for each in contenders]
-        measured = benchmark(contenders, timing, keep_samples=keep_samples, progress=console.progress, place=place)
+        record = carry_out(plan, place, console.progress, keep_samples=keep_samples)
     if journal is not None:
         journal.unlink(missing_ok=True)
-    console.show(BenchResult(measured, keep_samples))
+    return (BoardAnswer("", record),)
 
 
-def _with_sample(contender: Contender, samples: str, place: Place) -> Contender:
-    """The contender with the first of ``samples`` as its feeds, encoded as the file wants it; states begin a stream."""
-    from edgekit.artifact import Artifact
-    from edgekit.datasets import chunks_of, open_dataset, tokenizer_of
-    from edgekit.encoding import Codec
-    from edgekit.inference import Model
-
-    session = place.open_file(contender.path, contender.runtime, contender.options)
-    with Model(Artifact.open(contender.path), session, contender.runtime) as model:
-        states = model.states
-        dataset = open_dataset(
-            samples,
-            model.inputs,
-            preprocess=model.preprocessing,
-            labels="none",
-            states=states,
-            tokenizer=tokenizer_of(contender.path),
-        )
-        feeds = next((chunks_of(dataset, states) or dataset).batches(_batch(model.inputs))).feeds
-        if len(feeds) < len(model.inputs):
-            feeds = {**feeds, **model.stream().next_values(feeds)}
-        encoded: dict[str, NDArray[Any]] = Codec.of(model.inputs, ()).encode(feeds)
-    return dataclasses.replace(contender, feeds=encoded)
+def _of_board(path: Path | None, answer: BoardAnswer, group: str | None) -> Path | None:
+    """Each board of a group has a file of its own: times.csv becomes times.kitchen.csv."""
+    return path if path is None or group is None else path.with_suffix(f".{answer.device}{path.suffix}")
 
 
-def _batch(inputs: Sequence[TensorSpec]) -> int:
-    """Samples of one run: the file's fixed batch, or 1."""
-    first = inputs[0].shape[0] if inputs[0].shape else 1
-    return first if isinstance(first, int) else 1
+def _keep(record: BenchRecord, store: Path | None, label: str) -> None:
+    from edgekit.bench_document import document
+    from edgekit.cli.results import keep, opened_store
+
+    keep(opened_store(store), document(record), label)
 
 
-def _times(result: Timed) -> tuple[str, ...]:
-    latency = result.latency
-    return (
-        Path(result.file).name,
-        result.runtime,
-        _ms(latency.p50_ns.value),
-        f"{_ms(latency.p50_ns.low)}..{_ms(latency.p50_ns.high)}",
-        _ms(latency.p90_ns.value),
-        _ms(latency.p99_ns.value) if latency.p99_ns else "too few runs",
-        str(latency.runs),
-        f"{result.ratio.value:.3f}",
-        _interval(result.ratio),
+def plan_of(
+    *,
+    files: tuple[Path, ...],
+    runtimes: tuple[str, ...],
+    threads: tuple[int, ...],
+    scenario: str,
+    batches: tuple[int, ...],
+    streams: tuple[int, ...],
+    samples: str | None,
+    min_seconds: float,
+    max_seconds: float,
+    processes: int,
+    starts: int,
+    confidence: float,
+    percentile: float,
+    profile: bool,
+    energy: bool,
+    sustained: float | None,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
+) -> BenchPlan:
+    """The options as a plan. Raises UsageError."""
+    from edgekit.bench_plan import BenchPlan, Scenario
+    from edgekit.latency import Timing
+
+    if not 0.5 <= percentile < 1.0:
+        raise UsageError(f"--percentile is {percentile:.4g}; expected 50% to 99.99%")
+    return BenchPlan(
+        files=files,
+        scenario=Scenario(scenario),
+        runtimes=runtimes,
+        threads=threads,
+        batches=batches,
+        streams=streams,
+        samples=samples,
+        timing=Timing(min_seconds, max_seconds, confidence=confidence, percentile=percentile),
+        processes=processes,
+        starts=starts,
+        profile=profile,
+        energy=energy,
+        sustained_seconds=sustained,
+        delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
     )
 
 
-def _costs(result: Timed) -> tuple[str, ...]:
-    load = result.load
-    memory = f"{load.peak_memory_bytes / 1e6:.0f}"
-    return Path(result.file).name, _ms(load.load_ns), _ms(load.start_ns), memory, f"{result.size_bytes / 1e3:.1f}"
+def write_files(answer: BoardAnswer, csv_file: Path | None, html_file: Path | None) -> None:
+    """What was asked for beside the text."""
+    from edgekit.artifact import written_whole
+    from edgekit.bench_document import csv_text, document
+    from edgekit.bench_html import html
 
-
-def _interval(found: Quantile) -> str:
-    return f"{found.low:.3f}..{found.high:.3f}"
-
-
-def _ms(nanoseconds: float) -> str:
-    milliseconds = nanoseconds / 1e6
-    return f"{milliseconds:.4f}" if milliseconds < 1 else f"{milliseconds:.3f}"
-
-
-def _state(benchmark: Benchmark, threads: int) -> str:
-    """The machine in one line: what the same bench elsewhere, or tomorrow, has to be compared with."""
-    before, after = benchmark.before, benchmark.after
-    facts = [benchmark.device] if benchmark.device else []
-    facts += [f"{threads} of {before.cores} cores", before.processor, f"governor {before.governor or 'unknown'}"]
-    if before.temperature_c is not None and after.temperature_c is not None:
-        facts.append(f"{before.temperature_c:.0f} to {after.temperature_c:.0f} degrees Celsius")
-    if after.throttled is not None:
-        facts.append(f"throttled: {after.throttled or 'no'}")
-    if before.load is not None:
-        facts.append(f"load {before.load:g} before")
-    return ", ".join(facts)
+    assert answer.record is not None
+    for path, draw in ((csv_file, csv_text), (html_file, html)):
+        if path is not None:
+            with written_whole(path) as part:
+                part.write_text(draw(document(answer.record)), "utf-8")

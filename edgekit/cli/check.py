@@ -10,9 +10,12 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import DECIBELS, POINTS
+from edgekit.cli.parameters import DECIBELS, POINTS, SIZE
 from edgekit.cli.shared_options import (
+    delegate_option,
     device_option,
+    gate_options,
+    gates_from,
     preprocess_from,
     preprocess_options,
     reading_options,
@@ -21,6 +24,8 @@ from edgekit.cli.shared_options import (
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
 
 
 @command(
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), help="Run at most that many samples.")
 @click.option("--limit-drop", type=POINTS, help="Largest loss of the metric against MODEL, in points (0.5).")
 @click.option("--limit-sqnr", type=DECIBELS, help="Smallest signal to noise ratio of the outputs (30dB).")
+@click.option("--limit-arena", type=SIZE, help="Most memory that FILE may need in --runtime tflite_micro (64kB).")
 @click.option("--runtime", metavar="NAME", help="Runtime for FILE. [default: the first installed one that opens it]")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the runtime.")
 @click.option(
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
     type=click.Choice(["same", "NCHW", "NHWC"]),
     help="Order in which FILE takes pictures where MODEL takes the other. [default: told by the shapes]",
 )
+@gate_options
+@delegate_option
 @device_option
 @reading_options
 @recipe_option
@@ -63,9 +71,13 @@ def check(
     limit: int | None,
     limit_drop: float | None,
     limit_sqnr: float | None,
+    limit_arena: int | None,
     runtime: str | None,
     threads: int,
     file_layout: str | None,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     source: str | None,
     input_shapes: Sequence[tuple[str, tuple[int, ...]]],
@@ -98,7 +110,10 @@ def check(
         file_layout=file_layout,
         limit_drop=limit_drop,
         limit_sqnr_db=limit_sqnr,
+        limit_arena_bytes=limit_arena,
         device=device,
+        delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
     )
     report = checking.check(request, console.progress)
     console.show(report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -85,6 +85,14 @@ class Console:
 
             self._progress = TerminalProgress(self._stderr)
         return self._progress
+
+    def boards(self) -> Callable[[str, str], None]:
+        """Draws what several boards are doing, in one line on stderr; says nothing where `progress` wouldn't."""
+        if self.quiet or not self._stderr.isatty():
+            return lambda board, doing: None
+        from edgekit.cli.progress import BoardsProgress
+
+        return BoardsProgress(self._stderr).tell
 
     def end_progress(self) -> None:
         if self._progress is not None:

@@ -13,7 +13,10 @@ from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.cli.parameters import MILLISECONDS, POINTS, PRUNE_GOAL, SIZE, STATE
 from edgekit.cli.shared_options import (
+    delegate_option,
     device_option,
+    gate_options,
+    gates_from,
     preprocess_from,
     preprocess_options,
     reading_options,
@@ -24,7 +27,9 @@ from edgekit.cli.shared_options import (
 if TYPE_CHECKING:
     from edgekit.artifact import State
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit
     from edgekit.pipeline import Request
+    from edgekit.protocols import Delegate
     from edgekit.pruning import Pruning
     from edgekit.recipe import Recipe
     from edgekit.target import Target
@@ -49,6 +54,11 @@ _quantizing = together(
     ),
     click.option(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
+    ),
+    click.option(
+        "--sparsify",
+        metavar="ZEROS",
+        help="Zeros among the weights: 50%, 2:4 or block=1x4:70%. Needs samples. [default: none]",
     ),
     click.option(
         "--state",
@@ -90,6 +100,7 @@ _limits = together(
     click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
     click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
     click.option("--limit-memory", type=SIZE, help="Largest peak memory of a file's process (100MB)."),
+    gate_options,
 )
 
 
@@ -106,6 +117,7 @@ _limits = together(
 @click.option("--example", type=click.Path(path_type=Path), help=".npz with example inputs (PyTorch).")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads when timing.")
 @click.option("--report", "html", type=click.Path(path_type=Path), help="Also write an HTML report.")
+@delegate_option
 @device_option
 @click.option("--resume", is_flag=True, help="Go on with the checks on a device that was lost in the middle of them.")
 @click.option("--dry-run", is_flag=True, help="Only show what each node would do; read no samples, write nothing.")
@@ -149,6 +161,9 @@ def _request(
     labels: str | None,
     threads: int,
     checks: bool,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     resume: bool,
     **recipe_options: Any,
@@ -176,6 +191,8 @@ def _request(
         threads=threads,
         checks=checks,
         address=device,
+        delegates=delegates,
+        gates=gates_from(require_delegate, limit_fallback),
         resume=resume,
     )
 
@@ -192,6 +209,7 @@ def _recipe(
     effort: str | None,
     observer: str | None,
     prefer: str | None,
+    sparsify: str | None,
     io: str | None,
     integer_only: bool,
     keep_float: Sequence[str],
@@ -210,6 +228,7 @@ def _recipe(
 
     base = load_recipe(recipe_file) if recipe_file else Recipe()
     given = {"precision": precision, "effort": effort, "observer": observer, "prefer": prefer, "io": io}
+    given["sparsify"] = sparsify
     chosen = {name: value for name, value in given.items() if value is not None}
     parsed = recipe_from_dict(chosen, "the command line")
     budgets = base.budgets

@@ -39,10 +39,16 @@ class DeviceList:
         if not self.devices:
             return ["No devices yet. Add one: edgekit devices add kitchen ssh://pi@kitchen"]
         rows = [
-            (e.name, e.url, str(e.found.get("board", "not probed")), _words(e.found.get("runtimes")))
+            (
+                e.name,
+                e.url,
+                ", ".join(e.groups),
+                str(e.found.get("board", "not probed")),
+                _words(e.found.get("runtimes")),
+            )
             for e in self.devices
         ]
-        return [table("name,url,board,runtimes", rows)]
+        return [table("name,url,groups,board,runtimes", rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,12 @@ def devices() -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--python", metavar="PATH", help="Python there. [default: edgekit's own environment, else python3]")
+@click.option("--group", "groups", multiple=True, metavar="NAME", help="Put it into this group. Repeatable.")
 @click.option("--replace", is_flag=True, help="Overwrite the entry of that name.")
 @click.option("--probe/--no-probe", "probing", default=True, help="Reach the device at once. [default: probe]")
-def add(console: Console, name: str, url: str, python: str | None, replace: bool, probing: bool) -> None:
+def add(
+    console: Console, name: str, url: str, python: str | None, groups: tuple[str, ...], replace: bool, probing: bool
+) -> None:
     """Put a device into the inventory.
 
     URL is ssh://[user@]host[:port] (the host may be an alias of your ssh configuration), emulated://BOARD or local.
@@ -112,7 +121,7 @@ def add(console: Console, name: str, url: str, python: str | None, replace: bool
     inventory = Inventory.load()
     if name in inventory.entries and not replace:
         raise UsageError(f"there is a device {name!r} already ({inventory.find(name).url}); --replace overwrites it")
-    entry = Entry(name, url, python)
+    entry = Entry(name, url, python, groups=groups)
     if not probing:
         inventory.with_entry(entry).save()
         console.show(DeviceList((entry,)))

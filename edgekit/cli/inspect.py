@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.shared_options import device_option
+from edgekit.cli.shared_options import delegate_option, device_option, gate_options, gates_from
 from edgekit.json_text import json_text, plain
 from edgekit.table import Table, table
 
 if TYPE_CHECKING:
     from edgekit.artifact import State, TensorSpec
     from edgekit.devices.address import Address
-    from edgekit.protocols import Placement
+    from edgekit.figures import Estimate, Fallbacks
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate, Placement
+    from edgekit.report import Limit
 
 SCHEMA = "edgekit.inspect/1"
 
@@ -33,6 +37,13 @@ class InspectResult:
     placement: Placement | None
     show_graph: bool
     states: tuple[State, ...] = ()
+    fallbacks: Fallbacks | None = None
+    limits: tuple[Limit, ...] = ()
+    estimate: Estimate | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if all(limit.passed for limit in self.limits) else 1
 
     def to_json(self) -> str:
         contents = self.contents
@@ -45,10 +56,16 @@ class InspectResult:
                 **figures,
                 "states": self.states,
                 "placement": self.placement,
+                "fallbacks": self.fallbacks,
+                "estimate": self.estimate,
+                "limits": [plain(limit) | {"passed": limit.passed} for limit in self.limits],
             }
         )
 
     def sections(self) -> Sequence[Table | str]:
+        from edgekit.fallback_text import fallback_lines
+        from edgekit.report_text import estimate_line, limit_line
+
         sections: list[Table | str] = [_facts(self.file, self.contents), ""]
         sections += [_ends(self.contents.inputs, self.contents.outputs)]
         sections += [f"carried from call to call: {state}" for state in self.states]
@@ -59,6 +76,10 @@ class InspectResult:
             sections += ["", _graph(self.contents)]
         if self.placement is not None:
             sections += ["", _placed(self.placement), *self.placement.notes]
+            sections += fallback_lines(self.fallbacks) if self.fallbacks else []
+            sections += [limit_line(limit) for limit in self.limits]
+        if self.estimate is not None:
+            sections += ["", _estimated(self.estimate), estimate_line(self.file.name, self.estimate)]
         return [*sections, *self.contents.notes]
 
 
@@ -67,19 +88,49 @@ class InspectResult:
 @click.option("--graph", "show_graph", is_flag=True, help="List every node; the JSON always does.")
 @click.option("--placement", "place", is_flag=True, help="Open FILE in its runtime and tell which op runs where.")
 @click.option("--runtime", metavar="NAME", help="Runtime for --placement. [default: first installed]")
+@click.option("--target", "target_name", metavar="NAME", help="Estimate the latency on that device, from its figures.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of the estimate.")
+@gate_options
+@delegate_option
 @device_option
 def inspect(
-    console: Console, file: Path, show_graph: bool, place: bool, runtime: str | None, device: Address | None
-) -> None:
+    console: Console,
+    file: Path,
+    show_graph: bool,
+    place: bool,
+    runtime: str | None,
+    target_name: str | None,
+    threads: int,
+    require_delegate: Sequence[str],
+    limit_fallback: FallbackLimit | None,
+    delegates: tuple[Delegate, ...],
+    device: Address | None,
+) -> int:
     """Show what a .tflite or .onnx file holds.
 
-    Ops, parameters, multiply-accumulates of one sample, sizes, and how tensors are quantized, for any FILE.
+    Ops, parameters, multiply-accumulates of one sample, sizes, and how tensors are quantized, for any FILE. Limits on where the
+    ops run imply --placement; ends with 1 when one is broken.
     """
     from edgekit import isolation, registry
+    from edgekit.errors import UsageError
+    from edgekit.fallback import macs_by_node
+    from edgekit.figures import PlacementSummary
 
+    gates = gates_from(require_delegate, limit_fallback)
+    place = place or bool(gates)
+    if delegates and not place:
+        raise UsageError("--delegate is for --placement: what else is shown comes from the file alone")
     contents = isolation.run(registry.STAGES["inspect"], file, console.progress).value
-    placement = _placement(file, runtime, device) if place else None
-    console.show(InspectResult(file, contents, placement, show_graph, _states(file, contents)))
+    placement = _placement(file, runtime, delegates, device) if place else None
+    result = InspectResult(file, contents, placement, show_graph, _states(file, contents))
+    if target_name is not None:
+        result = dataclasses.replace(result, estimate=_estimate(contents, target_name, threads))
+    if placement is not None:
+        left = gates.fallbacks(placement, delegates, macs_by_node(contents.nodes))
+        limits = gates.limits(file.name, PlacementSummary.of(placement, left))
+        result = dataclasses.replace(result, fallbacks=left, limits=tuple(limits))
+    console.show(result)
+    return result.exit_code
 
 
 def _states(file: Path, contents: Any) -> tuple[State, ...]:
@@ -93,11 +144,33 @@ def _states(file: Path, contents: Any) -> tuple[State, ...]:
     return find_states(contents.inputs, contents.outputs).states
 
 
-def _placement(file: Path, runtime: str | None, device: Address | None) -> Placement:
+def _placement(file: Path, runtime: str | None, delegates: tuple[Delegate, ...], device: Address | None) -> Placement:
     from edgekit.devices.there import opened_model
 
-    with opened_model(file, device, runtime=runtime) as model:
+    with opened_model(file, device, runtime=runtime, delegates=delegates) as model:
         return model.placement()
+
+
+def _estimate(contents: Any, target_name: str, threads: int) -> Estimate:
+    from edgekit.errors import MeasurementError
+    from edgekit.roofline import estimate
+    from edgekit.target import load_target
+
+    found = estimate(contents, load_target(target_name), threads)
+    if found is None:
+        raise MeasurementError(
+            f"the target {target_name} tells no peak rate for this file's arithmetic; give one in [peak] of a target of your own "
+            "(docs/targets.md)"
+        )
+    return found
+
+
+def _estimated(found: Estimate) -> Table:
+    from edgekit.quantities import duration_text, size_text
+
+    rows = [(op.op, op.name, duration_text(op.ms), op.bound, f"{op.macs:,}", size_text(op.bytes)) for op in found.ops]
+    title = f"Estimate for {found.target}: the dearest ops"
+    return table("op,name,>at best,bound by,>multiply-accumulates,>bytes", rows, title=title)
 
 
 def _facts(file: Path, contents: Any) -> Table:

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from edgekit.gates import FallbackLimit
+    from edgekit.protocols import Delegate
+
+    FallbackBase = click.ParamType[FallbackLimit]
+    DelegateBase = click.ParamType[Delegate]
     FloatType = click.ParamType[float]
     IntType = click.ParamType[int]
     NamedShapeType = click.ParamType[tuple[str, tuple[int, ...]]]
     NamedNumberType = click.ParamType[tuple[str, float]]
     PairType = click.ParamType[tuple[str, str]]
+    CountsBase = click.ParamType[tuple[int, ...]]
     GoalType = click.ParamType[dict[str, float]]
 else:  # click before 8.4 has no generic parameter types
-    FloatType = IntType = NamedShapeType = NamedNumberType = PairType = GoalType = click.ParamType
+    CountsBase = DelegateBase = FallbackBase = FloatType = GoalType = IntType = click.ParamType
+    NamedShapeType = NamedNumberType = PairType = click.ParamType
 
 _QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
 
@@ -47,7 +54,11 @@ MILLISECONDS = _Quantity(
 )
 """A duration in milliseconds: "10ms", "300us", "1.5s"; a bare number is milliseconds."""
 
-SECONDS = _Quantity("duration", {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "min": 60.0}, "2s")
+SECONDS = _Quantity(
+    "duration",
+    {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "min": 60.0, "m": 60.0, "h": 3600.0},
+    "2s",
+)
 """A duration in seconds: "2s", "500ms"; a bare number is seconds."""
 
 DECIBELS = _Quantity("decibels", {"": 1.0, "db": 1.0}, "30dB")
@@ -135,6 +146,108 @@ class StateType(PairType):
 
 
 STATE = StateType()
+
+
+class ShareType(FloatType):
+    """A fraction between the limits: "3%" or "0.03" -> .03."""
+
+    name = "share"
+
+    def __init__(self, low: float, high: float) -> None:
+        self._low, self._high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = math.nan
+        if not self._low <= share <= self._high:
+            self.fail(f"{value!r} is not between {self._low:.0%} and {self._high:.1%}; write 3% or 0.03.", param, ctx)
+        return share
+
+
+SHARE = ShareType(0.0, 10.0)
+CONFIDENCE = ShareType(0.5, 0.999)
+
+
+class CountsType(CountsBase):
+    """Numbers from 1 on, separated by commas: "1,2,4"."""
+
+    name = "counts"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            counts = tuple(dict.fromkeys(int(part) for part in value.split(",")))
+        except ValueError:
+            counts = (0,)
+        if min(counts) < 1:
+            self.fail(f"{value!r} is not understood; write numbers from 1 on, as in 1,2,4.", param, ctx)
+        return counts
+
+
+COUNTS = CountsType()
+
+
+class SettingType(PairType):
+    """An option that is handed on as it is: "memory-mode=Sram_Only"."""
+
+    name = "setting"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, found, text = value.partition("=")
+        if not found or not key.strip(" -"):
+            self.fail(f"{value!r} is not an option and its value; write memory-mode=Sram_Only.", param, ctx)
+        return key.strip(" -"), text.strip()
+
+
+SETTING = SettingType()
+
+
+class DelegateType(DelegateBase):
+    """An execution provider or delegate with its options: "openvino:device_type=CPU", "/opt/npu/libnpu.so:cache=/tmp"."""
+
+    name = "delegate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Delegate:
+        from edgekit.errors import UsageError
+        from edgekit.protocols import Delegate
+
+        if isinstance(value, Delegate):
+            return value
+        try:
+            return Delegate.parse(value)
+        except UsageError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+DELEGATE = DelegateType()
+
+
+class FallbackLimitType(FallbackBase):
+    """What may be left to the CPU: "5%" or "0%" of the multiply-accumulates, "3ops"."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FallbackLimit:
+        from edgekit.gates import FallbackLimit, FallbackUnit
+
+        if isinstance(value, FallbackLimit):
+            return value
+        match = _QUANTITY.match(value)
+        units = {"%": FallbackUnit.MACS, "ops": FallbackUnit.OPS, "op": FallbackUnit.OPS}
+        if match is None or match[2].lower() not in units:
+            self.fail(f"{value!r} is not understood; write 5% (of the multiply-accumulates) or 3ops.", param, ctx)
+        return FallbackLimit(float(match[1]), units[match[2].lower()])
+
+
+FALLBACK_LIMIT = FallbackLimitType()
 
 
 class PruneGoalType(GoalType):

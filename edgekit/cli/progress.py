@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -62,3 +63,30 @@ class TerminalProgress:
         filled = min(BAR_WIDTH, BAR_WIDTH * self._done // self._total)
         bar = "#" * filled + "." * (BAR_WIDTH - filled)
         return f"{self._name:<28}  [{bar}] {self._done}/{self._total}  {seconds}"
+
+
+class BoardsProgress:
+    """What each of several boards is doing, told by their threads and drawn as one line; a board that ends leaves a line."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._doing: dict[str, str] = {}
+        self._drawn = 0.0
+        self._lock = threading.Lock()
+
+    def tell(self, board: str, doing: str) -> None:
+        with self._lock:
+            self._doing[board] = doing
+            if doing in ("done", "failed"):
+                self._stream.write(f"\r\x1b[K{board}: {doing}\n")
+                del self._doing[board]
+            elif self._clock() - self._drawn < REDRAW_SECONDS:
+                return
+            self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = self._clock()
+        width = shutil.get_terminal_size().columns - 1
+        line = "  ".join(f"{board}: {doing}" for board, doing in self._doing.items())
+        self._stream.write("\r\x1b[K" + line[:width])
+        self._stream.flush()

@@ -13,7 +13,7 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.shared_options import device_option
+from edgekit.cli.shared_options import delegate_option, device_option
 from edgekit.json_text import json_text
 from edgekit.table import Table, table
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgekit.datasets import Chunks, FittedDataset
     from edgekit.devices.address import Address
     from edgekit.inference import Model
-    from edgekit.protocols import Progress
+    from edgekit.protocols import Delegate, Progress
 
 SCHEMA = "edgekit.run/1"
 BATCH = 16
@@ -45,6 +45,7 @@ class RunResult:
     file: Path
     runtime: str
     threads: int
+    delegates: tuple[str, ...]
     raw: bool
     samples: int
     seconds: float
@@ -57,7 +58,7 @@ class RunResult:
 
     def sections(self) -> Sequence[Table | str]:
         rows = [(array.name, array.dtype, " x ".join(map(str, array.shape))) for array in self.outputs]
-        head = f"{self.file.name}: {self.samples} samples in {self.seconds:.2f} s on {self.runtime}"
+        head = f"{self.file.name}: {self.samples} samples in {self.seconds:.2f} s on {', '.join((self.runtime, *self.delegates))}"
         return [table("output,dtype,shape", rows, title=head), f"Written to {self.output}"]
 
 
@@ -67,6 +68,7 @@ class RunResult:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help=".npz to write, one array an output.")
 @click.option("--runtime", metavar="NAME", help="onnxruntime, litert or tflite_runtime. [default: first installed]")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the runtime.")
+@delegate_option
 @device_option
 @click.option("--raw", is_flag=True, help="Take and give the file's own integers instead of real numbers.")
 def run(
@@ -76,6 +78,7 @@ def run(
     output: Path,
     runtime: str | None,
     threads: int,
+    delegates: tuple[Delegate, ...],
     device: Address | None,
     raw: bool,
 ) -> None:
@@ -91,7 +94,7 @@ def run(
     if output.suffix != ".npz":
         raise UsageError(f"--output is {str(output)!r}; expected a name that ends in .npz")
     began = time.perf_counter()
-    with opened_model(file, device, threads=threads, runtime=runtime) as model:
+    with opened_model(file, device, threads=threads, runtime=runtime, delegates=delegates) as model:
         specs = [dataclasses.replace(spec, quantization=None) for spec in model.inputs] if raw else model.inputs
         states = model.states
         dataset = open_dataset(
@@ -115,7 +118,7 @@ def run(
     _write(outputs, output)
     arrays = tuple(WrittenArray(key, str(array.dtype), array.shape) for key, array in outputs.items())
     seconds = time.perf_counter() - began
-    console.show(RunResult(file, name, threads, raw, len(dataset), seconds, output, arrays))
+    console.show(RunResult(file, name, threads, tuple(map(str, delegates)), raw, len(dataset), seconds, output, arrays))
 
 
 def _answers(model: Model, dataset: FittedDataset, raw: bool, progress: Progress) -> dict[str, NDArray[Any]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.json_text import json_text
-from edgekit.protocols import Availability
+from edgekit.protocols import Availability, Runtime, Surveyor
 from edgekit.table import Table, table
 
 SCHEMA = "edgekit.runtimes/1"
@@ -47,16 +47,31 @@ class RuntimeList:
         return [
             table("runtime,formats,version,providers and delegates", rows),
             *(f"{e.name}: {e.availability.reason}. Install it with: {e.availability.remedy}" for e in absent),
+            *(line for entry in self.runtimes for line in _absent(entry)),
         ]
+
+
+def _absent(entry: RuntimeEntry) -> Iterator[str]:
+    """What could be asked for after some installing."""
+    if entry.availability.absent:
+        yield ""
+        yield f"Not here, of what {entry.name} can use:"
+    for each in entry.availability.absent:
+        yield f"  {each.name}: {each.reason}. To get it: {each.remedy}"
 
 
 @command(example="edgekit runtimes --json")
 def runtimes(console: Console) -> None:
     """List the runtimes and what they can use here.
 
-    For one that cannot be used: why, and the command that installs it.
+    For a runtime, execution provider or delegate that cannot be used: why, and the command that brings it.
     """
     from edgekit import registry
 
-    found = [registry.runtime(name) for name in registry.names("runtime")]
-    console.show(RuntimeList(tuple(RuntimeEntry(r.name, tuple(r.formats), r.probe()) for r in found)))
+    found = [RuntimeEntry(each.name, tuple(each.formats), _surveyed(each)) for each in registry.runtimes()]
+    console.show(RuntimeList(tuple(found)))
+
+
+def _surveyed(runtime: Runtime) -> Availability:
+    """With every delegate tried, where the runtime can do that."""
+    return runtime.survey() if isinstance(runtime, Surveyor) else runtime.probe()

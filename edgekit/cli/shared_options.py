@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgekit.cli.parameters import NAMED_NUMBER, SHAPE
+from edgekit.cli.parameters import DELEGATE, FALLBACK_LIMIT, NAMED_NUMBER, SHAPE
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
+    from edgekit.gates import FallbackLimit, PlacementGates
     from edgekit.recipe import Preprocess
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -44,6 +45,39 @@ def _address(text: str | None) -> Address | None:
     from edgekit.devices.inventory import find_address
 
     return find_address(text)
+
+
+delegate_option = click.option(
+    "--delegate",
+    "delegates",
+    metavar="NAME[:KEY=VALUE,...]",
+    type=DELEGATE,
+    multiple=True,
+    help="Execution provider or delegate (openvino:device_type=CPU), or the library that brings it, by path. Repeatable, the "
+    "preferred one first. [default: the runtime's CPU path]",
+)
+
+gate_options = together(
+    click.option(
+        "--require-delegate",
+        metavar="NAME",
+        multiple=True,
+        help="End with 1 if this delegate takes no op of a file. Repeatable; --limit-fallback says how much must be taken.",
+    ),
+    click.option(
+        "--limit-fallback",
+        type=FALLBACK_LIMIT,
+        metavar="SHARE",
+        help="The most that delegates may leave to the CPU: 0% or 5% of the multiply-accumulates, or 3ops.",
+    ),
+)
+
+
+def gates_from(require_delegate: Sequence[str], limit_fallback: FallbackLimit | None) -> PlacementGates:
+    """What `gate_options` ask for."""
+    from edgekit.gates import PlacementGates
+
+    return PlacementGates(tuple(require_delegate), limit_fallback)
 
 
 reading_options = together(

@@ -10,8 +10,9 @@ import click
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
 from edgekit.json_text import json_text
+from edgekit.quantities import size_text
 from edgekit.table import Table, table
-from edgekit.target import Target, builtin_targets, load_target
+from edgekit.target import Peak, Target, load_target, target_names
 
 SCHEMA = "edgekit.targets/1"
 
@@ -40,12 +41,17 @@ def targets(console: Console, name: str | None) -> None:
 
     NAME is a built-in profile or the path of a TOML file of your own (docs/targets.md).
     """
-    names = (name,) if name else builtin_targets()
+    names = (name,) if name else target_names()
     console.show(TargetList(tuple(load_target(each) for each in names)))
 
 
+def _memory_text(memory_bytes: int) -> str:
+    """Binary units, as memory is sold."""
+    return f"{memory_bytes / 2**30:g} GiB" if memory_bytes >= 2**28 else f"{memory_bytes / 2**10:g} KiB"
+
+
 def _details(target: Target) -> Sequence[Table | str]:
-    memory = f"{target.memory_bytes / 2**30:g} GiB" if target.memory_bytes else "not fixed"
+    memory = _memory_text(target.memory_bytes) if target.memory_bytes else "not fixed"
     rows = [
         ("device", target.title),
         ("formats, best first", ", ".join(target.formats)),
@@ -54,10 +60,33 @@ def _details(target: Target) -> Sequence[Table | str]:
         ("newest ONNX opset", str(target.onnx_opset)),
         ("inputs and outputs", target.io.value),
         ("float ops allowed", "no" if target.integer_only else "yes"),
+        ("compiled by", f"{target.compiler} {target.accelerator}".strip() or "nothing"),
         ("batch in TFLite files", str(target.fixed_batch)),
         ("delegates", ", ".join(target.delegates) or "none"),
+        ("checks run in", target.runtime or "the first runtime that opens the file"),
         ("CPU cores", str(target.cores) if target.cores else "not fixed"),
         ("memory", memory),
+        ("flash for files", size_text(target.flash_bytes) if target.flash_bytes else "not fixed"),
     ]
+    if target.peak is not None:
+        rows += _peak_rows(target.peak)
     notes = [f"Note: {target.notes}"] if target.notes else []
-    return [table("entry,value", rows, title=target.name), *notes, *(f"Source: {source}" for source in target.sources)]
+    return [
+        table("entry,value", rows, title=target.name),
+        *notes,
+        *(f"Source: {source}" for source in _sources(target)),
+    ]
+
+
+def _peak_rows(peak: Peak) -> list[tuple[str, str]]:
+    figures = (
+        ("int8 multiply-accumulates a second and core", peak.int8_macs_per_second),
+        ("float32 multiply-accumulates a second and core", peak.float32_macs_per_second),
+        ("memory, bytes a second", peak.memory_bytes_per_second),
+        ("memory of weights, bytes a second", peak.weight_bytes_per_second),
+    )
+    return [(name, f"{value:.3g}") for name, value in figures if value]
+
+
+def _sources(target: Target) -> tuple[str, ...]:
+    return target.sources + (target.peak.sources if target.peak else ())

@@ -3,6 +3,7 @@
 [kitchen]
 url = "ssh://pi@kitchen"
 python = "/opt/python3.12/bin/python3"    # where the device's own python3 is not the one to take
+groups = ["lab"]                          # what --device-group calls it by, with others
 
 [kitchen.found]                           # what the last probe found
 board = "Raspberry Pi 4 Model B Rev 1.4"
@@ -28,12 +29,13 @@ Facts = Mapping[str, "str | int | float | list[str]"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A device of the inventory. ``found``: what the last probe found, in words and numbers."""
+    """A device of the inventory. ``found``: what the last probe found, in words and numbers. ``groups`` it belongs to."""
 
     name: str
     url: str
     python: str | None = None
     found: Facts = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.name) or is_url(self.name):
@@ -67,6 +69,15 @@ class Inventory:
             raise UnknownNameError("device", name, self.entries)
         return self.entries[name]
 
+    def group(self, name: str) -> tuple[Entry, ...]:
+        """The devices of that group. Raises UnknownNameError where there is none."""
+        found = tuple(entry for entry in self.entries.values() if name in entry.groups)
+        if not found:
+            raise UnknownNameError(
+                "device group", name, {each for entry in self.entries.values() for each in entry.groups}
+            )
+        return found
+
     def with_entry(self, entry: Entry) -> Inventory:
         return replace(self, entries={**self.entries, entry.name: entry})
 
@@ -97,13 +108,16 @@ def _entry(name: str, table: Any, path: Path) -> Entry:
     where = f"{path}: device {name!r}"
     if not isinstance(table, dict) or not isinstance(table.get("url"), str):
         raise RecipeError(f"{where} has no url; write one, or remove the table")
-    if unknown := sorted(set(table) - {"url", "python", "found"}):
-        raise RecipeError(f"{where} has the unknown key {unknown[0]!r}; known: url, python, found")
-    return Entry(name, table["url"], table.get("python"), table.get("found", {}))
+    if unknown := sorted(set(table) - {"url", "python", "found", "groups"}):
+        raise RecipeError(f"{where} has the unknown key {unknown[0]!r}; known: url, python, groups, found")
+    groups = table.get("groups", [])
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise RecipeError(f'{where} has the groups {groups!r}; write a list of names, as in ["lab"]')
+    return Entry(name, table["url"], table.get("python"), table.get("found", {}), tuple(groups))
 
 
 def _table(entry: Entry) -> str:
-    own = {"url": entry.url, "python": entry.python}
+    own = {"url": entry.url, "python": entry.python, "groups": list(entry.groups) or None}
     lines = [f"[{entry.name}]", *(f"{key} = {_value(value)}" for key, value in own.items() if value is not None)]
     if entry.found:
         lines += ["", f"[{entry.name}.found]", *(f"{key} = {_value(value)}" for key, value in entry.found.items())]

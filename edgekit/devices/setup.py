@@ -25,6 +25,9 @@ PACKAGES = {
 }
 """What brings a runtime, by the runtime's name."""
 
+_INTO_THE_ENVIRONMENT = ("--quiet", "--no-user")
+"""pip's options. The board's configuration may prefer the account's own folder, which other programs see."""
+
 _MINUTES = 60.0
 
 
@@ -91,7 +94,8 @@ def platform_tags(interpreter: Interpreter) -> tuple[str, ...]:
 def _installed_there(device: Device, python: str, packages: dict[str, str], progress: Progress) -> bool:
     """Whether the device's own pip could install them."""
     progress.stage(f"installing on {device.name}")
-    options = ["--disable-pip-version-check", "--quiet", "--only-binary=:all:", "--retries", "1", "--timeout", "15"]
+    options = [*_INTO_THE_ENVIRONMENT, "--disable-pip-version-check", "--only-binary=:all:"]
+    options += ["--retries", "1", "--timeout", "15"]
     command = [python, "-m", "pip", "install", *options, *packages.values()]
     return device.transport.run(command, seconds=20 * _MINUTES).code == 0
 
@@ -110,7 +114,7 @@ def _install_wheels(
                 device.transport.put(wheel, str(remote / wheel.name))
                 progress.step()
             pip = next(wheel.name for wheel in wheels if wheel.name.startswith("pip-"))
-            options = ["--no-index", "--quiet", "--no-cache-dir", "--find-links", str(remote)]
+            options = [*_INTO_THE_ENVIRONMENT, "--no-index", "--no-cache-dir", "--find-links", str(remote)]
             command = [python, str(remote / pip / "pip"), "install", *options, *packages.values()]
             device.run(command, "install the wheels", seconds=20 * _MINUTES)
         finally:

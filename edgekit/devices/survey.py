@@ -87,7 +87,7 @@ def survey(device: Device) -> Survey:
 
 def survey_here(request: None, progress: Progress, root: Path = Path("/")) -> Survey:
     """What a device is asked; ``root`` holds ``proc``, ``sys`` and ``etc``."""
-    runtimes = [registry.runtime(name) for name in registry.names("runtime")]
+    runtimes = registry.runtimes()
     return Survey(
         conditions=read_conditions(root),
         system=_system(root),

@@ -17,7 +17,7 @@ from edgekit.inference import Model, load
 from edgekit.journal import Journal
 from edgekit.load_cost import LoadRequest
 from edgekit.place import RuntimeChoice, RuntimeQuestion
-from edgekit.protocols import Progress, Session, SessionOptions
+from edgekit.protocols import Delegate, Progress, Session, SessionOptions
 
 
 @final
@@ -93,20 +93,25 @@ class There:
 
 @contextmanager
 def opened_model(
-    path: Path, address: Address | None, *, threads: int = 1, runtime: str | None = None
+    path: Path,
+    address: Address | None,
+    *,
+    threads: int = 1,
+    runtime: str | None = None,
+    delegates: tuple[Delegate, ...] = (),
 ) -> Iterator[Model]:
     """The file as `edgekit.load` opens it here, running on the device at that address; None is this machine.
 
     Raises as `edgekit.load`, and DeviceError.
     """
     if address is None:
-        with load(path, threads=threads, runtime=runtime) as model:
+        with load(path, threads=threads, runtime=runtime, delegates=delegates) as model:
             yield model
         return
     artifact = Artifact.open(path)
     with There.reach(address) as there:
         choice = there.runtime(path, runtime)
-        session = there.open_file(path, runtime, SessionOptions(threads=threads))
+        session = there.open_file(path, runtime, SessionOptions(threads=threads, delegates=delegates))
         with Model(artifact, session, f"{choice.name} on {there.name}") as model:
             yield model
 

@@ -10,23 +10,27 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import Quantization, TensorSpec
 from edgekit.errors import ArtifactError, FeedError, UsageError
-from edgekit.protocols import Feeds, Placement
+from edgekit.protocols import Bound, Feeds, Placement
 from edgekit_runtimes.feeds import Expected, expectations, verify
-from edgekit_runtimes.interpreter_placement import OpDetails, place
-
-TensorDetails = Mapping[str, Any]
-"""One entry of the interpreter's own input and output lists: name, index, shape, shape_signature, dtype, quantization."""
+from edgekit_runtimes.interpreter_bound import Beside, InPlace, in_place, require_shapes
+from edgekit_runtimes.interpreter_placement import OpDetails, Share, place
+from edgekit_runtimes.tensor_specs import STATEFUL_OPS, TensorDetails, specs, tensor_names
 
 
 class Interpreter(Protocol):
     """The calls that ai_edge_litert and tflite_runtime share."""
 
+    _interpreter: Any
+    """The native interpreter; its ModifyGraphWithDelegate and Invoke are used."""
+    _delegates: list[Any]
+    """Delegates that live until the native interpreter is gone."""
+
     def allocate_tensors(self) -> None: ...
     def invoke(self) -> None: ...
-    def set_tensor(self, index: int, value: NDArray[Any]) -> None: ...
-    def get_tensor(self, index: int) -> NDArray[Any]: ...
+    def set_tensor(self, tensor_index: int, value: NDArray[Any]) -> None: ...
+    def get_tensor(self, tensor_index: int) -> NDArray[Any]: ...
+    def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]: ...
     def resize_tensor_input(self, index: int, shape: Sequence[int], strict: bool = ...) -> None: ...
     def reset_all_variables(self) -> None: ...
     def get_input_details(self) -> list[TensorDetails]: ...
@@ -39,26 +43,32 @@ class Interpreter(Protocol):
 class InterpreterSession:
     """A TFLite file, opened. The batch (first axis of rank 2 and more) is the file's; other open dimensions follow the feeds.
 
-    Every run is independent: the state of fused recurrent ops is cleared before it.
+    Every run is independent: the state of fused recurrent ops is cleared before it. ``shares``: what external delegates took;
+    ``xnnpack``: whether XNNPACK was offered the rest.
     """
 
-    def __init__(self, interpreter: Interpreter, path: Path) -> None:
+    def __init__(
+        self, interpreter: Interpreter, path: Path, shares: Sequence[Share] = (), *, xnnpack: bool = True
+    ) -> None:
         try:
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise ArtifactError(f"{path} cannot be run: {_last_line(error)}") from error
+            raise ArtifactError(f"{path} cannot be run: {last_line(error)}") from error
         self._file = path.name
+        self._shares, self._xnnpack = shares, xnnpack
         self._interpreter: Interpreter | None = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         signatures = interpreter._get_full_signature_list()
-        self.inputs = _specs(inputs, _names(inputs, signatures, "inputs"))
-        self.outputs = _specs(outputs, _names(outputs, signatures, "outputs"))
+        self.inputs = specs(inputs, tensor_names(inputs, signatures, "inputs"))
+        self.outputs = specs(outputs, tensor_names(outputs, signatures, "outputs"))
         self._slots = tuple(zip(expectations(self.inputs), (int(d["index"]) for d in inputs), strict=True))
         self._results = tuple(zip((s.name for s in self.outputs), (int(d["index"]) for d in outputs), strict=True))
         self._set_tensor: Callable[[int, NDArray[Any]], None] = interpreter.set_tensor
         self._get_tensor: Callable[[int], NDArray[Any]] = interpreter.get_tensor
-        stateful = any(op["op_name"] in _STATEFUL_OPS for op in interpreter._get_ops_details())
+        stateful = any(op["op_name"] in STATEFUL_OPS for op in interpreter._get_ops_details())
+        self._stateful, self._bound = stateful, False
         self._invoke: Callable[[], None] = self._invoke_from_rest if stateful else interpreter.invoke
+        self._sized = all(in_place(interpreter, index) for _, index in self._results)
 
     def run(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Outputs by name; raises FeedError for a wrong name, shape or dtype."""
@@ -77,24 +87,48 @@ class InterpreterSession:
             self._accept(feeds)
             raise
         except (RuntimeError, ValueError) as error:
-            raise FeedError(f"{self._file} failed on these inputs: {_last_line(error)}") from error
+            raise FeedError(f"{self._file} failed on these inputs: {last_line(error)}") from error
         get_tensor = self._get_tensor
         return {name: get_tensor(index) for name, index in self._results}
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Bound:
+        """Inputs and outputs in memory of their own; from here on the shapes stay. Raises FeedError, UsageError."""
+        interpreter = self._opened()
+        require_shapes(shapes or {}, {spec.name: spec.shape for spec in self.inputs}, self._file)
+        if shapes:
+            self._accept({e.name: np.empty(shapes.get(e.name, e.shape or ()), e.dtype) for e, _ in self._slots})
+        if not self._sized:
+            raise UsageError(
+                f"the sizes of {self._file}'s outputs depend on its data: they have no memory before a run"
+            )
+        self._bound = True
+        self._invoke = self._invoke_from_rest if self._stateful else interpreter._interpreter.Invoke
+        kind = Beside if self._shares else InPlace
+        inputs = {expected.name: index for expected, index in self._slots}
+        return kind(interpreter, inputs, dict(self._results), self._run_bound)
 
     def placement(self) -> Placement:
         interpreter = self._opened()
         dtypes = {int(entry["index"]): np.dtype(entry["dtype"]).name for entry in interpreter.get_tensor_details()}
-        return place(interpreter._get_ops_details(), dtypes)
+        return place(interpreter._get_ops_details(), dtypes, self._shares, xnnpack=self._xnnpack)
 
     def close(self) -> None:
         """Free the interpreter; a later run raises UsageError."""
         self._interpreter = None
         self._set_tensor = self._get_tensor = self._invoke = self._refuse
 
+    def _run_bound(self) -> None:
+        try:
+            self._invoke()
+        except (RuntimeError, ValueError) as error:
+            raise FeedError(f"{self._file} failed on these inputs: {last_line(error)}") from error
+
     def _accept(self, feeds: Feeds) -> None:
         """Explain what is wrong, or follow a new shape where the file leaves one open."""
         self._opened()
         verify(feeds, self.inputs, self._file)
+        if self._bound:
+            raise UsageError(f"the session of {self._file} is bound to shapes; open the file again for others")
         before = self._slots
         wanted = tuple((Expected(e.name, e.dtype, feeds[e.name].shape), index) for e, index in before)
         try:
@@ -102,7 +136,7 @@ class InterpreterSession:
         except (RuntimeError, ValueError) as error:
             self._resize(before)
             shapes = ", ".join(f"{expected.name} {expected.shape}" for expected, _ in wanted)
-            raise FeedError(f"{self._file} cannot take the shapes {shapes}: {_last_line(error)}") from error
+            raise FeedError(f"{self._file} cannot take the shapes {shapes}: {last_line(error)}") from error
 
     def _resize(self, slots: tuple[tuple[Expected, int], ...]) -> None:
         interpreter = self._opened()
@@ -110,12 +144,13 @@ class InterpreterSession:
             if expected.shape is not None:
                 interpreter.resize_tensor_input(index, expected.shape, strict=True)
         interpreter.allocate_tensors()
+        self._sized = all(in_place(interpreter, index) for _, index in self._results)
         self._slots = slots
 
     def _invoke_from_rest(self) -> None:
         interpreter = self._opened()
         interpreter.reset_all_variables()
-        interpreter.invoke()
+        interpreter._interpreter.Invoke()
 
     def _opened(self) -> Interpreter:
         if self._interpreter is None:
@@ -126,58 +161,7 @@ class InterpreterSession:
         raise UsageError(f"the session of {self._file} is closed; open the file again")
 
 
-_STATEFUL_OPS = frozenset(
-    f"{direction}{kind}"
-    for direction in ("", "UNIDIRECTIONAL_SEQUENCE_", "BIDIRECTIONAL_SEQUENCE_")
-    for kind in ("LSTM", "RNN")
-) | {"SVDF"}
-
-
-def _specs(details: Sequence[TensorDetails], names: Sequence[str]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name, _dtype(entry), _shape(entry), _quantization(entry))
-        for name, entry in zip(names, details, strict=True)
-    )
-
-
-def _dtype(entry: TensorDetails) -> str:
-    dtype = np.dtype(entry["dtype"])
-    if dtype.kind in "SUO":
-        raise ArtifactError(f"tensor {entry['name']!r} holds strings; edgekit runs tensors of numbers only")
-    return dtype.name
-
-
-def _shape(entry: TensorDetails) -> tuple[int | str, ...]:
-    """The allocated shape; open dimensions get a name, but for the batch, which stays as the file is allocated (1)."""
-    shape = [int(dim) for dim in entry["shape"]]
-    signature = [int(dim) for dim in entry["shape_signature"]] or shape
-    return tuple(
-        f"dim{axis}" if signature[axis] < 0 and (axis > 0 or len(shape) == 1) else size
-        for axis, size in enumerate(shape)
-    )
-
-
-def _quantization(entry: TensorDetails) -> Quantization | None:
-    scale, zero_point = entry["quantization"]
-    return Quantization(float(scale), int(zero_point)) if scale else None
-
-
-def _names(
-    details: Sequence[TensorDetails], signatures: Mapping[str, Mapping[str, Mapping[str, int]]], side: str
-) -> tuple[str, ...]:
-    """The signature's names in the order of ``details``; without a signature the tensors' own, less TensorFlow's trimmings."""
-    wanted = sorted(int(entry["index"]) for entry in details)
-    for signature in signatures.values():
-        if sorted(signature[side].values()) == wanted:
-            by_name = sorted((index, name) for name, index in signature[side].items())
-            ranked = sorted(range(len(details)), key=lambda position: int(details[position]["index"]))
-            placed = dict(zip(ranked, (name for _, name in by_name), strict=True))
-            return tuple(placed[position] for position in range(len(details)))
-    plain = tuple(re.sub(r":\d+$", "", str(entry["name"]).removeprefix("serving_default_")) for entry in details)
-    return plain if len(set(plain)) == len(plain) else tuple(str(entry["name"]) for entry in details)
-
-
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     """What the native library says, in one line, without its own source positions."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"^\S+\.cc:\d+:?\s*", "", lines[-1]) if lines else type(error).__name__

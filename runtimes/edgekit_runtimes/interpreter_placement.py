@@ -1,11 +1,13 @@
-"""Which TFLite op a delegate took over, read from the interpreter's own list of ops."""
+"""Which TFLite op a delegate took over and why not the others, read from the interpreter's own list of ops."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edgekit.protocols import PlacedOp, Placement
+from edgekit_runtimes.xnnpack_ops import why_not_xnnpack
 
 OpDetails = Mapping[str, Any]
 """One op as the interpreter lists it: op_name, inputs and outputs (tensor indices, -1 for one that is left out)."""
@@ -13,23 +15,52 @@ OpDetails = Mapping[str, Any]
 DELEGATE = "DELEGATE"
 
 
-def place(ops: Sequence[OpDetails], dtypes: Mapping[int, str], delegate: str = "XNNPACK") -> Placement:
-    """Place every op of the file: inside a partition of ``delegate``, or on the interpreter's built-in kernels.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many partitions of the file an external delegate took."""
 
-    ``dtypes``: numpy's names by tensor index.
+    name: str
+    partitions: int
+
+
+def place(
+    ops: Sequence[OpDetails], dtypes: Mapping[int, str], shares: Sequence[Share] = (), *, xnnpack: bool = True
+) -> Placement:
+    """Place every op of the file: inside a partition of a delegate, or on the interpreter's built-in kernels.
+
+    ``dtypes``: numpy's names by tensor index. ``shares``: the external delegates in the order in which they chose; the
+    partitions after theirs are XNNPACK's, which takes of what is left (``xnnpack``: whether it was asked).
 
     The interpreter lists the file's ops first and then one DELEGATE op a partition, which says only what goes in and
     comes out: the ops between the two are what it took.
     """
-    partitions = [op for op in ops if op["op_name"] == DELEGATE]
+    partitions = partitions_of(ops)
     originals = [op for op in ops if op["op_name"] != DELEGATE]
     producers = {int(tensor): position for position, op in enumerate(originals) for tensor in op["outputs"]}
-    taken = {position for partition in partitions for position in _between(partition, originals, producers)}
+    owners = [share.name for share in shares for _ in range(share.partitions)]
+    owners += ["XNNPACK"] * (len(partitions) - len(owners))
+    taken = {
+        position: owner
+        for partition, owner in zip(partitions, owners, strict=False)
+        for position in _between(partition, originals, producers)
+    }
+    asked = [share.name for share in shares] + ["XNNPACK"] * xnnpack
     placed = tuple(
-        _placed(position, op, dtypes, delegate if position in taken else "builtin")
-        for position, op in enumerate(originals)
+        _placed(position, op, dtypes, taken.get(position, "builtin"), asked) for position, op in enumerate(originals)
     )
-    return Placement(placed, partitions=len(partitions))
+    return Placement(placed, len(partitions), tuple(_told(share, placed) for share in shares))
+
+
+def partitions_of(ops: Sequence[OpDetails]) -> list[OpDetails]:
+    """What stands for the partitions that delegates took, in the order in which they took them."""
+    return [op for op in ops if op["op_name"] == DELEGATE]
+
+
+def _told(share: Share, placed: Sequence[PlacedOp]) -> str:
+    count = sum(op.device == share.name for op in placed)
+    if not count:
+        return f"{share.name} took none of the {len(placed)} ops: it runs nothing of this file"
+    return f"{share.name} took {count} of {len(placed)} ops, in {share.partitions} partitions"
 
 
 def _between(partition: OpDetails, ops: Sequence[OpDetails], producers: Mapping[int, int]) -> set[int]:
@@ -45,11 +76,20 @@ def _between(partition: OpDetails, ops: Sequence[OpDetails], producers: Mapping[
     return found
 
 
-def _placed(position: int, op: OpDetails, dtypes: Mapping[int, str], device: str) -> PlacedOp:
+def _placed(position: int, op: OpDetails, dtypes: Mapping[int, str], device: str, asked: Sequence[str]) -> PlacedOp:
     operands, results = ([dtypes.get(int(tensor), "none") for tensor in op[side]] for side in ("inputs", "outputs"))
     name = str(op["op_name"])
     integer, kernel = _kernel(name, operands, results)
-    return PlacedOp(f"{name}:{position}", name, device, kernel, integer)
+    return PlacedOp(f"{name}:{position}", name, device, kernel, integer, _why(name, kernel, integer, device, asked))
+
+
+def _why(op: str, kernel: str, integer: bool, device: str, asked: Sequence[str]) -> str:
+    """Why the delegates before ``device`` did not take the op. They give no reasons themselves; XNNPACK's are known."""
+    passed = asked[: asked.index(device)] if device in asked else asked
+    reasons = [f"{name} did not choose it" for name in passed if name != "XNNPACK"]
+    if "XNNPACK" in passed:
+        reasons.append(why_not_xnnpack(op, kernel, integer=integer))
+    return "; ".join(reasons)
 
 
 def _kernel(op: str, operands: Sequence[str], results: Sequence[str]) -> tuple[bool, str]:

@@ -20,6 +20,7 @@ from edgekit.artifact import TensorSpec
 from edgekit.errors import MeasurementError
 from edgekit.protocols import PlacedOp, SessionOptions, TimedOp
 from edgekit_runtimes.onnxruntime_placement import KERNEL, placed_op, zeros
+from edgekit_runtimes.onnxruntime_providers import Provider
 
 _RUNS = 600
 _WARM_UP = 20
@@ -27,13 +28,13 @@ _SECONDS = 0.4
 
 
 def op_times(
-    path: Path, options: SessionOptions, providers: Sequence[str], inputs: Sequence[TensorSpec]
+    path: Path, options: SessionOptions, providers: Sequence[Provider], inputs: Sequence[TensorSpec]
 ) -> tuple[TimedOp, ...]:
     """Every kernel of the optimized graph with its time in a run on zeros.
 
     Raises MeasurementError where the model does not run on zeros.
     """
-    from edgekit_runtimes.onnxruntime import native_errors, one_line, open_native
+    from edgekit_runtimes.onnxruntime_native import native_errors, one_line, open_native
 
     feeds = {spec.name: zeros(spec) for spec in inputs}
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.protocols import Availability, SessionOptions, TimedOp
 from edgekit_runtimes.interpreter import InterpreterSession
-from edgekit_runtimes.interpreter_options import open_interpreter, time_ops
+from edgekit_runtimes.interpreter_options import accelerators, open_interpreter, time_ops
 
 
 class TfliteRuntime:
@@ -33,7 +33,7 @@ class TfliteRuntime:
             # pip installs the two side by side and the import passes; the first Interpreter() then fails.
             reason = f"tflite-runtime {found} was built for numpy 1; numpy {np.__version__} is installed"
             return Availability(False, found, reason, remedy="pip install 'numpy<2'")
-        return Availability(True, found, accelerators=("XNNPACK",))
+        return Availability(True, found, accelerators=accelerators())
 
     def open(self, path: Path, options: SessionOptions) -> InterpreterSession:
         return open_interpreter(self.name, self.probe(), _MODULE, path, options)

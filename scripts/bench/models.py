@@ -76,16 +76,16 @@ def imagenet_samples(spread: bool = False) -> tuple[Path, Path]:
     return calibrate, evaluate
 
 
-def imagenet_halves() -> tuple[Path, Path]:
-    """(calibration, evaluation) .npz: two of five ImageNet pictures, 200 spread over the classes, and the 300 others."""
-    calibrate, evaluate = WORK / "imagenet_200_calibrate.npz", WORK / "imagenet_300_evaluate.npz"
-    if calibrate.exists() and evaluate.exists():
-        return calibrate, evaluate
-    WORK.mkdir(parents=True, exist_ok=True)
-    x, y = _imagenet()
-    chosen = np.isin(np.arange(len(x)) % 5, (0, 2))
-    np.savez(calibrate, x=x[chosen], y=y[chosen])
-    np.savez(evaluate, x=x[~chosen], y=y[~chosen])
+def imagenet_two_fifths(fifths: tuple[int, int]) -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz: the ImageNet pictures with these numbers modulo 5, 200 and the 300 others."""
+    stem = "imagenet_200_of_fifths_" + "".join(map(str, fifths))
+    calibrate, evaluate = WORK / f"{stem}_calibrate.npz", WORK / f"{stem}_evaluate.npz"
+    if not (calibrate.exists() and evaluate.exists()):
+        WORK.mkdir(parents=True, exist_ok=True)
+        x, y = _imagenet()
+        chosen = np.isin(np.arange(len(x)) % 5, fifths)
+        np.savez(calibrate, x=x[chosen], y=y[chosen])
+        np.savez(evaluate, x=x[~chosen], y=y[~chosen])
     return calibrate, evaluate
 
 

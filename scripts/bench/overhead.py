@@ -4,7 +4,8 @@
 
 Medians of interleaved blocks, on the int8 file of MLPerf Tiny's ad01 unless another is named: ``load(...).run`` over the
 interpreter's set_tensor, invoke and get_tensor, with the file's own integers; with float arrays, beside the bare call with the
-conversion written out in numpy; ``import edgekit`` over ``import numpy``; and ``edgekit --help``.
+conversion written out in numpy; a session's run over the same bare call, and ``bind().run`` in memory allocated once over the
+interpreter's invoke alone; ``import edgekit`` over ``import numpy``; and ``edgekit --help``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from results import Figure, Result, load_average, publish
 from sounds import anomaly_samples
 
 import edgekit
+from edgekit.protocols import SessionOptions
+from edgekit_runtimes.litert import LiteRt
 
 CALLS_A_BLOCK = 50
 
@@ -54,9 +57,12 @@ def _ad01() -> Path:
 
 
 def _call_figures(found: Sequence[float]) -> Iterator[Figure]:
-    bare, raw, converting, real = found
+    bare, raw, converting, real, session, invoke, bound = found
     yield Figure("bare call", bare, "us")
     yield Figure("load(...).run(raw=True) over the bare call", raw - bare, "us", 5.0)
+    yield Figure("session.run over the bare call", session - bare, "us", 3.0)
+    yield Figure("bare invoke, inputs and outputs left where they are", invoke, "us")
+    yield Figure("session.bind().run over that", bound - invoke, "us", 3.0)
     yield Figure("bare call with the conversion to int8 and back in numpy", converting, "us")
     yield Figure(
         "load(...).run over that", real - converting, "us", 5.0, beside=f"{real - bare:.1f} over the bare call"
@@ -82,6 +88,10 @@ def calls(path: Path) -> list[Callable[[], object]]:
     [spec] = model.inputs
     own = np.ones(slot["shape"], slot["dtype"])
     real = own.astype(np.float32) if spec.quantization else own
+    session = LiteRt().open(path, SessionOptions())
+    feeds = {spec.name: own}
+    bound = LiteRt().open(path, SessionOptions()).bind()
+    bound.inputs[spec.name][:] = own
 
     def bare(array: NDArray[Any]) -> NDArray[Any]:
         interpreter.set_tensor(slot["index"], array)
@@ -96,6 +106,9 @@ def calls(path: Path) -> list[Callable[[], object]]:
         lambda: model.run({spec.name: own}, raw=True),
         converting,
         lambda: model.run({spec.name: real}),
+        lambda: session.run(feeds),
+        interpreter.invoke,
+        bound.run,
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from cli_models import write_doubler
 
 from edgekit.cli.border import run
 
-QUICK = ["--min-seconds", "50ms"]
+QUICK = ["--min-seconds", "50ms", "--processes", "2", "--starts", "1"]
 
 
 def test_json_has_every_figure_and_no_raw_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +26,8 @@ def test_json_has_every_figure_and_no_raw_samples(tmp_path: Path, capsys: pytest
     latency = second["latency"]
     assert latency["p50_ns"]["low"] <= latency["p50_ns"]["value"] <= latency["p90_ns"]["value"]
     assert "samples_ns" not in latency
+    assert latency["processes"] == len(latency["repeats_ns"]) == 2
+    assert latency["early_stopping"][0]["needed"] == 64
     assert second["load"]["peak_memory_bytes"] > 0
     assert document["before"]["cores"] >= 1
 
@@ -46,10 +49,99 @@ def test_the_table_names_the_files_and_the_machine(tmp_path: Path, capsys: pytes
 
 def test_too_little_time_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(write_doubler(tmp_path / "a.onnx"))
-    assert run(["bench", file, "--min-seconds", "1us", "--max-seconds", "1us"]) == 1
+    assert run(["bench", file, "--min-seconds", "1us", "--max-seconds", "1us", "--processes", "1"]) == 1
     assert "Measure longer" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(tmp_path / "none.onnx")]) == 1
     assert "there is no model file" in capsys.readouterr().err
+
+
+def test_a_run_against_itself_is_no_regression_and_a_slower_one_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(write_doubler(tmp_path / "a.onnx"))
+    assert run(["bench", file, *QUICK, "--processes", "3", "--json"]) == 0
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(capsys.readouterr().out)
+    assert run(["bench", "compare", str(old), str(old), "--limit-regression", "3%"]) == 0
+    assert "no difference" in capsys.readouterr().out
+    document = json.loads(old.read_text())
+    latency = document["results"][0]["latency"]
+    latency["p50_ns"]["value"] *= 100
+    latency["repeats_ns"] = [100 * value for value in latency["repeats_ns"]]
+    new.write_text(json.dumps(document))
+    assert run(["bench", "compare", str(old), str(new), "--limit-regression", "3%", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "edgekit.comparison/1"
+    assert (found["differences"][0]["verdict"], found["exit_code"]) == ("slower", 1)
+
+
+def test_results_are_kept_listed_asked_for_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, store = str(write_doubler(tmp_path / "a.onnx")), ["--store", str(tmp_path / "r.sqlite")]
+    csv_file, page = tmp_path / "a.csv", tmp_path / "a.html"
+    extra = ["--csv", str(csv_file), "--html", str(page), "--label", "v1"]
+    assert run(["bench", file, *QUICK, *store, *extra]) == 0
+    assert csv_file.read_text().startswith("device,file,")
+    assert "<svg" in page.read_text()
+    capsys.readouterr()
+    assert run(["results", "list", *store, "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["file"], one["label"]) for one in listed["results"]] == [("a.onnx", "v1")]
+    assert run(["results", "query", "SELECT count(*) AS n FROM runs", *store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"schema": "edgekit.query/1", "columns": ["n"], "rows": [[1]]}
+    assert run(["results", "plot", "-o", str(tmp_path / "trend.html"), *store]) == 0
+    assert "polyline" in (tmp_path / "trend.html").read_text()
+
+
+def test_a_document_can_be_kept_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(write_doubler(tmp_path / "a.onnx")), *QUICK, "--json"]) == 0
+    (tmp_path / "a.json").write_text(capsys.readouterr().out)
+    assert run(["results", "add", str(tmp_path / "a.json"), "--store", str(tmp_path / "r.sqlite")]) == 0
+    assert "a.onnx" in capsys.readouterr().out
+
+
+def test_a_group_of_boards_answers_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+    for name in ("kitchen", "attic"):
+        assert run(["devices", "add", name, "local", "--python", sys.executable, "--group", "lab", "--no-probe"]) == 0
+    assert run(["devices", "add", "lost", "local", "--python", "/nowhere", "--group", "lab", "--no-probe"]) == 0
+    capsys.readouterr()
+    file = str(write_doubler(tmp_path / "a.onnx"))
+    assert run(["bench", file, *QUICK, "--device-group", "lab", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "edgekit.benchgroup/1"
+    assert [board["device"] for board in document["boards"]] == ["kitchen", "attic", "lost"]
+    assert [bool(board["bench"]) for board in document["boards"]] == [True, True, False]
+    assert "/nowhere" in document["boards"][2]["error"]
+
+
+def test_a_suite_is_told_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_doubler(tmp_path / "resnet.onnx", batch="batch")
+    np.savez(tmp_path / "ic.npz", x=np.eye(3, dtype=np.float32), y=np.arange(3))
+    folder = str(tmp_path)
+    assert run(["bench", "--suite", "mlperf-tiny", "--models", folder, "--data", folder, *QUICK]) == 0
+    out = capsys.readouterr().out
+    assert "top1 1.0000" in out
+    assert "no file for keyword spotting" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "nothing to time"),
+        (["--suite", "mlperf-tiny"], "give --models FOLDER"),
+        (["a.onnx", "--percentile", "20%"], "--percentile is 0.2"),
+        (["a.onnx", "--threads", "0"], "numbers from 1 on"),
+        (["a.onnx", "--resume", "journal"], "give --device too"),
+        (["a.onnx", "--device-group", "none"], "no device group named"),
+        (["compare", "a.json"], "NEW"),
+    ],
+)
+def test_wrong_usage_says_what_to_do(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", *options]) == 2
+    assert message in capsys.readouterr().err

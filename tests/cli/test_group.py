@@ -65,4 +65,4 @@ def test_completion_of_commands_comes_from_the_table() -> None:
     environment = {"COMP_WORDS": "edgekit co", "COMP_CWORD": "1", "_EDGEKIT_COMPLETE": "bash_complete", "PATH": ""}
     code = "from edgekit.cli import main; import sys; sys.argv = ['edgekit']; main()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["plain,convert", "plain,completion"]
+    assert done.stdout.splitlines() == ["plain,convert", "plain,compile", "plain,completion"]

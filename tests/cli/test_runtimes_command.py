@@ -7,7 +7,8 @@ import json
 import pytest
 
 from edgekit.cli.border import run
-from edgekit.protocols import Availability
+from edgekit.cli.runtimes import RuntimeEntry, RuntimeList
+from edgekit.protocols import Absent, Availability
 from edgekit_runtimes.litert import LiteRt
 
 
@@ -30,3 +31,13 @@ def test_an_absent_one_comes_with_reason_and_command(
     out = capsys.readouterr().out
     assert "not usable" in out
     assert "litert: it is not installed. Install it with: pip install it" in out
+
+
+def test_a_provider_that_is_not_here_comes_with_reason_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+    absent = Absent("npu", "its driver is missing", "pip install npu")
+    found = RuntimeList((RuntimeEntry("fast", ("onnx",), Availability(True, "1", absent=(absent,))),))
+    assert "  npu: its driver is missing. To get it: pip install npu" in found.sections()
+    assert run(["runtimes", "--json"]) == 0
+    [onnxruntime] = [e for e in json.loads(capsys.readouterr().out)["runtimes"] if e["name"] == "onnxruntime"]
+    told = {entry["name"] for entry in onnxruntime["availability"]["absent"]}
+    assert {"xnnpack", "acl", "webgpu"} <= told | {name.lower() for name in onnxruntime["availability"]["accelerators"]}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +67,32 @@ def ssh_server(folder: Path, *, force_command: str | None = None) -> Iterator[Ss
     finally:
         process.terminate()
         process.wait(10)
+
+
+def break_off(server: SshServer) -> None:
+    for number in server.connections():
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+@contextmanager
+def broken_off_after(server: SshServer, journal: Path) -> Iterator[None]:
+    """From the first answer that was kept until the end of the block no connection lives: one that was idle when it broke would
+    only be made anew."""
+    done = threading.Event()
+
+    def break_on() -> None:
+        while not done.wait(0.02):
+            if journal.exists() and journal.stat().st_size > 0:
+                break_off(server)
+
+    breaker = threading.Thread(target=break_on)
+    breaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        breaker.join()
 
 
 def _server_config(folder: Path, port: int, force_command: str | None) -> str:

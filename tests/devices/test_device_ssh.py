@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ssh_server import SshServer, ssh_server
+from ssh_server import SshServer, break_off, broken_off_after, ssh_server
 
 from edgekit import isolation
 from edgekit.benchmark import Contender, TimingRequest
@@ -173,7 +172,7 @@ def test_a_connection_that_breaks_in_the_middle(
     endless = Timing(min_seconds=600, max_seconds=600, max_runs=10**12)
     with Device.open(Address(server.url, board_python)) as device:
         request = TimingRequest((Contender(device.send(model), "onnxruntime", SessionOptions(), {}),), endless, False)
-        breaker = threading.Timer(2.0, break_off, [server])
+        breaker = threading.Thread(target=break_off_in_a_job, args=(server,), daemon=True)
         breaker.start()
         with pytest.raises(DeviceError, match="was lost"):
             isolation.run("edgekit.benchmark:time_here", request, host=device, limits=Limits(seconds=60))
@@ -221,31 +220,11 @@ def test_a_bench_that_was_lost_goes_on_with_what_it_has(
     assert not journal.exists(), "all is done"
 
 
-def break_off(server: SshServer) -> None:
-    for number in server.connections():
-        with suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-
-
-@contextmanager
-def broken_off_after(server: SshServer, journal: Path) -> Iterator[None]:
-    """From the first answer that was kept until the end of the block no connection lives: one that was idle when it broke would
-    only be made anew."""
-    done = threading.Event()
-
-    def break_on() -> None:
-        while not done.wait(0.02):
-            if journal.exists() and journal.stat().st_size > 0:
-                break_off(server)
-
-    breaker = threading.Thread(target=break_on)
-    breaker.start()
-    try:
-        yield
-    finally:
-        done.set()
-        breaker.join()
+def break_off_in_a_job(server: SshServer) -> None:
+    while not jobs(server):
+        time.sleep(0.1)
+    break_off(server)
 
 
 def jobs(server: SshServer) -> list[str]:
-    return [path.name for path in (server.folder / "cache" / "edgekit" / "jobs").iterdir() if path.is_dir()]
+    return [path.name for path in (server.folder / "cache" / "edgekit" / "jobs").glob("*") if path.is_dir()]

@@ -62,11 +62,14 @@ def test_a_package_that_is_nowhere_leaves_no_environment(cache: Path, monkeypatc
 
 
 @pytest.mark.slow
-def test_wheels_fetched_here_run_there(cache: Path, model: Path):
+def test_wheels_fetched_here_run_there(cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch):
+    """From the environment of edgekit's own, also where pip is told to install for the account."""
     require_index()
+    monkeypatch.setenv("PIP_USER", "1")
     with Device.open(Address("local")) as device:
         found = setup(device, ("onnxruntime",), Silent(), offline=True)
     assert [runtime.name for runtime in found.runtimes if runtime.availability.available] == ["onnxruntime"]
+    assert list((cache / "venv").glob("lib/python*/site-packages/onnxruntime"))
     with Device.open(Address("local")) as again, Device.open(Address("local", "/usr/bin/python3")) as other:
         assert again.python == str(cache / "venv" / "bin" / "python")
         assert other.python == "/usr/bin/python3", "the environment was made of another one"

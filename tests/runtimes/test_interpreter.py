@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ def test_xnnpack_can_be_asked_for_but_not_beside_other_kernels(path: Path) -> No
 
 
 def test_an_unknown_delegate_is_an_error(path: Path) -> None:
-    with pytest.raises(RuntimeUnavailableError, match="no delegate 'gpu' here; it has XNNPACK"):
-        LiteRt().open(path, SessionOptions(delegates=(Delegate("gpu"),)))
+    with pytest.raises(RuntimeUnavailableError, match="no delegate 'warp' here; it has XNNPACK"):
+        LiteRt().open(path, SessionOptions(delegates=(Delegate("warp"),)))
 
 
 class FakeInterpreter:
@@ -58,6 +58,7 @@ class FakeInterpreter:
 
     def __init__(self, name: str, signature: tuple[int, ...], ops: tuple[str, ...] = ("ADD",)) -> None:
         self.calls: list[str] = []
+        self._interpreter, self._delegates = self, []
         self._name, self._signature, self._ops = name, signature, ops
         self._shape = [max(dim, 1) for dim in signature]
         self._value: NDArray[Any] = np.zeros(self._shape, np.float32)
@@ -90,6 +91,7 @@ class FakeInterpreter:
 
     def resize_tensor_input(self, index: int, shape: tuple[int, ...], strict: bool = False) -> None:
         self._shape = list(shape)
+        self._value = np.zeros(shape, np.float32)
 
     def set_tensor(self, index: int, value: NDArray[Any]) -> None:
         self._value = value
@@ -97,8 +99,13 @@ class FakeInterpreter:
     def get_tensor(self, index: int) -> NDArray[Any]:
         return self._value.copy()
 
+    def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
+        return lambda: self._value
+
     def invoke(self) -> None:
         self.calls.append("invoke")
+
+    Invoke = invoke
 
     def reset_all_variables(self) -> None:
         self.calls.append("reset")
@@ -142,6 +149,17 @@ def test_state_is_cleared_before_each_run_of_a_recurrent_file() -> None:
     interpreter.calls.clear()
     session.run({"x": np.zeros((1, 3), np.float32)})
     assert interpreter.calls == ["reset", "invoke"]
+
+
+def test_open_dimensions_are_bound_to_sizes_and_keep_them() -> None:
+    session = InterpreterSession(FakeInterpreter("x", (1, -1)), Path("m.tflite"))
+    with pytest.raises(FeedError, match=r"has the open shape \(1, 'dim1'\); give its sizes"):
+        session.bind()
+    bound = session.bind({"x": (1, 5)})
+    assert bound.inputs["x"].shape == (1, 5)
+    bound.run()
+    with pytest.raises(UsageError, match="is bound to shapes"):
+        session.run({"x": np.zeros((1, 7), np.float32)})
 
 
 @pytest.mark.data

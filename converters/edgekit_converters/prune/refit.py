@@ -22,7 +22,7 @@ RIDGE = 0.02
 """Of the mean diagonal of the Gram matrix, where there are plenty of columns."""
 
 RIDGE_PER_CHANNEL, MOST_RIDGE = 2.0, 0.5
-"""Added to it for each channel a column, up to a bound: few columns say little about many channels (the last blocks of a CNN)."""
+"""Added to it for each channel a column, up to a bound: few columns say little about many channels."""
 
 Matrix = NDArray[np.float64]
 

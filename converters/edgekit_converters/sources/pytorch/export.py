@@ -46,18 +46,25 @@ def export(request: ExportRequest, progress: Progress) -> tuple[str, ...]:
 
 def export_session(session: TorchSession, source: Path, onnx_path: Path, progress: Progress) -> tuple[str, ...]:
     """Write the network of a session, which came from ``source``, as ONNX; notes for the report. Raises as `export`."""
+    attempt = export_faithfully(session, str(source), onnx_path, progress)
+    return (*session.network.notes, *_notes(attempt, session))
+
+
+def export_faithfully(session: TorchSession, source: str, onnx_path: Path, progress: Progress) -> Attempt:
+    """The first way to write the network that gives PyTorch's own outputs, after it was gone. Raises as `export`."""
     _refuse_randomness(session)
     progress.stage("exporting the network from PyTorch to ONNX")
     reasons: list[str] = []
     for attempt in _attempts(session):
         try:
-            _perform(attempt, session, onnx_path)
+            perform(attempt, session, onnx_path)
+            _compare(attempt, session, onnx_path)
         except EdgekitError as error:
             reasons.append(f"{attempt.exporter}: {error}")
         except Exception as error:  # noqa: BLE001  # exporters raise anything; the next way is tried, the reason is kept
             reasons.append(f"{attempt.exporter}: {_first_lines(error)}")
         else:
-            return (*session.network.notes, *_notes(attempt, session))
+            return attempt
     raise SourceError(f"{source}: PyTorch could not export the network to ONNX as it computes. " + " | ".join(reasons))
 
 
@@ -71,7 +78,8 @@ def _attempts(session: TorchSession) -> Iterator[Attempt]:
         yield Attempt(label, lambda path, write=write: write(path, False), free=False)  # type: ignore[misc]  # lambda
 
 
-def _perform(attempt: Attempt, session: TorchSession, path: Path) -> None:
+def perform(attempt: Attempt, session: TorchSession, path: Path) -> None:
+    """Write the network of a session in one way, whatever its weights hold."""
     import onnx_ir as ir
 
     attempt.write(path)
@@ -81,6 +89,9 @@ def _perform(attempt: Attempt, session: TorchSession, path: Path) -> None:
     name_batch(model)
     name_nodes(model)
     ir.save(model, path)
+
+
+def _compare(attempt: Attempt, session: TorchSession, path: Path) -> None:
     examples = {name: tensor.numpy() for name, tensor in session.network.examples.items()}
     compare_with_original(path, session, examples, (_SAMPLES_CHECKED, 1) if attempt.free else (None,))
 

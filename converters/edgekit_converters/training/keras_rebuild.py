@@ -1,0 +1,119 @@
+"""A smaller copy of a Keras model: built from its configuration with other sizes, then given the kept weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.errors import ConversionError, UsageError
+from edgekit_converters.training.keras_parameters import keras_values, set_keras_values, weight_names
+from edgekit_converters.training.provenance import Kept
+
+if TYPE_CHECKING:
+    import keras
+
+Sizes = dict[str, int]
+
+_REBUILD_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, NotImplementedError)
+"""What Keras raises on a configuration that does not fit together."""
+
+
+def rebuilt(model: keras.Model, kept: Mapping[str, Kept]) -> keras.Model:
+    """A copy that holds the kept elements of each weight, not compiled.
+
+    Raises UsageError for a model that Keras can't build from its configuration, ConversionError where the sizes do not fit.
+    """
+    import keras
+
+    names = weight_names(model)
+
+    def copied(layer: keras.Layer) -> keras.Layer:
+        return layer.__class__.from_config(_config(layer, names, kept))
+
+    if not isinstance(model, keras.Sequential) and not getattr(model, "_is_graph_network", _is_functional(model)):
+        raise UsageError(
+            f"the model is a {type(model).__name__}, which Keras can't build with other sizes; expected a functional or "
+            "Sequential one"
+        )
+    try:
+        result = keras.models.clone_model(model, clone_function=copied)
+    except _REBUILD_ERRORS as error:
+        raise ConversionError(f"Keras can't build the smaller model: {' '.join(str(error).split())[:300]}") from error
+    _give_weights(model, result, kept)
+    return result
+
+
+def _is_functional(model: keras.Model) -> bool:
+    return type(model).__name__ == "Functional" or type(model).__mro__[1].__name__ == "Functional"
+
+
+def _give_weights(model: keras.Model, result: keras.Model, kept: Mapping[str, Kept]) -> None:
+    old_names, new_names = weight_names(model), weight_names(result)
+    values = keras_values(model)
+    made = {}
+    for old, new in zip(model.weights, result.weights, strict=True):
+        name = old_names.get(id(old))
+        if name is None:
+            new.assign(old.value)  # the state of a random number generator
+            continue
+        array = values[name][np.ix_(*kept[name])] if name in kept else values[name]
+        if array.shape != tuple(new.shape):
+            raise ConversionError(
+                f"the weight {name!r} is {array.shape} without what was removed, but Keras builds it as {tuple(new.shape)}"
+            )
+        made[new_names[id(new)]] = array
+    set_keras_values(result, made)
+
+
+def _config(layer: Any, names: Mapping[int, str], kept: Mapping[str, Kept]) -> dict[str, Any]:
+    config: dict[str, Any] = layer.get_config()
+    _resize(layer, config, names, kept)
+    return config
+
+
+def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: Mapping[str, Kept]) -> None:
+    """Enter the sizes of the kept weights into a layer's configuration, and those of layers inside it."""
+    for key, inner in _inner(layer, config):
+        config[key].pop("build_config", None)
+        _resize(inner, config[key]["config"], names, kept)
+    shapes = {
+        variable.name: tuple(len(indices) for indices in kept[names[id(variable)]])
+        for variable in layer._trainable_variables + layer._non_trainable_variables
+        if names.get(id(variable)) in kept
+    }
+    config |= _sizes(type(layer).__name__, config, shapes)
+
+
+def _inner(layer: Any, config: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Wrapped layers, by their key in the configuration."""
+    pairs = {
+        "layer": getattr(layer, "forward_layer", getattr(layer, "layer", None)),
+        "backward_layer": getattr(layer, "backward_layer", None),
+        "cell": getattr(layer, "cell", None),
+    }
+    return [(key, inner) for key, inner in pairs.items() if inner is not None and isinstance(config.get(key), dict)]
+
+
+def _sizes(kind: str, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """What a layer's configuration says about its own size, from the shapes of its weights."""
+    if kind == "Reshape":
+        return {"target_shape": _open(config["target_shape"])}
+    if kind == "Embedding":
+        return {"output_dim": shapes["embeddings"][-1]}
+    if "pointwise_kernel" in shapes:
+        return {"filters": shapes["pointwise_kernel"][-1]}
+    kernel = shapes.get("kernel")
+    if kernel is None:
+        return {}
+    if "units" in config:
+        return {"units": kernel[-1]}
+    if "filters" in config:
+        return {"filters": kernel[-2 if kind.endswith("Transpose") else -1]}
+    return {}
+
+
+def _open(target: Any) -> tuple[int, ...]:
+    """The last size follows from the others, which is the same for a layer that nothing was removed from."""
+    return tuple(target) if -1 in target or not target else (*target[:-1], -1)

@@ -1,0 +1,48 @@
+"""`Parameter`: an array of the user's network, and how it is tagged to be found again in the hub."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = Mapping[str, NDArray[Any]]
+"""What the parameters hold, by name."""
+
+
+class Mark(enum.Enum):
+    """What stands in a parameter's place while the network is exported to find out where its parameters go."""
+
+    TAG = "tag"
+    """A number for each element."""
+    OFFSET = "offset"
+    """As TAG, but so large that a sum with another parameter is this one: offsets of batch normalizations."""
+    MINUS_OFFSET = "minus offset"
+    """The mean of a batch normalization without an offset, which becomes its negative."""
+    FACTOR = "factor"
+    """One, and so a batch normalization's factor changes no tag."""
+    NOTHING = "nothing"
+    VARIANCE = "variance"
+    """Hardly less than one: the root is no exact 1, which a pass could leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """``follows``: name and axis of the parameter that decides its size where its own elements are not in the hub.
+
+    ``epsilon``: what is added to a VARIANCE.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    mark: Mark = Mark.TAG
+    follows: tuple[str, int] | None = None
+    epsilon: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))

@@ -1,0 +1,193 @@
+"""What a board tells of its power: energy counters and rails, read through a file-system root.
+
+- RAPL: ``sys/class/powercap/intel-rapl:N/energy_uj``, microjoules of a package, which wrap at ``max_energy_range_uj``
+  (Documentation/power/powercap/powercap.rst of Linux; AMD's driver has the same names).
+- INA3221 on Jetson boards: ``hwmon`` folders called ``ina3221`` with ``inN_label``, ``inN_input`` in mV and ``currN_input`` in mA
+  (Documentation/hwmon/ina3221.rst). The rail of the whole module, ``VDD_IN`` or ``POM_5V_IN``, counts alone where there is one.
+- The power chip of a Raspberry Pi 5: ``vcgencmd pmic_read_adc`` lists ``RAIL_A current(n)=xA`` and ``RAIL_V volt(n)=xV``. It sees
+  the rails that it makes, not what leaves the board by USB or from the 5 V pins.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, final
+
+
+class Meter(Protocol):
+    """A source of power readings. Exists so that counters and rails are used alike."""
+
+    @property
+    def name(self) -> str:
+        """What is measured, for people."""
+
+    def joules(self) -> float:
+        """Energy since some moment."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Of ``runs`` calls in a row. ``idle_watts``: before them, with nothing to do; ``net_joules`` a call leaves that out."""
+
+    meter: str
+    runs: int
+    watts: float
+    idle_watts: float
+    joules: float
+    net_joules: float
+
+
+def find_meter(root: Path = Path("/")) -> Meter | None:
+    """The first source that answers; None on boards that tell nothing."""
+    if packages := _rapl(root):
+        return _Counter("RAPL package energy", packages)
+    for name, watts in (("INA3221", _ina3221(root)), ("Raspberry Pi's power chip", _pmic(root))):
+        if watts is not None:
+            return _Integrator(name, watts)
+    return None
+
+
+def measure_energy(call: Callable[[], object], meter: Meter, seconds: float = 2.0, runs_a_call: int = 1) -> Energy:
+    """Run the call for so long, after as long a rest."""
+    idle = _watts(meter, lambda: time.sleep(seconds))
+    runs = 0
+
+    def work() -> None:
+        nonlocal runs
+        ends = time.perf_counter() + seconds
+        while time.perf_counter() < ends:
+            call()
+            runs += runs_a_call
+
+    began = time.perf_counter()
+    watts = _watts(meter, work)
+    each = (time.perf_counter() - began) / runs
+    return Energy(meter.name, runs, watts, idle, watts * each, max(0.0, watts - idle) * each)
+
+
+def _watts(meter: Meter, work: Callable[[], object]) -> float:
+    joules, began = meter.joules(), time.perf_counter()
+    work()
+    return (meter.joules() - joules) / (time.perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    counter: Path
+    range_joules: float
+
+
+@final
+class _Counter:
+    """Energy counters of one or more packages."""
+
+    def __init__(self, name: str, packages: list[_Package]) -> None:
+        self.name, self._packages = name, packages
+        self._last = [_microjoules(package.counter) for package in packages]
+        self._total = 0.0
+
+    def joules(self) -> float:
+        """Counters wrap every few minutes: to be asked more often than that."""
+        for position, package in enumerate(self._packages):
+            now = _microjoules(package.counter)
+            step = now - self._last[position]
+            self._total += step if step >= 0 else step + package.range_joules
+            self._last[position] = now
+        return self._total
+
+    def close(self) -> None: ...
+
+
+@final
+class _Integrator:
+    """Power, read by a thread ten times a second and added up."""
+
+    def __init__(self, name: str, watts: Callable[[], float]) -> None:
+        self.name, self._watts = name, watts
+        self._total, self._at = 0.0, time.perf_counter()
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def joules(self) -> float:
+        self._add()
+        return self._total
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(0.1):
+            self._add()
+
+    def _add(self) -> None:
+        with self._lock:
+            now, watts = time.perf_counter(), self._watts()
+            self._total += watts * (now - self._at)
+            self._at = now
+
+
+def _rapl(root: Path) -> list[_Package]:
+    """Packages alone (intel-rapl:0): their parts (intel-rapl:0:1) are in their figure."""
+    found = []
+    for zone in sorted((root / "sys/class/powercap").glob("*rapl:*")):
+        if zone.name.count(":") == 1:
+            try:
+                _microjoules(zone / "energy_uj")
+                found.append(_Package(zone / "energy_uj", _microjoules(zone / "max_energy_range_uj")))
+            except (OSError, ValueError):  # only root may read it, since 2020
+                continue
+    return found
+
+
+def _microjoules(path: Path) -> float:
+    """In joules."""
+    return int(path.read_text("ascii")) / 1e6
+
+
+def _ina3221(root: Path) -> Callable[[], float] | None:
+    rails: dict[str, tuple[Path, Path]] = {}
+    for folder in sorted((root / "sys/class/hwmon").glob("hwmon*")):
+        if not (folder / "name").is_file() or (folder / "name").read_text("ascii").strip() != "ina3221":
+            continue
+        for label in sorted(folder.glob("in*_label")):
+            number = label.name.removeprefix("in").removesuffix("_label")
+            volts, amperes = folder / f"in{number}_input", folder / f"curr{number}_input"
+            if volts.is_file() and amperes.is_file():
+                rails[label.read_text("ascii").strip()] = volts, amperes
+    whole = [rails[name] for name in ("VDD_IN", "POM_5V_IN") if name in rails]
+    counted = whole[:1] or list(rails.values())
+    if not counted:
+        return None
+    return lambda: sum(int(volts.read_text()) * int(amperes.read_text()) / 1e6 for volts, amperes in counted)
+
+
+def _pmic(root: Path) -> Callable[[], float] | None:
+    command = root / "usr/bin/vcgencmd"
+    if not command.is_file():
+        return None
+
+    def watts() -> float:
+        found = subprocess.run([str(command), "pmic_read_adc"], capture_output=True, text=True, timeout=5, check=False)
+        return pmic_watts(found.stdout)
+
+    try:
+        return watts if watts() > 0 else None
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def pmic_watts(text: str) -> float:
+    """The sum over the rails that have both a current and a voltage in ``vcgencmd pmic_read_adc``."""
+    amperes = {name: float(value) for name, value in re.findall(r"(\w+)_A current\(\d+\)=([\d.]+)A", text)}
+    volts = {name: float(value) for name, value in re.findall(r"(\w+)_V volt\(\d+\)=([\d.]+)V", text)}
+    return sum(current * volts[name] for name, current in amperes.items() if name in volts)

@@ -1,0 +1,1 @@
+"""ONNX's reference implementation as a runtime of edgekit."""

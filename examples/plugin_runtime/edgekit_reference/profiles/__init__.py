@@ -1,0 +1,1 @@
+"""Device profiles: a TOML file each, named as its entry point."""

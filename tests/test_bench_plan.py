@@ -1,0 +1,101 @@
+"""All that one bench measures, as one record, one document and one page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from edgekit.bench_document import COLUMNS, csv_text, document
+from edgekit.bench_html import html
+from edgekit.bench_plan import BenchPlan, BenchRecord, Scenario, carry_out
+from edgekit.errors import UsageError
+from edgekit.latency import Timing
+from edgekit.place import Here
+from edgekit.protocols import Silent
+from edgekit_converters.hub.build import GraphBuilder
+
+QUICK = Timing(min_seconds=0.05, warm_up_seconds=0.1, block_ns=2_000_000)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    graph = GraphBuilder()
+    graph.output(graph.op("Exp", graph.input("x", "float32", ("batch", 3000))), "y")
+    path = tmp_path_factory.mktemp("plan") / "exp<1>.onnx"
+    path.write_bytes(graph.build("test").to_bytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def record(model: Path) -> BenchRecord:
+    plan = BenchPlan(
+        (model,),
+        scenario=Scenario.OFFLINE,
+        threads=(1, 2),
+        batches=(1, 4),
+        streams=(1, 2),
+        timing=QUICK,
+        processes=2,
+        starts=2,
+        profile=True,
+        energy=True,
+        sustained_seconds=0.2,
+    )
+    return carry_out(plan, Here(), Silent())
+
+
+def test_every_combination_is_timed(record: BenchRecord) -> None:
+    found = [(one.threads, one.samples, one.streams) for one in record.benchmark.results]
+    assert found == [(t, b * s, s) for t in (1, 2) for b in (1, 4) for s in (1, 2)]
+    first = record.benchmark.results[0]
+    assert first.latency.processes == len(first.latency.repeats_ns) == 2
+    assert first.throughput.value == pytest.approx(1e9 / first.latency.p50_ns.value)
+
+
+def test_a_batch_of_four_takes_less_than_four_times_as_long_a_sample(record: BenchRecord) -> None:
+    by_samples = {one.samples: one for one in record.benchmark.results if (one.threads, one.streams) == (1, 1)}
+    assert by_samples[4].ratio.value < 1.5, "a ratio is that of a sample"
+    assert by_samples[4].latency.p50_ns.value > by_samples[1].latency.p50_ns.value
+
+
+def test_combinations_that_open_alike_are_opened_once(record: BenchRecord) -> None:
+    loads = [one.load for one in record.benchmark.results]
+    assert len({load.starts_ns for load in loads}) == 2, "one a number of threads"
+
+
+def test_starts_are_measured_warm_and_cold(record: BenchRecord) -> None:
+    load = record.benchmark.results[0].load
+    assert len(load.starts_ns) == 2
+    assert load.cold_ns is not None
+    assert load.cold_ns > load.load_ns
+
+
+def test_the_profile_names_the_op_and_the_energy_its_absence(record: BenchRecord) -> None:
+    assert [op.op.op for op in record.profiles[0].ops] == ["Exp"]
+    found = record.energies[0]
+    assert found.energy is not None or "neither" in found.reason
+    assert record.sustained[0].points[0].runs > 0
+
+
+def test_csv_has_a_row_a_result_and_units_in_its_columns(record: BenchRecord) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text(document(record)))))
+    assert [row["streams"] for row in rows] == ["1", "2"] * 4
+    assert set(rows[0]) == set(COLUMNS)
+    assert float(rows[0]["p50_low_ns"]) <= float(rows[0]["p50_ns"]) <= float(rows[0]["p90_ns"])
+
+
+def test_the_page_has_the_plots_and_escapes_names(record: BenchRecord) -> None:
+    page = html(document(record))
+    for heading in ("Latency", "Throughput", "Threads", "Spread of", "Ops of", "sustained"):
+        assert f"<h2>{heading}" in page or heading in page
+    assert "exp&lt;1&gt;.onnx" in page
+    assert "exp<1>" not in page
+
+
+def test_a_runtime_opens_the_files_of_its_formats_alone(model: Path) -> None:
+    plan = BenchPlan((model,), runtimes=("litert",), timing=QUICK, processes=1)
+    with pytest.raises(UsageError, match="none of litert opens"):
+        carry_out(plan, Here(), Silent())

@@ -1,0 +1,161 @@
+"""Channels removed from PyTorch modules: what is left answers as the silenced whole, trains on, and is told."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from torch_networks import KINDS, make
+
+import edgekit.prune
+from edgekit.errors import UsageError
+from edgekit.prune import OneShot, Polynomial
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.pytorch, pytest.mark.filterwarnings("ignore")]  # the exporters' own
+
+
+def drawn(shape, count=48):
+    return np.random.default_rng(0).standard_normal((count, *shape)).astype(np.float32)
+
+
+def answers(model, x):
+    with torch.no_grad():
+        return model.eval()(torch.from_numpy(x))
+
+
+def apart(one, other):
+    return float((one - other).abs().max() / other.abs().max())
+
+
+def after_one_step(model, x, amount="30%"):
+    """A pruner whose channels are all silent, the weights as they were."""
+    pruner = edgekit.prune.torch_channels(model, x, amount, schedule=OneShot(at=1))
+    pruner.step()
+    return pruner
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_smaller_network_answers_as_the_silenced_one(kind):
+    model, shape = make(kind)
+    x = drawn(shape)
+    smaller = after_one_step(model, x).finish()
+    assert smaller.macs[1] <= 0.7 * smaller.macs[0]
+    assert sum(tensor.numel() for tensor in smaller.model.parameters()) < sum(t.numel() for t in model.parameters())
+    assert apart(answers(smaller.model, x), answers(model, x)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_refitted_weights_come_back_and_are_closer_to_the_whole(kind):
+    model, shape = make(kind)
+    x = drawn(shape, 256)
+    whole = answers(model, x)
+    refitted = edgekit.prune.torch_channels(model, x, "30%").finish()
+    cut = after_one_step(model, x).finish()
+    assert refitted.units == cut.units
+    assert (answers(refitted.model, x) - whole).square().mean() < (answers(cut.model, x) - whole).square().mean()
+
+
+def test_the_smaller_network_trains_on_and_its_state_can_be_saved():
+    model, shape = make("dense")
+    x = drawn(shape)
+    smaller = edgekit.prune.torch_channels(model, x).finish().model
+    optimizer = torch.optim.SGD(smaller.parameters(), 0.01, momentum=0.9)
+    smaller.train()(torch.from_numpy(x)).square().mean().backward()
+    optimizer.step()
+    file = io.BytesIO()
+    torch.save(smaller.state_dict(), file)
+    file.seek(0)
+    assert set(torch.load(file, weights_only=True)) == set(model.state_dict())
+    assert smaller[0].out_features == smaller[1].num_features == smaller[3].in_features < 12
+
+
+def test_the_users_network_is_not_changed_without_a_schedule():
+    model, shape = make("dense")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.train()
+    edgekit.prune.torch_channels(model, drawn(shape)).finish()
+    assert model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_channels_fall_silent_by_the_schedule_and_stay_so():
+    model, shape = make("dense")
+    x = drawn(shape)
+    pruner = edgekit.prune.torch_channels(model, x, "40%", schedule=Polynomial(0, 6, power=1, every=2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    silent = []
+    for _ in range(7):
+        optimizer.zero_grad()
+        (model.train()(torch.from_numpy(x)) - 1).square().mean().backward()
+        optimizer.step()
+        pruner.step()
+        silent.append(int((model[0].weight == 0).all(1).sum()))
+    assert silent == sorted(silent)
+    assert silent[0] < silent[-1]
+    assert apart(answers(pruner.finish().model, x), answers(model, x)) < 1e-5
+
+
+def test_a_checkpoint_brings_the_choice_back():
+    model, shape = make("dense")
+    x = drawn(shape)
+    state = after_one_step(model, x, "40%").state_dict()
+    again, _ = make("dense")
+    going_on = edgekit.prune.torch_channels(again, x, "20%", schedule=OneShot(at=1))
+    going_on.load_state_dict(state)
+    assert torch.equal(again[0].weight, model[0].weight)
+    assert going_on.finish().macs[1] <= 0.6 * 192
+
+
+class Fixed(torch.nn.Module):
+    """Its forward function knows one of its sizes by heart."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.three = torch.nn.Linear(6, 16), torch.nn.Linear(16, 10), torch.nn.Linear(10, 3)
+
+    def forward(self, x):
+        wide = torch.relu(self.one(x)).reshape(-1, 4, 4).sum(1, keepdim=True) / 4
+        return self.three(torch.relu(self.two(wide.expand(-1, 4, 4).reshape(-1, 16))))
+
+
+def test_what_a_module_can_not_lose_is_left_alone_and_named():
+    torch.manual_seed(0)
+    two = torch.nn.LSTM(6, 8, num_layers=2, batch_first=True)
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers, self.hidden, self.head = two, torch.nn.Linear(8, 12), torch.nn.Linear(12, 3)
+
+        def forward(self, x):
+            return self.head(torch.relu(self.hidden(self.layers(x)[0][:, -1])))
+
+    x = drawn((5, 6))
+    smaller = edgekit.prune.torch_channels(Network(), x, "5%").finish()
+    assert set(smaller.units) == {"hidden/Gemm"}
+    assert any("LSTM" in name for name in smaller.left_alone)
+    assert smaller.model.layers.hidden_size == 8
+
+
+def test_a_network_whose_sizes_are_fixed_in_its_code_loses_what_it_can():
+    torch.manual_seed(0)
+    x = drawn((6,))
+    smaller = edgekit.prune.torch_channels(Fixed(), x, "10%").finish()
+    assert smaller.model.one.out_features == 16
+    assert smaller.model.two.out_features < 10
+
+
+def test_a_pruner_without_a_schedule_has_no_steps():
+    model, shape = make("dense")
+    with pytest.raises(UsageError, match="without a schedule"):
+        edgekit.prune.torch_channels(model, drawn(shape)).step()
+
+
+def test_an_amount_of_channels_is_a_percentage():
+    model, shape = make("dense")
+    with pytest.raises(UsageError, match="expected a percentage"):
+        edgekit.prune.torch_channels(model, drawn(shape), "2:4")
