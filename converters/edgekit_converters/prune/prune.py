@@ -29,14 +29,17 @@ from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 
-MOST_SAMPLES = 256
-"""Samples from which weights are refitted; more change little and cost time (EfficientNet-Lite0: 150 to 250)."""
+MOST_SAMPLES = 2048
+"""Samples from which weights are refitted."""
 
 MOST_NUMBERS = 2_000_000_000
 """Numbers computed over all nodes and samples, as a bound of the time: 256 pictures of EfficientNet-Lite0."""
 
-MOST_HELD_OUT, HELD_OUT = 64, 4
-"""Samples that no weight is fitted to while cuts are chosen: one of so many, and no more than that."""
+HELD_OUT = 4
+"""Of so many samples, one is held out: no weight is fitted to it while cuts are chosen."""
+
+HELD_OUT_NUMBERS, LEAST_HELD_OUT = 200_000_000, 48
+"""Numbers computed over all nodes and held out samples, as a bound of the time that a cut's trial takes; but so many samples."""
 
 COLLAPSE_DB = 6.0
 """Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
@@ -75,7 +78,7 @@ def prune(
     found = trace(hub)
     _require_layers(found, pruning)
     samples = _enough(hub, samples)
-    fitted, held = _parted(samples)
+    fitted, held = _parted(hub, samples)
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
@@ -83,7 +86,8 @@ def prune(
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
-    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)))
+    goal = 1 - (pruning.macs or 1.0)
+    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
     chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
     _refuse_nothing(chosen)
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
@@ -107,17 +111,22 @@ _SHOWN = 3
 
 def _enough(hub: Hub, samples: Dataset) -> Dataset:
     """As many samples as refitting needs and the bound of the work allows."""
-    numbers = sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs)
-    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // max(1, numbers))))
+    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
 
 _FEWEST_SAMPLES = 32
 
 
-def _parted(samples: Dataset) -> tuple[Dataset, Dataset]:
+def _numbers(hub: Hub) -> int:
+    """Computed over all nodes for one sample."""
+    return max(1, sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs))
+
+
+def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
     """Those that weights are fitted to while cuts are chosen, and those that cuts are judged on."""
-    rows = spread(len(samples), min(MOST_HELD_OUT, len(samples) // HELD_OUT))
+    most = max(LEAST_HELD_OUT, HELD_OUT_NUMBERS // _numbers(hub))
+    rows = spread(len(samples), min(most, len(samples) // HELD_OUT))
     others = np.setdiff1d(np.arange(len(samples)), rows)
     return Picked(samples, others), Picked(samples, rows)
 
