@@ -125,9 +125,16 @@ def _command(request: Request, file_format: str, precision: str) -> str:
     words += _options({"--prefer": request.recipe.prefer.value if request.recipe.prefer.value != "speed" else None})
     words += _reading(request.read)
     samples = request.evaluate or request.calibrate
+    words += _pruning(request)
     words += _options({"--evaluate": samples, "--metric": request.metric, "--labels": request.labels})
     words += _preprocessing(request.recipe.preprocess) if samples else []
     return shlex.join(words)
+
+
+def _pruning(request: Request) -> list[str]:
+    """Pruning needs the samples whatever the precision."""
+    pruning = request.recipe.prune
+    return [] if pruning is None else ["--prune", pruning.option, *_options({"--calibrate": request.calibrate})]
 
 
 def _target(request: Request) -> str | None:

@@ -16,6 +16,7 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
+from edgekit.baselines import Baselines, baselines
 from edgekit.datasets import (
     FittedDataset,
     StreamedSamples,
@@ -28,14 +29,18 @@ from edgekit.datasets import (
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.gates import PlacementGates
+from edgekit.limits import limits
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Delegate, Progress, ReadOptions, Source
+from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
-from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.report import Entry, Failure, FloatNode, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.sparsification import sparsified, with_zeros
+from edgekit.sparsity import SparsityFacts
 from edgekit.states import decide_states
 from edgekit.target import Target
 from edgekit.verification import Checked, Job, Verification
@@ -130,8 +135,13 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
+    pruned, removed = hub, None
+    if request.recipe.prune is not None:
+        with clock.stage("prune"):
+            pruned, removed = smaller(request, hub, samples, progress)
+    sparse, zeros = _sparsified(request, pruned, samples, clock, progress)
     with clock.stage("quantize"):
-        quantized = registry.stage("quantize")(hub, request.recipe, request.device, samples, progress)
+        quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
     product = Product(
         stem=request.model.stem if request.model.is_file() else request.model.name,
         hub=quantized.hub,
@@ -145,13 +155,17 @@ def convert_here(request: Request, progress: Progress) -> Report:
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
-    report = _report(request, hub, quantized, samples, outcomes)
+    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=removed)
+    if zeros is not None:
+        report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
         with clock.stage("check"):
-            float_product = dataclasses.replace(product, hub=hub, companions=())
-            report = _checked(request, source, float_product, outcomes, report, progress)
-    placed = (*_placement_limits(request.gates, report), *_device_limits(request.device, report))
-    report = report.with_limits(*_limits(request.recipe, report), *placed)
+            originals = dataclasses.replace(product, hub=hub, companions=())
+            float_product = dataclasses.replace(originals, hub=pruned)
+            with tempfile.TemporaryDirectory() as folder:
+                beside = baselines(request, originals, float_product, samples, Path(folder), progress)
+                report = _checked(request, source, float_product, beside, outcomes, report, Path(folder), progress)
+    report = report.with_limits(*limits(report, request.recipe.budgets, request.gates, request.device))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -199,6 +213,16 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _sparsified(
+    request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
+) -> tuple[Any, SparsityFacts | None]:
+    """The hub with the zeros that the recipe asks for; it is compared with the one that was read."""
+    if not request.recipe.sparsifies:
+        return hub, None
+    with clock.stage("sparsify"):
+        return sparsified(hub, request.recipe, request.device, samples, progress)
+
+
 def _compiler_notes(request: Request) -> tuple[str, ...]:
     """The next step for a processor that runs compiled files only."""
     target = request.target
@@ -208,7 +232,8 @@ def _compiler_notes(request: Request) -> tuple[str, ...]:
 
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
-    if request.calibrate is None or not request.recipe.precision.calibrated:
+    recipe = request.recipe
+    if request.calibrate is None or not (recipe.precision.calibrated or recipe.prune or recipe.sparsifies):
         return None
     samples = _opened(request, request.calibrate, hub)
     require_varied(samples)
@@ -261,6 +286,10 @@ def _report(
     """What is known before anything is checked."""
     recipe = request.recipe
     settings = {"precision": recipe.precision.value, "target": request.target.name}
+    if recipe.prune is not None:
+        settings["pruned for"] = recipe.prune.goal
+    if recipe.sparsifies:
+        settings["sparsify"] = recipe.sparsify or "by rules"
     if request.address is not None:
         settings["device"] = request.address.name
     if request.delegates:
@@ -309,43 +338,43 @@ def _checked(
     request: Request,
     source: Source,
     product: Product,
+    beside: Baselines,
     outcomes: tuple[Outcome, ...],
     report: Report,
+    folder: Path,
     progress: Progress,
 ) -> Report:
-    """The report with everything measured; ``product`` holds the float hub.
+    """The report with everything measured; ``product`` holds the float hub, after pruning.
 
     What can't be measured is a failure in the report; the artifacts stay.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        floats = _float_files(request, product, Path(folder), progress)
-        artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
-        job = Job(
-            model=request.model,
-            source=source.name,
-            read=request.read,
-            files=(*_baselines(request, floats), *(_artifact(path, request) for path in artifacts)),
-            float_onnx=floats["onnx"],
-            samples=request.evaluate or request.calibrate,
-            labels=request.labels,
-            preprocess=request.recipe.preprocess,
-            metric=request.metric,
-            threads=request.threads,
-            states=product.states,
-            device=request.address,
-            delegates=request.delegates,
-            gates=request.gates,
-            target=request.device,
-            journal=_journal(request) if request.address else None,
-        )
-        try:
-            found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
-        except EdgekitError as error:
-            hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
-            return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
-        if request.address is not None:
-            return _found_there(request, found, _merged(report, found))
-        return explained(request, product, floats, Path(folder), _merged(report, found), progress)
+    artifacts = [outcome.artifact.path for outcome in outcomes if outcome.artifact]
+    job = Job(
+        model=request.model,
+        source=source.name,
+        read=request.read,
+        files=(*beside.checked, *(_artifact(path, request) for path in artifacts)),
+        float_onnx=beside.originals["onnx"],
+        samples=request.evaluate or request.calibrate,
+        labels=request.labels,
+        preprocess=request.recipe.preprocess,
+        metric=request.metric,
+        threads=request.threads,
+        states=product.states,
+        device=request.address,
+        delegates=request.delegates,
+        gates=request.gates,
+        target=request.device,
+        journal=_journal(request) if request.address else None,
+    )
+    try:
+        found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value
+    except EdgekitError as error:
+        hint = " What it answered is kept: --resume goes on from there" if isinstance(error, DeviceError) else ""
+        return dataclasses.replace(report, failures=(*report.failures, Failure("check", f"{error}{hint}")))
+    if request.address is not None:
+        return _found_there(request, found, _merged(report, found))
+    return explained(request, product, beside.floats, folder, _merged(report, found), progress)
 
 
 def _found_there(request: Request, found: Verification, report: Report) -> Report:
@@ -357,25 +386,6 @@ def _found_there(request: Request, found: Verification, report: Report) -> Repor
         for entry in slower_than_float(report.entries)
     )
     return dataclasses.replace(report, notes=report.notes + slow)
-
-
-def _float_files(request: Request, product: Product, folder: Path, progress: Progress) -> dict[str, Path]:
-    """Float files of the formats asked for, and an ONNX file in any case; a format that fails is simply absent."""
-    recipe = dataclasses.replace(request.recipe, precision=Precision.FLOAT32, integer_only=False)
-    plan = registry.stage("quantize")(product.hub, recipe, request.device, None, progress).plan
-    baseline = dataclasses.replace(product, plan=plan, recipe=recipe)
-    formats = tuple(dict.fromkeys((*request.formats, "onnx")))
-    outcomes = produce(baseline, formats, folder, progress)
-    return {outcome.file_format: outcome.artifact.path for outcome in outcomes if outcome.artifact}
-
-
-def _baselines(request: Request, floats: dict[str, Path]) -> Iterator[Checked]:
-    """The float file of each format asked for, unless that is what was asked for."""
-    if request.recipe.precision is Precision.FLOAT32:
-        return
-    for file_format in request.formats:
-        if file_format in floats:
-            yield Checked(floats[file_format], Role.FLOAT, f"float32 {file_format}", Precision.FLOAT32.value)
 
 
 def _artifact(path: Path, request: Request) -> Checked:
@@ -415,43 +425,6 @@ def _merged(report: Report, found: Verification) -> Report:
         conditions=found.conditions,
         notes=tuple(dict.fromkeys(report.notes + found.notes)),
     )
-
-
-def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
-    """One verdict per budget and artifact; a figure that was not measured breaks its limit."""
-    budgets = recipe.budgets
-    for entry in report.entries:
-        if entry.role is not Role.ARTIFACT:
-            continue
-        latency = entry.latency
-        if budgets.drop_points is not None:
-            yield Limit("drop", entry.name, budgets.drop_points, entry.drop_points, "points")
-        if budgets.latency_ms is not None:
-            yield Limit("latency", entry.name, budgets.latency_ms, latency.p50_ms if latency else None, "ms")
-        if budgets.size_bytes is not None:
-            yield Limit("size", entry.name, budgets.size_bytes, entry.size_bytes, "bytes")
-        if budgets.memory_bytes is not None:
-            yield Limit(
-                "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
-            )
-
-
-def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
-    for entry in report.entries:
-        if entry.role is Role.ARTIFACT:
-            yield from gates.limits(entry.name, entry.placement)
-
-
-def _device_limits(target: Target, report: Report) -> Iterator[Limit]:
-    """What fits into a microcontroller: the file into its flash, the arena into its memory (where an engine told its size)."""
-    for entry in report.entries:
-        if entry.role is not Role.ARTIFACT:
-            continue
-        if target.flash_bytes:
-            yield Limit("file in flash", entry.name, target.flash_bytes, entry.size_bytes, "bytes")
-        arena = entry.placement.arena_bytes if entry.placement else None
-        if target.memory_bytes and arena is not None:
-            yield Limit("arena", entry.name, target.memory_bytes, arena, "bytes")
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

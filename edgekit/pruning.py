@@ -66,6 +66,13 @@ class Pruning:
             return f"{self.macs:.0%} fewer multiply-accumulates"
         return f"{self.latency_ms:g} ms a call" if self.latency_ms is not None else f"{self.size_bytes:,} bytes a file"
 
+    @property
+    def option(self) -> str:
+        """The goal as the command line takes it."""
+        if self.macs is not None:
+            return f"{100 * self.macs:g}%"
+        return f"latency={self.latency_ms:g}ms" if self.latency_ms is not None else f"size={self.size_bytes}"
+
     def most_of(self, layer: str) -> float:
         """The part of a layer's units that may go; the last matching rule wins."""
         most = 1.0

@@ -13,6 +13,8 @@ from typing import Any
 
 from edgekit.artifact import State
 from edgekit.errors import RecipeError
+from edgekit.pruning import Importance, PruneRule, Pruning
+from edgekit.sparsity import Sparsity, parse_sparsity
 
 
 class Precision(enum.Enum):
@@ -61,6 +63,9 @@ class Prefer(enum.Enum):
     SIZE = "size"
 
 
+DENSE = "none"
+"""In the place of a sparsity: no zeros are made."""
+
 UNROLL_STEPS = 128
 """Steps up to which a recurrent layer is written step by step by default: about 1.7 KB of operators each."""
 
@@ -106,6 +111,12 @@ class Rule:
     precision: Precision | None = None
     """FLOAT32 keeps the nodes float."""
     observer: Observer | None = None
+    sparsify: str | None = None
+    """Zeros among the nodes' weights, as in `Recipe.sparsify`; "none" leaves them dense."""
+
+    def __post_init__(self) -> None:
+        if self.sparsify not in (None, DENSE):
+            parse_sparsity(str(self.sparsify))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,10 @@ class Recipe:
     """Longest recurrent layer that TFLite files hold step by step where speed is preferred; longer ones become loops."""
     states: tuple[State, ...] | None = None
     """What is carried from call to call. None: as the reader or the names tell; (): nothing."""
+    prune: Pruning | None = None
+    """What is removed before the network is quantized."""
+    sparsify: str | None = None
+    """Zeros among the weights: "50%", "2:4" or "block=1x4:70%"; None or "none": none (docs/sparsity.md)."""
     integer_only: bool = False
     """No float operator in the file, whatever the target: 8-bit or, where those would ruin the result, 16-bit integers."""
 
@@ -144,6 +159,8 @@ class Recipe:
             raise RecipeError(
                 f"integer-only needs precision int8, and the precision is {self.precision.value}; leave one of them out"
             )
+        if self.sparsify not in (None, DENSE):
+            parse_sparsity(str(self.sparsify))
         if self.unroll_steps < 1:
             raise RecipeError(f"unroll-steps is {self.unroll_steps}; expected 1 or more")
 
@@ -161,6 +178,19 @@ class Recipe:
             if rule.observer is not None and fnmatch.fnmatchcase(node, rule.scope):
                 found = rule.observer
         return found
+
+    @property
+    def sparsifies(self) -> bool:
+        """True where any node's weights are to have zeros."""
+        return any(text not in (None, DENSE) for text in (self.sparsify, *(rule.sparsify for rule in self.rules)))
+
+    def sparsity_of(self, node: str) -> Sparsity | None:
+        """Zeros asked for among a node's weights; the last matching rule wins."""
+        found = self.sparsify
+        for rule in self.rules:
+            if rule.sparsify is not None and fnmatch.fnmatchcase(node, rule.scope):
+                found = rule.sparsify
+        return None if found in (None, DENSE) else parse_sparsity(str(found))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and the manifest."""
@@ -181,9 +211,26 @@ def recipe_from_dict(raw: Mapping[str, Any], where: str) -> Recipe:
     if preprocess is not None:
         preprocess = preprocess_from_dict(preprocess, f"{where}: [preprocess]")
     states = _states(parts.pop("states", None), where)
+    prune = _pruning(parts.pop("prune", None), f"{where}: [prune]")
     base = _build(Recipe, parts, where)
-    recipe: Recipe = dataclasses.replace(base, rules=rules, budgets=budgets, preprocess=preprocess, states=states)
+    recipe: Recipe = dataclasses.replace(
+        base, rules=rules, budgets=budgets, preprocess=preprocess, states=states, prune=prune
+    )
     return recipe
+
+
+def _pruning(raw: Any, where: str) -> Pruning | None:
+    """``[prune]`` with a goal, and ``[[prune.rules]]`` for layers that are to keep more."""
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where} is {raw!r}; expected a table")
+    parts = dict(raw)
+    rules = tuple(
+        _build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ()))
+    )
+    pruning: Pruning = _build(Pruning, {**parts, "rules": rules}, where)
+    return pruning
 
 
 def _states(raw: Any, where: str) -> tuple[State, ...] | None:
@@ -242,7 +289,7 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:
-    for kind in (Precision, Effort, Observer, IoType, Prefer):
+    for kind in (Precision, Effort, Observer, IoType, Prefer, Importance):
         if annotation.split(" ")[0] == kind.__name__:
             try:
                 return kind(value)

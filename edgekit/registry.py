@@ -54,7 +54,10 @@ COMPILERS = {
 STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
+    "prune": "edgekit_converters.prune.prune:prune",
     "decide": "edgekit_converters.quantize.quantize:decide",
+    "sparsify": "edgekit_converters.sparsify.sparsify:sparsify",
+    "zeros_in": "edgekit_converters.sparsify.written:zeros_in",
     "quantize": "edgekit_converters.quantize.quantize:quantize",
     "hub_session": "edgekit_converters.hub.run:hub_session",
     "write": "edgekit_converters.writers.write:write",

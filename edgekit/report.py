@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgekit.artifact import State, TensorSpec
-from edgekit.figures import Agreement, Estimate, LatencyFigures, MetricKind, PlacementSummary
+from edgekit.figures import Agreement, Estimate, LatencyFigures, MetricKind, PlacementSummary, PruneFigures
 from edgekit.json_text import json_text, plain
 from edgekit.slowdown import Slowdown
+from edgekit.sparsity import SparsityFacts
 from edgekit.table import Table
 
 SCHEMA = "edgekit.report/1"
@@ -23,6 +24,10 @@ class Role(enum.Enum):
     """The source model, by its own framework."""
     FLOAT = "float"
     """The float model that everything was made from."""
+    UNPRUNED = "unpruned"
+    """In the artifact's precision, quantized with plain effort, but nothing removed: what pruning is measured against."""
+    PRUNED = "pruned"
+    """The float model after pruning."""
     ARTIFACT = "artifact"
 
 
@@ -141,8 +146,10 @@ class Report:
     metric: MetricKind | None = None
     entries: tuple[Entry, ...] = ()
     twins: Twins | None = None
+    sparsity: SparsityFacts | None = None
     slowdowns: tuple[Slowdown, ...] = ()
     float_nodes: tuple[FloatNode, ...] = ()
+    pruning: PruneFigures | None = None
     limits: tuple[Limit, ...] = ()
     failures: tuple[Failure, ...] = ()
     stages: tuple[Stage, ...] = ()

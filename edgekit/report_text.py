@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgekit.fallback_text import fallback_lines
 from edgekit.figures import Estimate, PlacementSummary
+from edgekit.prune_text import prune_lines
 from edgekit.quantities import (
     decibel_text,
     duration_text,
@@ -17,6 +18,7 @@ from edgekit.quantities import (
 )
 from edgekit.report import Entry, Limit, Report, Role
 from edgekit.slowdown_text import slowdown_lines
+from edgekit.sparsity_text import sparsity_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -25,7 +27,9 @@ MOST_FLOAT_NODES = 8
 def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
+    parts += prune_lines(report)
     parts += _twins(report)
+    parts += sparsity_lines(report.sparsity, _peak_memory(report)) if report.sparsity else []
     artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]
     parts += [line for entry in artifacts if entry.placement for line in placement_lines(entry.name, entry.placement)]
     parts += [estimate_line(entry.name, entry.estimate) for entry in artifacts if entry.estimate]
@@ -36,6 +40,12 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts += [f"note: {note}" for note in report.notes]
     parts += [f"note: {entry.name}: {note}" for entry in report.entries for note in entry.notes]
     return [*parts, report.verdict]
+
+
+def _peak_memory(report: Report) -> dict[str, int]:
+    """By the name of the entry."""
+    latencies = ((entry.name, entry.latency) for entry in report.entries)
+    return {name: found.peak_memory_bytes for name, found in latencies if found and found.peak_memory_bytes is not None}
 
 
 def _head(report: Report) -> list[str]:

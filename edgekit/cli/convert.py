@@ -11,7 +11,7 @@ import click
 
 from edgekit.cli.command import command
 from edgekit.cli.console import Console
-from edgekit.cli.parameters import MILLISECONDS, POINTS, SIZE, STATE
+from edgekit.cli.parameters import MILLISECONDS, POINTS, PRUNE_GOAL, SIZE, STATE
 from edgekit.cli.shared_options import (
     delegate_option,
     device_option,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgekit.gates import FallbackLimit
     from edgekit.pipeline import Request
     from edgekit.protocols import Delegate
+    from edgekit.pruning import Pruning
     from edgekit.recipe import Recipe
     from edgekit.target import Target
 
@@ -55,6 +56,11 @@ _quantizing = together(
         "--keep-float", metavar="SCOPE", multiple=True, help="Nodes to keep float, as in 'head/*'. Repeatable."
     ),
     click.option(
+        "--sparsify",
+        metavar="ZEROS",
+        help="Zeros among the weights: 50%, 2:4 or block=1x4:70%. Needs samples. [default: none]",
+    ),
+    click.option(
         "--state",
         "states",
         metavar="INPUT=OUTPUT",
@@ -64,6 +70,18 @@ _quantizing = together(
     ),
     recipe_option,
     click.option("--target", "target_name", metavar="NAME", default="cpu", show_default=True, help="Device profile."),
+)
+
+_pruning = together(
+    click.option(
+        "--prune",
+        "prune_goal",
+        metavar="GOAL",
+        type=PRUNE_GOAL,
+        help="Remove channels, heads and units first: 30% of the multiply-accumulates, latency=10ms or size=500KB.",
+    ),
+    click.option("--importance", metavar="I", help="magnitude, activation or second-order. [default: second-order]"),
+    click.option("--force", is_flag=True, help="Prune on where the samples show that the network breaks down."),
 )
 
 _samples = together(
@@ -92,6 +110,7 @@ _limits = together(
 @click.option("--to", "formats", type=click.Choice(FORMATS), multiple=True, help="Format to write. [default: both]")
 @_samples
 @_quantizing
+@_pruning
 @preprocess_options
 @_limits
 @reading_options
@@ -190,6 +209,7 @@ def _recipe(
     effort: str | None,
     observer: str | None,
     prefer: str | None,
+    sparsify: str | None,
     io: str | None,
     integer_only: bool,
     keep_float: Sequence[str],
@@ -198,6 +218,9 @@ def _recipe(
     limit_latency: float | None,
     limit_size: int | None,
     limit_memory: int | None,
+    prune_goal: dict[str, float] | None,
+    importance: str | None,
+    force: bool,
     **preprocess: Any,
 ) -> Recipe:
     """The recipe file's entries with the command line's options laid over them."""
@@ -205,6 +228,7 @@ def _recipe(
 
     base = load_recipe(recipe_file) if recipe_file else Recipe()
     given = {"precision": precision, "effort": effort, "observer": observer, "prefer": prefer, "io": io}
+    given["sparsify"] = sparsify
     chosen = {name: value for name, value in given.items() if value is not None}
     parsed = recipe_from_dict(chosen, "the command line")
     budgets = base.budgets
@@ -214,6 +238,7 @@ def _recipe(
         integer_only=integer_only or base.integer_only,
         preprocess=preprocess_from(base.preprocess, **preprocess),
         states=_states(states) if states else base.states,
+        prune=_pruned(base.prune, prune_goal, importance, force),
         rules=base.rules + tuple(Rule(scope, Precision.FLOAT32) for scope in keep_float),
         budgets=Budgets(
             drop_points=_first(limit_drop, budgets.drop_points),
@@ -222,6 +247,27 @@ def _recipe(
             memory_bytes=_first(limit_memory, budgets.memory_bytes),
         ),
     )
+
+
+def _pruned(base: Pruning | None, goal: dict[str, float] | None, importance: str | None, force: bool) -> Pruning | None:
+    """The recipe's pruning with the command line's options laid over it; a goal replaces the recipe's."""
+    from edgekit.errors import UsageError
+    from edgekit.recipe import recipe_from_dict
+
+    if base is None and goal is None:
+        if importance is not None or force:
+            raise UsageError("--importance and --force are about pruning; give --prune too")
+        return None
+    chosen = {} if importance is None else {"importance": importance}
+    parsed = recipe_from_dict({"prune": {**(goal or {"macs": 0.5}), **chosen}}, "the command line").prune
+    assert parsed is not None
+    if base is None:
+        return dataclasses.replace(parsed, force=force)
+    if goal is not None:
+        base = dataclasses.replace(base, macs=parsed.macs, latency_ms=parsed.latency_ms, size_bytes=parsed.size_bytes)
+    if importance is not None:
+        base = dataclasses.replace(base, importance=parsed.importance)
+    return dataclasses.replace(base, force=force or base.force)
 
 
 def _states(given: Sequence[tuple[str, str]]) -> tuple[State, ...]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     NamedNumberType = click.ParamType[tuple[str, float]]
     PairType = click.ParamType[tuple[str, str]]
     CountsBase = click.ParamType[tuple[int, ...]]
+    GoalType = click.ParamType[dict[str, float]]
 else:  # click before 8.4 has no generic parameter types
-    DelegateBase = FallbackBase = FloatType = IntType = NamedShapeType = NamedNumberType = PairType = CountsBase = (
-        click.ParamType
-    )
+    CountsBase = DelegateBase = FallbackBase = FloatType = GoalType = IntType = click.ParamType
+    NamedShapeType = NamedNumberType = PairType = click.ParamType
 
 _QUANTITY = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµμ%]*)\s*$")
 
@@ -248,3 +248,25 @@ class FallbackLimitType(FallbackBase):
 
 
 FALLBACK_LIMIT = FallbackLimitType()
+
+
+class PruneGoalType(GoalType):
+    """The goal of pruning as an entry of `Pruning`: "30%" -> {"macs": .3}, "latency=10ms", "size=500KB"."""
+
+    name = "goal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        if isinstance(value, dict):
+            return value
+        kind, found, text = value.partition("=")
+        if found and kind.strip() == "latency":
+            return {"latency_ms": MILLISECONDS.convert(text, param, ctx)}
+        if found and kind.strip() == "size":
+            return {"size_bytes": SIZE.convert(text, param, ctx)}
+        match = _QUANTITY.match(value)
+        if found or match is None or match[2] not in ("", "%"):
+            self.fail(f"{value!r} is not a goal; write 30%, latency=10ms or size=500KB.", param, ctx)
+        return {"macs": float(match[1]) / (100 if match[2] else 1)}
+
+
+PRUNE_GOAL = PruneGoalType()

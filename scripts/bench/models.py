@@ -76,6 +76,19 @@ def imagenet_samples(spread: bool = False) -> tuple[Path, Path]:
     return calibrate, evaluate
 
 
+def imagenet_two_fifths(fifths: tuple[int, int]) -> tuple[Path, Path]:
+    """(calibration, evaluation) .npz: the ImageNet pictures with these numbers modulo 5, 200 and the 300 others."""
+    stem = "imagenet_200_of_fifths_" + "".join(map(str, fifths))
+    calibrate, evaluate = WORK / f"{stem}_calibrate.npz", WORK / f"{stem}_evaluate.npz"
+    if not (calibrate.exists() and evaluate.exists()):
+        WORK.mkdir(parents=True, exist_ok=True)
+        x, y = _imagenet()
+        chosen = np.isin(np.arange(len(x)) % 5, fifths)
+        np.savez(calibrate, x=x[chosen], y=y[chosen])
+        np.savez(evaluate, x=x[~chosen], y=y[~chosen])
+    return calibrate, evaluate
+
+
 def _imagenet() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """(500, 3, 224, 224) float32 and the classes, in the order of the file names, which begin with the class."""
     from PIL import Image

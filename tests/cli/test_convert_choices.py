@@ -170,3 +170,42 @@ def test_a_recipe_asks_for_files_without_float_operators(digits: Path, tmp_path:
     made = convert(digits, tmp_path, "--recipe", str(recipe), *UNCHECKED)
     assert made.code == 0, made.err
     assert made.manifest("digits.int8.tflite")["inputs"][0]["dtype"] == "int8"
+
+
+def test_zeros_are_in_both_files_and_in_the_report(digits: Path, tmp_path: Path, expected: np.ndarray) -> None:
+    made = convert(digits, tmp_path, "--sparsify", "50%", *UNCHECKED)
+    assert made.code == 0, made.err
+    zeros = made.document["sparsity"]
+    assert zeros["wanted"] == "50%"
+    assert sum(one["zeros"] for one in zeros["matrices"]) == pytest.approx(
+        0.5 * sum(one["weights"] for one in zeros["matrices"]), rel=0.01
+    )
+    for file in zeros["files"]:
+        assert file["zeros"] / file["weights"] > 0.48
+        assert file["zipped_bytes"] < 0.75 * file["size_bytes"]
+    assert any("no runtime here has a kernel that skips them" in note for note in made.document["notes"])
+    for name in ("digits.int8.tflite", "digits.int8.onnx"):
+        assert (answers(tmp_path / name).argmax(axis=1) == expected.argmax(axis=1)).mean() > CLASSES_RIGHT
+
+
+def test_zeros_are_placed_in_what_pruning_leaves(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path, "--prune", "20%", "--sparsify", "50%", *UNCHECKED)
+    assert made.code == 0, made.err
+    alone = convert(digits, tmp_path / "alone", "--sparsify", "50%", *UNCHECKED)
+    weights, before = (sum(one["weights"] for one in each.document["sparsity"]["matrices"]) for each in (made, alone))
+    assert weights < 0.9 * before
+    assert sum(one["zeros"] for one in made.document["sparsity"]["matrices"]) == pytest.approx(weights / 2, rel=0.01)
+
+
+def test_a_recipe_says_where_zeros_go(digits: Path, tmp_path: Path) -> None:
+    recipe = DIGITS.parent / "recipes" / "sparse.toml"
+    made = convert(digits, tmp_path, "--recipe", str(recipe), *UNCHECKED, "--precision", "float32")
+    matrices = {one["name"]: one for one in made.document["sparsity"]["matrices"]}
+    assert matrices["digit"]["zeros"] == 0
+    assert any(one["pattern"] == "50%" for one in matrices.values())
+
+
+def test_a_sparsity_that_says_nothing_is_a_usage_error(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path, "--sparsify", "half", *UNCHECKED)
+    assert made.code == 2
+    assert "2:4" in made.document["error"]["message"]

@@ -1,7 +1,7 @@
 """`cutbacks`: which units go, a few at a time where they cost the outputs least for what they save.
 
-Every cut is tried on the network as pruned so far and its error measured at the model's outputs. Errors of cuts grow with each other,
-so that an old figure is taken for a lower bound, and measured again only when it is the best (lazy greedy choice).
+Every cut is tried on the network as pruned so far and its error measured at the model's outputs. Errors of cuts grow with each
+other, so that an old figure is taken for a lower bound, and measured again only when it is the best (lazy greedy choice).
 """
 
 from __future__ import annotations
@@ -46,11 +46,19 @@ class Cutback:
 
 
 def cutbacks(
-    found: Dependencies, candidates: Sequence[Candidate], costs: Costs, quality: Callable[[Stays], Quality]
+    found: Dependencies,
+    candidates: Sequence[Candidate],
+    costs: Costs,
+    quality: Callable[[Stays], Quality],
+    goal: float = 0.0,
 ) -> Iterator[Cutback]:
-    """One cut after the other, the first state the whole network, for as long as something is left to remove."""
+    """One cut after the other, the first state the whole network, for as long as something is left to remove.
+
+    ``goal``: the part of the multiply-accumulates that may be left; what a cut saves beyond it counts for nothing.
+    """
     whole = found.none_removed()
-    chooser = _Chooser(candidates, costs, quality, Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates)))
+    start = Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates))
+    chooser = _Chooser(candidates, costs, quality, start, goal * start.macs)
     yield chooser.current
     while chooser.advance():
         yield chooser.current
@@ -72,8 +80,9 @@ class _Chooser:
         costs: Costs,
         quality: Callable[[Stays], Quality],
         start: Cutback,
+        goal_macs: float,
     ) -> None:
-        self._candidates, self._costs, self._quality = candidates, costs, quality
+        self._candidates, self._costs, self._quality, self._goal_macs = candidates, costs, quality, goal_macs
         self.current = start
         offers = map(self._measured, range(len(candidates)))
         self._offers = [offer for offer in offers if offer is not None]
@@ -110,7 +119,7 @@ class _Chooser:
         stays[candidate.order.units[gone:after]] = False
         removed = (*current.removed[:index], after, *current.removed[index + 1 :])
         cutback = Cutback(stays, self._quality(stays), self._costs.macs(stays), removed)
-        saved = max(current.macs - cutback.macs, 1.0)
+        saved = max(current.macs - max(cutback.macs, self._goal_macs), 1.0)
         return _Offer(max(cutback.quality.loss - current.quality.loss, _LEAST) / saved, index, cutback)
 
 

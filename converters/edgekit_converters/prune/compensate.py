@@ -23,9 +23,7 @@ Refitted = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Compensation:
     """Layers that lose inputs are refitted as if all others were whole: `repair` does it on what the others really give."""
 
-    def __init__(
-        self, hub: Hub, found: Dependencies, consumers: Sequence[Consumer], grams: Mapping[str, Gram]
-    ) -> None:
+    def __init__(self, hub: Hub, found: Dependencies, consumers: Sequence[Consumer], grams: Mapping[str, Gram]) -> None:
         self._hub, self._found, self._consumers, self._grams = hub, found, consumers, grams
         self._recent: list[dict[bytes, Refitted]] = [{} for _ in consumers]
 
@@ -38,7 +36,10 @@ class Compensation:
                 continue
             key = left.tobytes()
             if key not in self._recent[index]:
-                self._recent[index] = {**dict([*self._recent[index].items()][-1:]), key: self._refitted(consumer, np.flatnonzero(left))}
+                self._recent[index] = {
+                    **dict([*self._recent[index].items()][-1:]),
+                    key: self._refitted(consumer, np.flatnonzero(left)),
+                }
             made |= operands(self._hub, self._found, consumer, *self._recent[index][key], stays)
         return remove(self._hub, self._found, stays, made)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -124,10 +125,9 @@ class Window:
         places = self._places(math.prod(out), max(1, most // samples), turn)
         where = np.unravel_index(places, out)
         taps = np.unravel_index(np.arange(self.size), self.kernel)
-        index = tuple(
-            where[n][None, :] * self.strides[n] + taps[n][:, None] * self.dilations[n] for n in range(count)
-        )
-        patches = padded[(slice(None), slice(None), *index)]
+        index = tuple(where[n][None, :] * self.strides[n] + taps[n][:, None] * self.dilations[n] for n in range(count))
+        everything: tuple[Any, ...] = (slice(None), slice(None), *index)
+        patches = padded[everything]
         found: NDArray[np.float32] = patches.transpose(1, 2, 0, 3).reshape(channels * self.size, -1).astype(np.float32)
         return found
 
@@ -174,7 +174,9 @@ def _window(node: ir.Node, channels: int) -> Window | None:
         return None
     ones = (1,) * len(kernel)
     strides, pads = attribute(node, "strides", ones), attribute(node, "pads", (0,) * (2 * len(kernel)))
-    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or (math.prod(kernel) == 1 and max(strides) == 1 and not any(pads)):
+    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or (
+        math.prod(kernel) == 1 and max(strides) == 1 and not any(pads)
+    ):
         return None
     return Window(kernel, strides, attribute(node, "dilations", ones), pads)
 

@@ -73,7 +73,7 @@ def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies
         made = found.axes.get(value_name(node.outputs[0]), {})
         first = node.inputs[0]
         assert first is not None
-        last = (0 if attribute(node, "transA", 0) else len(first.shape or ()) - 1)
+        last = 0 if attribute(node, "transA", 0) else len(first.shape or ()) - 1
         summed = found.axes.get(value_name(first), {}).get(last)
         yield Term(name, whole, (*made.values(), *(() if summed is None else (summed,))))
 

@@ -54,7 +54,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Space:
-    """Units that are alike and of which some may be removed: the channels of a layer, of a residual stream, the heads of an attention.
+    """Units that are alike and of which some may be removed: channels of a layer or a residual stream, heads of an attention.
 
     ``makers``: nodes that make them, in order. ``width``: channels in the makers' output a unit.
     """

@@ -14,11 +14,13 @@ def convolution(labels: Labels, node: ir.Node) -> None:
     """Weights (made, taken of a group, ...)."""
     shape, groups = static_shape(node.inputs[1]), attribute(node, "group", 1)
     if constant(node.inputs[1]) is None or shape is None:
-        return _protect(labels, node)
+        _protect(labels, node)
+        return
     taken = labels.of(node.inputs[0], 1)
     _no_others(labels, node, 1)
     if groups > 1 and shape[1] == 1 and taken is not None:
-        return _depthwise(labels, node, taken, np.repeat(taken, shape[0] // groups), makes=0)
+        _depthwise(labels, node, taken, np.repeat(taken, shape[0] // groups))
+        return
     made = labels.fresh(shape[0])
     if groups > 1:
         _same_in_groups(labels, made, groups)
@@ -35,11 +37,13 @@ def transposed_convolution(labels: Labels, node: ir.Node) -> None:
     """Weights (taken, made of a group, ...)."""
     shape, groups = static_shape(node.inputs[1]), attribute(node, "group", 1)
     if constant(node.inputs[1]) is None or shape is None:
-        return _protect(labels, node)
+        _protect(labels, node)
+        return
     taken = labels.of(node.inputs[0], 1)
     _no_others(labels, node, 1)
     if groups == shape[0] and groups > 1 and shape[1] == 1 and taken is not None:
-        return _depthwise(labels, node, taken, taken, makes=0)
+        _depthwise(labels, node, taken, taken)
+        return
     made = labels.fresh(shape[1] * groups)
     if groups > 1:
         _same_in_groups(labels, made, groups)
@@ -51,8 +55,8 @@ def transposed_convolution(labels: Labels, node: ir.Node) -> None:
     labels.make(node, 1, made)
 
 
-def _depthwise(labels: Labels, node: ir.Node, taken: LabelArray, made: LabelArray, makes: int) -> None:
-    labels.cut(node, 1, makes, made, Role.FOLLOWS)
+def _depthwise(labels: Labels, node: ir.Node, taken: LabelArray, made: LabelArray) -> None:
+    labels.cut(node, 1, 0, made, Role.FOLLOWS)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         labels.cut(node, 2, 0, made, Role.FOLLOWS)
     labels.count(node, taken, None, attribute="group")
@@ -78,14 +82,15 @@ def _bias(labels: Labels, node: ir.Node, made: LabelArray) -> None:
 def gemm(labels: Labels, node: ir.Node) -> None:
     shape = static_shape(node.inputs[1])
     if constant(node.inputs[1]) is None or shape is None or attribute(node, "transA", 0):
-        return _protect(labels, node)
+        _protect(labels, node)
+        return
     _no_others(labels, node, 1)
     gives = 0 if attribute(node, "transB", 0) else 1
     made = labels.fresh(shape[gives])
     labels.cut(node, 1, 1 - gives, labels.of(node.inputs[0], 1), Role.TAKES)
     labels.cut(node, 1, gives, made, Role.MAKES)
     _bias(labels, node, made)
-    return labels.make(node, 1, made)
+    labels.make(node, 1, made)
 
 
 def matrix_product(labels: Labels, node: ir.Node) -> None:
@@ -93,10 +98,11 @@ def matrix_product(labels: Labels, node: ir.Node) -> None:
     assert one is not None
     assert other is not None
     if constant(other) is not None and rank(other) == 2:
-        return _times_weights(labels, node, one, other)
-    if constant(one) is not None or constant(other) is not None or min(rank(one), rank(other)) < 2:
-        return _protect(labels, node)
-    return _product_of_two(labels, node, one, other)
+        _times_weights(labels, node, one, other)
+    elif constant(one) is not None or constant(other) is not None or min(rank(one), rank(other)) < 2:
+        _protect(labels, node)
+    else:
+        _product_of_two(labels, node, one, other)
 
 
 def _times_weights(labels: Labels, node: ir.Node, data: ir.Value, weights: ir.Value) -> None:
@@ -143,7 +149,8 @@ def recurrent(labels: Labels, node: ir.Node) -> None:
     """X (steps, batch, inputs), W (directions, gates x units, inputs), R (directions, gates x units, units)."""
     shape = static_shape(node.inputs[2])
     if constant(node.inputs[1]) is None or constant(node.inputs[2]) is None or shape is None:
-        return _protect(labels, node)
+        _protect(labels, node)
+        return
     for axis, found in labels.labelled(node.inputs[0]).items():
         if axis != 2:
             labels.freeze(found, unfollowed(node, "steps over this axis"))
@@ -160,7 +167,6 @@ def recurrent(labels: Labels, node: ir.Node) -> None:
     labels.make(node, 3, units)
     for output in node.outputs[1:]:
         labels.give(output, 2, units)
-    return None
 
 
 def _state(labels: Labels, node: ir.Node, index: int, own: LabelArray, units: LabelArray) -> None:

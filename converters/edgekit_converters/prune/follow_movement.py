@@ -49,7 +49,9 @@ def concat(labels: Labels, node: ir.Node) -> None:
         found = [labels.of(value, axis) for value in node.inputs]
         if axis == along:
             parts = [_or_frozen(labels, node, value, own) for value, own in zip(node.inputs, found, strict=True)]
-            joined = None if any(part is None for part in parts) else np.concatenate([p for p in parts if p is not None])
+            joined = (
+                None if any(part is None for part in parts) else np.concatenate([p for p in parts if p is not None])
+            )
             if joined is None:
                 for own in found:
                     labels.freeze(own, unfollowed(node, "joins it with a part of unknown length"))
@@ -83,7 +85,9 @@ def split(labels: Labels, node: ir.Node) -> None:
         if axis != along:
             for output in node.outputs:
                 labels.give(output, axis, found)
-        elif not all(isinstance(size, int) for size in sizes) or len(node.inputs) < 2 or constant(node.inputs[1]) is None:
+        elif (
+            not all(isinstance(size, int) for size in sizes) or len(node.inputs) < 2 or constant(node.inputs[1]) is None
+        ):
             labels.freeze(found, unfollowed(node, "splits it in parts of unknown length"))
         else:
             starts = np.cumsum([0, *sizes])
@@ -132,7 +136,9 @@ def gather(labels: Labels, node: ir.Node) -> None:
 def pad(labels: Labels, node: ir.Node) -> None:
     value = node.inputs[0]
     pads = integers(node.inputs[1])
-    axes = integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else tuple(range(rank(value)))
+    axes = (
+        integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else tuple(range(rank(value)))
+    )
     for axis, found in labels.labelled(value).items():
         place = None if axes is None else next((n for n, a in enumerate(axes) if a % rank(value) == axis), -1)
         if pads is None or place is None or (place >= 0 and (pads[place] or pads[place + len(pads) // 2])):

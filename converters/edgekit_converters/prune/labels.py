@@ -96,7 +96,9 @@ class Labels:
         if labels is not None:
             self.cuts.append(LabelledCut(node, index, axis, labels, role))
 
-    def count(self, node: ir.Node, labels: LabelArray, index: int | None, position: int = 0, attribute: str = "") -> None:
+    def count(
+        self, node: ir.Node, labels: LabelArray, index: int | None, position: int = 0, attribute: str = ""
+    ) -> None:
         self.counts.append(LabelledCount(node, labels, index, position, attribute))
 
     def operands(self, node: ir.Node) -> Iterator[tuple[int, ir.Value]]:

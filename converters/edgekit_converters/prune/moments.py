@@ -87,13 +87,11 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     by_key = {gram_key(consumer): consumer for consumer in consumers}
     found = {key: Gram(len(consumer.units)) for key, consumer in by_key.items()}
     progress.stage("importance", len(samples))
-    turn = 0
-    for feeds, count in feeds_of(hub, samples, run_size(hub)):
+    for turn, (feeds, count) in enumerate(feeds_of(hub, samples, run_size(hub))):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) | feeds
         for key, consumer in by_key.items():
             most = max(1, COLUMNS * count // len(samples))
             found[key].add(consumer.columns(real_tokens(arrays[consumer.value], feeds), most, turn))
-        turn += 1
         progress.step(count)
     return found
 

@@ -1,7 +1,7 @@
 """In which order the units of a space go: the least important first, by magnitude, by activation or by second order.
 
-The second-order score is that of optimal brain surgeon (Hassibi & Stork, "Second order derivatives for network pruning", 1992) for
-whole columns, with the layer's Gram matrix for the Hessian: what is lost when a column goes and the others make up for it.
+The second-order score is that of optimal brain surgeon (Hassibi & Stork, "Second order derivatives for network pruning", 1992)
+for whole columns, with the layer's Gram matrix for the Hessian: what is lost when a column goes and the others make up for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reader:
-    """A consumer of a space: its weights (results, columns) and the covariance of its columns, in units of its own output's variance."""
+    """A consumer of a space: its weights (results, columns), for a variance of its output of 1, and its columns' covariance."""
 
     weights: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -58,9 +58,7 @@ def by_magnitude(space: Space, readers: Sequence[Reader]) -> Order:
 
 def by_activation(space: Space, readers: Sequence[Reader]) -> Order:
     """The variance of a unit times the squared norm of the weights that read it."""
-    return _sorted(
-        space, _scores(space, readers, lambda r: (r.weights**2).sum(axis=0) * r.covariance.diagonal())
-    )
+    return _sorted(space, _scores(space, readers, lambda r: (r.weights**2).sum(axis=0) * r.covariance.diagonal()))
 
 
 def _scores(

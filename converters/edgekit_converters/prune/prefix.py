@@ -43,8 +43,14 @@ class Prefix:
         self.operands: dict[Use, NDArray[Any]] = {}
 
     def advance(self, node: str) -> None:
-        """Run every node before ``node``, and keep what it or later nodes read."""
-        stop = self._place[node]
+        """Run every node before ``node``; values that it or later nodes read are kept."""
+        self._run(self._place[node], ())
+
+    def advance_past(self, node: str, also: Sequence[str]) -> None:
+        """Run ``node`` too. ``also``: values to keep even if no later node reads them."""
+        self._run(self._place[node] + 1, also)
+
+    def _run(self, stop: int, also: Sequence[str]) -> None:
         if stop <= self._done:
             return
         stretch = self._nodes[self._done : stop]
@@ -53,7 +59,7 @@ class Prefix:
             value_name(value)
             for each in stretch
             for value in each.outputs
-            if value.name and self._last.get(value_name(value), -1) >= stop
+            if value.name and (self._last.get(value_name(value), -1) >= stop or value_name(value) in also)
         ]
         session = Calculator(self._model(stretch, reads, keeps)) if keeps else None
         dead = [name for name in self._chunks if self._last.get(name, -1) < stop]
@@ -73,14 +79,6 @@ class Prefix:
     def batches(self, value: str) -> Iterable[NDArray[Any]]:
         """The value, batch by batch; it must have been kept."""
         return map(_wide, self._chunks[value])
-
-    def given_by(self, node: str, value: str) -> list[NDArray[Any]]:
-        """What a node gives with its constants as they are now, batch by batch; those before it have run, it itself has not."""
-        stretch = [self._nodes[self._place[node]]]
-        reads = self._read_by(stretch)
-        session = Calculator(self._model(stretch, reads, [value]))
-        runs = ({name: _wide(self._chunks[name][index]) for name in reads} for index in range(self._batches))
-        return [session.run([value], feeds)[0] for feeds in runs]
 
     def _read_by(self, stretch: Sequence[ir.Node]) -> list[str]:
         read = [value for node in stretch for value in (*node.inputs, *captured(node))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import Gram, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
@@ -28,17 +29,20 @@ from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 
-MOST_SAMPLES = 256
-"""Samples from which weights are refitted; more change little and cost time (EfficientNet-Lite0: 150 to 250)."""
+MOST_SAMPLES = 2048
+"""Samples from which weights are refitted."""
 
 MOST_NUMBERS = 2_000_000_000
 """Numbers computed over all nodes and samples, as a bound of the time: 256 pictures of EfficientNet-Lite0."""
 
-MOST_HELD_OUT, HELD_OUT = 64, 4
-"""Samples that no weight is fitted to while cuts are chosen: one of so many, and no more than that."""
+HELD_OUT = 4
+"""Of so many samples, one is held out: no weight is fitted to it while cuts are chosen."""
+
+HELD_OUT_NUMBERS, LEAST_HELD_OUT = 200_000_000, 48
+"""Numbers computed over all nodes and held out samples, as a bound of the time that a cut's trial takes; but so many samples."""
 
 COLLAPSE_DB = 6.0
-"""Signal to noise ratio of the outputs below which a pruned network is of little use (EfficientNet-Lite0, ResNet8)."""
+"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
 
 _ORDERS = {
     Importance.MAGNITUDE: by_magnitude,
@@ -70,10 +74,11 @@ def prune(
     """
     if samples is None or len(samples) < HELD_OUT:
         raise UsageError("pruning needs sample inputs. Give --calibrate SAMPLES, better 150 to 250 typical ones.")
+    hub = with_every_step(hub)
     found = trace(hub)
     _require_layers(found, pruning)
     samples = _enough(hub, samples)
-    fitted, held = _parted(samples)
+    fitted, held = _parted(hub, samples)
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
@@ -81,11 +86,16 @@ def prune(
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
-    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)))
+    goal = 1 - (pruning.macs or 1.0)
+    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
     chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
-    _refuse(chosen, pruning)
+    _refuse_nothing(chosen)
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
-    return Pruned(smaller, _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))))
+    if not pruning.force:
+        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
+    return Pruned(
+        without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+    )
 
 
 def _require_layers(found: Dependencies, pruning: Pruning) -> None:
@@ -101,17 +111,22 @@ _SHOWN = 3
 
 def _enough(hub: Hub, samples: Dataset) -> Dataset:
     """As many samples as refitting needs and the bound of the work allows."""
-    numbers = sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs)
-    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // max(1, numbers))))
+    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
 
 _FEWEST_SAMPLES = 32
 
 
-def _parted(samples: Dataset) -> tuple[Dataset, Dataset]:
+def _numbers(hub: Hub) -> int:
+    """Computed over all nodes for one sample."""
+    return max(1, sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs))
+
+
+def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
     """Those that weights are fitted to while cuts are chosen, and those that cuts are judged on."""
-    rows = spread(len(samples), min(MOST_HELD_OUT, len(samples) // HELD_OUT))
+    most = max(LEAST_HELD_OUT, HELD_OUT_NUMBERS // _numbers(hub))
+    rows = spread(len(samples), min(most, len(samples) // HELD_OUT))
     others = np.setdiff1d(np.arange(len(samples)), rows)
     return Picked(samples, others), Picked(samples, rows)
 
@@ -119,32 +134,43 @@ def _parted(samples: Dataset) -> tuple[Dataset, Dataset]:
 def _candidates(
     found: Dependencies, consumers: Sequence[Consumer], known: Mapping[str, Gram], pruning: Pruning
 ) -> list[Candidate]:
-    """Spaces with units that may go, in the order of the importance asked for."""
+    """Spaces with units that may go, in the order of the importance asked for.
+
+    Of units that no layer sums over with weights of its own (queries and keys) it can't be told what they are worth: they stay.
+    """
     candidates = []
+    read = np.unique(np.concatenate([consumer.units for consumer in consumers])) if consumers else np.array([])
     for space in found.spaces:
-        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
+        own = replace(space, units=space.units[np.isin(space.units, read)])
+        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
         if most:
-            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            candidates.append(Candidate(space.name, order, widths_of(space), most))
+            order = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
+            candidates.append(Candidate(own.name, order, widths_of(own), most))
     return candidates
 
 
-def _refuse(chosen: Found, pruning: Pruning) -> None:
-    """Raises where nothing is removed, or where the samples show that little is left of the network's knowledge."""
+def _refuse_nothing(chosen: Found) -> None:
     if not any(chosen.cutback.removed):
         raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps)}")
-    if chosen.step.sqnr_db < COLLAPSE_DB and not pruning.force:
+
+
+def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
+    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
+    if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
-            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins this network: the outputs' signal to noise "
-            f"ratio falls to {chosen.step.sqnr_db:.1f} dB on samples held out ({COLLAPSE_DB:g} dB is little use). "
-            f"{_course(chosen.steps)}. Ask for less, or take it with --force and train the result further."
+            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
+            "Ask for less, or take it with --force and train the result further."
         )
 
 
 def _course(steps: Sequence[PruneStep]) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed" for step in shown]
+    told = [
+        f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed"
+        for step in shown
+    ]
     return "On the way: " + "; ".join(told) if told else "No state on the way was better"
 
 

@@ -21,15 +21,15 @@ from edgekit_converters.quantize.quant_plan import Use
 RIDGE = 0.02
 """Of the mean diagonal of the Gram matrix, where there are plenty of columns."""
 
-RIDGE_PER_CHANNEL = 2.0
-"""Added to it for each channel a column: few columns say little about many channels (EfficientNet-Lite0, last blocks)."""
+RIDGE_PER_CHANNEL, MOST_RIDGE = 2.0, 0.5
+"""Added to it for each channel a column, up to a bound: few columns say little about many channels."""
 
 Matrix = NDArray[np.float64]
 
 
 def ridge_for(channels: int, columns: int) -> float:
     """The ridge, as a part of the mean diagonal of a Gram matrix of so many channels, gathered from so many columns."""
-    return RIDGE + RIDGE_PER_CHANNEL * channels / max(1, columns)
+    return min(MOST_RIDGE, RIDGE + RIDGE_PER_CHANNEL * channels / max(1, columns))
 
 
 def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], ridge: float) -> Matrix:
@@ -42,7 +42,7 @@ def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], 
     pull = ridge * float(gram.diagonal().mean()) or 1.0
     right = weights @ cross + pull * weights[:, kept]
     damped = gram + pull * np.eye(len(gram))
-    solved: Matrix = np.linalg.solve(damped, right.T).T
+    solved: Matrix = np.asarray(np.linalg.solve(damped, right.T).T, np.float64)
     return solved
 
 

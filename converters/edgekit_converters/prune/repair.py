@@ -1,12 +1,12 @@
 """`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
 
-The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that lost
-nothing stay as they are: refitting them too follows the samples further than their number supports.
+The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
+lost nothing stay as they are: refitting them too follows the samples further than their number supports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,6 @@ def repair(
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
     for consumer in concerned:
-        for prefix in (whole, pruned):
-            prefix.advance(consumer.name)
         moments = _moments(consumer, stays, whole, pruned, feeds)
         made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
@@ -55,23 +53,25 @@ def repair(
 def _moments(
     consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, feeds: Sequence[Feeds]
 ) -> Moments:
-    size, left = len(consumer.units), int(stays[consumer.units].sum())
-    moments = Moments(size, left)
+    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet."""
+    left = np.flatnonzero(stays[consumer.units])
+    moments = Moments(len(consumer.units), len(left))
     most = max(1, COLUMNS // len(feeds))
-    pairs = zip(_read(consumer, whole), _read(consumer, pruned), feeds, strict=True)
+    if consumer.own_state:
+        whole.advance_past(consumer.name, [consumer.value])
+        for turn, (before, batch) in enumerate(zip(whole.batches(consumer.value), feeds, strict=True)):
+            columns = consumer.columns(real_tokens(before, batch), most, turn)
+            moments.add(columns, columns[left])
+        return moments
+    whole.advance(consumer.name)
+    pruned.advance(consumer.name)
+    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), feeds, strict=True)
     for turn, (before, now, batch) in enumerate(pairs):
         moments.add(
             consumer.columns(real_tokens(before, batch), most, turn),
             consumer.columns(real_tokens(now, batch), most, turn),
         )
     return moments
-
-
-def _read(consumer: Consumer, prefix: Prefix) -> Iterable[NDArray[Any]]:
-    """What the consumer reads, batch by batch; a state is what its own node gives."""
-    if consumer.own_state:
-        return prefix.given_by(consumer.name, consumer.value)
-    return prefix.batches(consumer.value)
 
 
 def _refitted(

@@ -22,7 +22,7 @@ STRETCH = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The state to make, what it costs, all states that were tried up to it and one beyond; ``stopped``: why it is not the goal."""
+    """The state to make, what it costs, the states up to it and one beyond; ``stopped``: why it is not the goal."""
 
     cutback: Cutback
     step: PruneStep
@@ -80,7 +80,7 @@ class Search:
         return self.measure(self.network(cutback.stays)) <= goal
 
     def _first(self, states: list[Cutback], low: int) -> int:
-        """By bisection, the first state that reaches the goal; the last one does, the one at ``low`` does not (or is the whole)."""
+        """By bisection, the first state that reaches the goal; the last one does, the one at ``low`` does not."""
         high = len(states) - 1
         while high - low > 1:
             middle = (low + high) // 2

@@ -33,4 +33,4 @@ def widths_of(space: Space) -> Widths:
     return Widths(step, min(step, len(space.units)))
 
 
-_MULTIPLES = ((96, 16), (32, 8), (12, 4), (6, 2))
+_MULTIPLES = ((96, 16), (40, 8), (24, 4), (6, 2))

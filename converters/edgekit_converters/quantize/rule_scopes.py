@@ -5,14 +5,21 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Sequence
+from typing import Protocol
 
 from edgekit.errors import RecipeError
-from edgekit.recipe import Rule
 
 _SHOWN = 3
 
 
-def require_matching(rules: Sequence[Rule], names: Sequence[str]) -> None:
+class Scoped(Protocol):
+    """A rule for what its scope matches. Exists so that rules of every kind are checked alike."""
+
+    @property
+    def scope(self) -> str: ...
+
+
+def require_matching(rules: Sequence[Scoped], names: Sequence[str]) -> None:
     """Raises RecipeError, with names near to it, for the first rule whose scope matches none of ``names``."""
     for rule in rules:
         if not any(fnmatch.fnmatchcase(name, rule.scope) for name in names):

@@ -66,7 +66,7 @@ def walk(hub: Hub, plan: QuantPlan, samples: Dataset, step: Step, progress: Prog
     if not groups:
         return plan
     progress.stage("correct", len(groups))
-    real, quantized = _prefixes(hub, groups, samples)
+    real, quantized = prefixes(hub, groups, picked(samples, groups), run_size(hub, groups))
     last = last_readers(groups)
     for position, group in enumerate(groups):
         dead = [value for value in group.inputs if last[value] == position]
@@ -96,6 +96,10 @@ class Prefix:
     def reads(self, group: Group) -> dict[ir.Value, Stored]:
         """How the group's inputs are stored."""
         return {value: self._storage[value] for value in group.inputs}
+
+    @property
+    def batches(self) -> int:
+        return self._batches
 
     def chunks(self, value: ir.Value) -> Chunks:
         return self._chunks[value]
@@ -129,12 +133,12 @@ class Prefix:
         self._storage.pop(value, None)
 
 
-def _prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset) -> tuple[Prefix, Prefix]:
-    """The float and the quantized prefix of no layer at all: both hold the same inputs."""
+def prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset, size: int) -> tuple[Prefix, Prefix]:
+    """The float prefix and the other one, of no layer at all: both hold the same inputs, in batches of ``size``."""
     read = last_readers(groups)
     inputs: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in hub.model.graph.inputs if value in read}
-    batches, size = 0, run_size(hub, groups)
-    for feeds, count in feeds_of(hub, picked(samples, groups), size):
+    batches = 0
+    for feeds, count in feeds_of(hub, samples, size):
         if batches and count < size and all(array.shape[:1] == (size,) for array in feeds.values()):
             break  # The last batch is filled up with copies of one sample, which would count too much.
         batches += 1

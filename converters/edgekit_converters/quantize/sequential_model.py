@@ -23,11 +23,13 @@ from edgekit_converters.quantize.sequential_storage import Stored
 
 Reads = Mapping[ir.Value, Stored]
 Writes = Mapping[ir.Value, Stored]
+Weights = Mapping[Use, NDArray[np.float32]]
+_NONE: Weights = {}
 
 
-def float_model(group: Group, reads: Reads, writes: Writes) -> onnx.ModelProto:
-    """The group as the hub computes it."""
-    model = _Model(group, reads, None)
+def float_model(group: Group, reads: Reads, writes: Writes, weights: Weights = _NONE) -> onnx.ModelProto:
+    """The group as the hub computes it, with ``weights`` in the place of its constants of these uses."""
+    model = _Model(group, reads, None, weights)
     if group.activation is not None:
         model.add_activation(group.activation)
     model.write(writes)
@@ -61,9 +63,10 @@ def stored_name(value: ir.Value) -> str:
 class _Model:
     """Decoded inputs and the node itself; activation and outputs are added by the callers."""
 
-    def __init__(self, group: Group, reads: Reads, plan: QuantPlan | None) -> None:
+    def __init__(self, group: Group, reads: Reads, plan: QuantPlan | None, weights: Weights = _NONE) -> None:
         self._graph = onnx.GraphProto(name=group.name)
         self._plan = plan
+        self._weights = weights
         self._reads = reads
         for value, stored in reads.items():
             self._graph.input.append(_border(value, stored))
@@ -122,7 +125,8 @@ class _Model:
     def _operand(self, use: Use, value: ir.Value) -> str:
         """A constant; where the plan has integers for it, what they stand for."""
         quantized = self._plan.constants.get(use) if self._plan else None
-        array = quantized.params.dequantize(quantized.integers) if quantized else _array(value)
+        array = quantized.params.dequantize(quantized.integers) if quantized else self._weights.get(use)
+        array = _array(value) if array is None else array
         return self._constant(f"constant:{use.index}", array)
 
     def _read(self, use: Use, value: ir.Value) -> str:

@@ -28,7 +28,7 @@ NUMBERS_PER_RUN = 1 << 22
 
 
 class Picked:
-    """A Dataset of some samples of another one."""
+    """A Dataset of the samples of another one with the numbers ``rows``, in ascending order."""
 
     def __init__(self, samples: Dataset, rows: NDArray[np.int64]) -> None:
         self._samples = samples
@@ -56,16 +56,18 @@ class Picked:
             yield _stacked(waiting)
 
 
-def picked(samples: Dataset, groups: Sequence[Group]) -> Dataset:
-    """As many of the samples as `MEMORY_BYTES` and `WORK_NUMBERS` allow."""
+def picked(
+    samples: Dataset, groups: Sequence[Group], memory: int = MEMORY_BYTES, bytes_per_number: int = BYTES_PER_NUMBER
+) -> Dataset:
+    """As many of the samples as ``memory`` and `WORK_NUMBERS` allow."""
     total = sum(numbers_per_sample(value) for group in groups for value in group.outputs)
-    by_memory = MEMORY_BYTES // max(1, BYTES_PER_NUMBER * most_alive(groups))
+    by_memory = memory // max(1, bytes_per_number * most_alive(groups))
     count = max(1, min(len(samples), by_memory, WORK_NUMBERS // max(1, total)))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
 
 def spread(total: int, count: int) -> NDArray[np.int64]:
-    """``count`` of ``total`` samples, evenly spread: they may be sorted by class."""
+    """Numbers of ``count`` samples spread evenly over ``total`` (which may be sorted by class)."""
     return np.arange(count) * total // count
 
 

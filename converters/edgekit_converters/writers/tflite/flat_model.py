@@ -15,6 +15,16 @@ Shape = tuple[int, ...]
 OptionValue = int | float | bool | Sequence[int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseBlocks:
+    """Where the blocks of a matrix (rows, columns) are that its data holds, ``size`` columns each: those of row n, from
+    ``segments[n]`` to ``segments[n + 1]``, stand at the block columns ``indices``."""
+
+    size: int
+    segments: NDArray[np.int32]
+    indices: NDArray[np.int32]
+
+
 @dataclass(slots=True, eq=False)
 class FlatTensor:
     """A tensor as the file holds it: physical shape, element type, encoding and, for a constant, its data.
@@ -29,6 +39,8 @@ class FlatTensor:
     params: QuantParams | None = None
     data: NDArray[Any] | None = None
     variable: bool = False
+    sparse: SparseBlocks | None = None
+    """Given: ``data`` holds these blocks alone."""
 
     @property
     def rank(self) -> int:

@@ -9,10 +9,18 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edgekit.errors import ConversionError
 from edgekit_converters.quantize.params import QuantParams
-from edgekit_converters.writers.tflite.flat_model import BuiltinOptions, FlatModel, FlatOp, FlatTensor
+from edgekit_converters.writers.tflite.flat_model import (
+    BuiltinOptions,
+    FlatModel,
+    FlatOp,
+    FlatTensor,
+    Shape,
+    SparseBlocks,
+)
 from edgekit_converters.writers.tflite.versions import op_version
 
 Codes = dict[tuple[str, int], int]
@@ -166,7 +174,38 @@ def _tensor(tensor: FlatTensor, buffer: int) -> Any:
     made.isVariable = tensor.variable
     if tensor.params is not None:
         made.quantization = _quantization(tensor.params)
+    if tensor.sparse is not None:
+        made.sparsity = _sparsity(tensor.shape, tensor.sparse)
     return made
+
+
+def _sparsity(shape: Shape, sparse: SparseBlocks) -> Any:
+    """Rows dense, blocks of columns compressed, the columns of a block dense."""
+    made = schema.SparsityParametersT()
+    made.traversalOrder, made.blockMap = np.arange(3, dtype=np.int32), np.array([1], np.int32)
+    blocks = schema.DimensionMetadataT()
+    blocks.format = schema.DimensionType.SPARSE_CSR
+    blocks.arraySegmentsType, blocks.arraySegments = _indices(sparse.segments)
+    blocks.arrayIndicesType, blocks.arrayIndices = _indices(sparse.indices)
+    made.dimMetadata = [_dense_axis(shape[0]), blocks, _dense_axis(sparse.size)]
+    return made
+
+
+def _dense_axis(size: int) -> Any:
+    made = schema.DimensionMetadataT()
+    made.format, made.denseSize = schema.DimensionType.DENSE, size
+    return made
+
+
+def _indices(numbers: NDArray[np.int32]) -> tuple[int, Any]:
+    """The narrowest of the schema's index vectors."""
+    largest = int(numbers.max(initial=0))
+    for name, dtype in (("Uint8Vector", np.uint8), ("Uint16Vector", np.uint16), ("Int32Vector", np.int32)):
+        if largest <= np.iinfo(dtype).max:
+            made = getattr(schema, name + "T")()
+            made.values = numbers.astype(dtype)
+            return int(getattr(schema.SparseIndexVector, name)), made
+    raise AssertionError(f"{largest} is no int32")
 
 
 def _quantization(params: QuantParams) -> Any:

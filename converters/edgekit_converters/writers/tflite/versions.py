@@ -116,6 +116,8 @@ def _int8_or_hybrid(
 
 def _fully_connected(op: FlatOp) -> int:
     data, weights = _pair(op)
+    if weights.sparse is not None:
+        return 8
     hybrid = data.is_float and weights.is_int8
     if hybrid and weights.is_per_channel:
         return 12

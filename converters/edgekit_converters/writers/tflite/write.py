@@ -23,6 +23,7 @@ from edgekit_converters.writers.tflite.graph import FlatGraph, physical_dtype
 from edgekit_converters.writers.tflite.layout import identity
 from edgekit_converters.writers.tflite.node import HubNode, hub_dtype, static_shape, value_name
 from edgekit_converters.writers.tflite.options import TfliteOptions
+from edgekit_converters.writers.tflite.sparse import with_sparse_filters
 from edgekit_converters.writers.tflite.spell import settle, spell
 from edgekit_converters.writers.tflite.tape import Tape
 from edgekit_converters.writers.tflite.write_nodes import write_nodes
@@ -34,7 +35,7 @@ def write_tflite(hub: Hub, plan: QuantPlan, path: Path, options: TfliteOptions) 
     Raises UnsupportedOpError for a node that can't be written, ConversionError when the model is too large, has
     symbolic shapes, or holds float tensors although ``options.integer_only`` forbids them.
     """
-    content = serialize(flat_model(hub, plan, options))
+    content = serialize(with_sparse_filters(flat_model(hub, plan, options)))
     with written_whole(path) as part, part.open("wb") as stream:
         stream.write(content)
 

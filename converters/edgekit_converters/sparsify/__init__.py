@@ -1,0 +1,1 @@
+"""Zeros among the weights, one shot, by calibration samples."""

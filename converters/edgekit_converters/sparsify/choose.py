@@ -1,0 +1,98 @@
+"""`choose`: which matrices get which pattern, and how many zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgekit.errors import ConversionError
+from edgekit.protocols import Progress
+from edgekit.recipe import Recipe
+from edgekit.sparsity import Sparsity
+from edgekit_converters.hub import Hub
+from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.rule_scopes import require_matching
+from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.sparsify.allocate import Curve, shares
+from edgekit_converters.sparsify.matrices import Matrix
+from edgekit_converters.sparsify.moments import Gathering
+from edgekit_converters.sparsify.patterns import fits
+from edgekit_converters.sparsify.sensitivity import Outputs, Sensitivity, measured
+from edgekit_converters.sparsify.walk import Walk, dense_pass
+
+SPARED = 0.05
+"""Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
+
+Patterns = Mapping[Use, Sparsity]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``sparsity`` None: dense, for ``reason``. ``shrink``: see `Moments.problem`."""
+
+    sparsity: Sparsity | None
+    share: float = 0.0
+    shrink: float = 0.0
+    reason: str = ""
+
+
+def wanted_patterns(hub: Hub, matrices: Sequence[Matrix], recipe: Recipe) -> Patterns:
+    """The pattern of every matrix that can hold the one asked for.
+
+    Raises RecipeError when a rule's scope matches no node, ConversionError when nothing can become sparse.
+    """
+    require_matching([rule for rule in recipe.rules if rule.sparsify], [name_of(node) for node in hub.model.graph])
+    found = {}
+    for matrix in matrices:
+        sparsity = recipe.sparsity_of(matrix.use.node)
+        if sparsity is not None and fits(sparsity, *matrix.shape[1:], matrix.channels):
+            found[matrix.use] = sparsity
+    if not found:
+        raise ConversionError(
+            f"none of the model's {len(matrices)} weight matrices can hold the pattern asked for. "
+            "N:M wants input channels in multiples of M; a plain share (50%) fits every layer."
+        )
+    return found
+
+
+def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress: Progress) -> dict[Use, Choice]:
+    """Every matrix's choice, by what zeros in it do to the model's outputs."""
+    outputs = Outputs(walk.hub, walk.samples, walk.judges())
+    found: dict[Use, Sensitivity] = {}
+
+    def look(matrix: Matrix, gathering: Gathering) -> None:
+        found[matrix.use] = measured(matrix, patterns[matrix.use], gathering, outputs)
+
+    progress.stage("measure what zeros cost", len(walk.groups))
+    dense_pass(walk, look, progress)
+    chosen = {matrix.use: Choice(None, reason=_UNFIT) for matrix in matrices}
+    for sparsity in dict.fromkeys(patterns.values()):
+        own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
+        chosen |= _fixed(own, sparsity, found) if sparsity.group is not None else _free(own, sparsity, found)
+    return chosen
+
+
+def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]) -> dict[Use, Choice]:
+    curves = [Curve(matrix.size, found[matrix.use].errors) for matrix in matrices]
+    chosen = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
+    return {
+        matrix.use: Choice(sparsity, share, found[matrix.use].shrink, "" if share else _DEAR)
+        for matrix, share in zip(matrices, chosen, strict=True)
+    }
+
+
+def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]) -> dict[Use, Choice]:
+    """N:M everywhere but in the matrices where a zero costs most, as long as these hold few of the weights."""
+    spare = SPARED * sum(matrix.size for matrix in matrices)
+    chosen = {}
+    for matrix in sorted(matrices, key=lambda each: found[each.use].errors[sparsity.share] / each.size, reverse=True):
+        if matrix.size <= spare:
+            spare -= matrix.size
+            chosen[matrix.use] = Choice(None, reason=_DEAR)
+        else:
+            chosen[matrix.use] = Choice(sparsity, sparsity.share, found[matrix.use].shrink)
+    return chosen
+
+
+_UNFIT = "left dense: by a rule, or its shape can't hold the pattern"
+_DEAR = "left dense: zeros in it cost more than elsewhere"

@@ -1,0 +1,130 @@
+"""Pruning without training, then int8, in one command: what is left of accuracy and agreement, and how much faster it is.
+
+    EDGEKIT_DATA=<folder> python scripts/bench/pruning.py [lite0 resnet8] [--share 0.2]
+
+EfficientNet-Lite0: 200 pictures spread over the classes choose and repair, the 300 others judge. ResNet8: 200 and 5,000 pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from commands import Finished, edgekit, entry
+from models import WORK, cifar_samples, data_file, efficientnet_lite0, imagenet_two_fifths
+from results import Figure, Result, publish
+
+FORMATS = ("tflite", "onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For a share of the multiply-accumulates: least agreement of the pruned float network, most points lost by it, and the most
+    of the unpruned file's time that a file may take."""
+
+    agreement: float | None
+    drop_points: float
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """``limits``: by share removed."""
+
+    title: str
+    model: Callable[[], Path]
+    samples: Callable[[], tuple[Path, Path]]
+    limits: dict[float, Limits]
+
+
+NETWORKS = {
+    "lite0": Network(
+        "EfficientNet-Lite0",
+        efficientnet_lite0,
+        lambda: imagenet_two_fifths((0, 2)),
+        {0.1: Limits(0.93, 2.5, 0.92), 0.2: Limits(0.89, 5.0, 0.83), 0.3: Limits(None, 12.0, 0.75)},
+    ),
+    "resnet8": Network(
+        "MLPerf Tiny ResNet8, CIFAR-10",
+        lambda: data_file("mlperf_tiny/pretrainedResnet.h5"),
+        cifar_samples,
+        {0.2: Limits(None, 4.5, None)},
+    ),
+}
+MOST_BYTES, INT8_POINTS = 2_000_000_000, 1.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NETWORK", help=f"Some of {', '.join(NETWORKS)}. [default: all]")
+    parser.add_argument("--share", type=float, action="append", help="Only this part removed. Repeatable.")
+    options = parser.parse_args()
+    return max(publish(_result(name, share)) for name, share in _chosen(options.names or list(NETWORKS), options.share))
+
+
+def _chosen(names: Sequence[str], shares: Sequence[float] | None) -> Iterator[tuple[str, float]]:
+    return ((name, share) for name in names for share in NETWORKS[name].limits if shares is None or share in shares)
+
+
+def _result(name: str, share: float) -> Result:
+    network = NETWORKS[name]
+    calibrate, evaluate = network.samples()
+    report, took = edgekit(
+        *("convert", network.model(), "-o", WORK / f"pruned_{name}_{share:.0%}", "--prune", f"{share:.0%}"),
+        *("--calibrate", calibrate, "--evaluate", evaluate),
+    )
+    return Result(
+        name=f"pruning_{name}_{100 * share:.0f}",
+        title=f"{network.title}, {share:.0%} of the multiply-accumulates removed, no training",
+        figures=[*_figures(report, network.limits[share]), *_costs(report, took)],
+        samples=f"{report['calibration']['count']} to choose and repair, {report['evaluation']['count']} others to evaluate",
+        notes=(f"reference: {report['reference']}",),
+        timed=True,
+    )
+
+
+def _figures(report: dict[str, Any], limits: Limits) -> Iterator[Figure]:
+    before, after = report["pruning"]["macs"]
+    yield Figure("multiply-accumulates removed", 100 * (1 - after / before), "%")
+    yield Figure("top-1, original", 100 * entry(report, "original")["accuracy"], "%")
+    for file_format in FORMATS:
+        pruned, int8 = entry(report, f"pruned float32 {file_format}"), _int8(report, file_format)
+        same = pruned["agreement"]["equal_decisions"]
+        yield Figure(f"same top as float, pruned float {file_format}", same, "", limits.agreement, at_least=True)
+        yield Figure(f"drop, pruned float {file_format}", pruned["drop_points"], "points", limits.drop_points)
+        lost = int8["drop_points"] - pruned["drop_points"]
+        yield Figure(f"drop by int8 on top, {file_format}", lost, "points", INT8_POINTS)
+        for kind, file, other in (
+            ("float", pruned, entry(report, f"float32 {file_format}")),
+            ("int8", int8, entry(report, f"unpruned int8 {file_format}")),
+        ):
+            ratio = file["latency"]["p50_ms"] / other["latency"]["p50_ms"]
+            beside = f"{other['latency']['p50_ms']:.3f} -> {file['latency']['p50_ms']:.3f} ms"
+            yield Figure(f"time of the unpruned, {kind} {file_format}", ratio, "", limits.time, beside=beside)
+
+
+def _int8(report: dict[str, Any], file_format: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        each for each in report["entries"] if each["role"] == "artifact" and each["format"] == file_format
+    )
+    return found
+
+
+def _costs(report: dict[str, Any], took: Finished) -> Iterator[Figure]:
+    """Of the command as a whole: reading, pruning, quantizing, writing and all checks."""
+    pruning = next(stage for stage in report["stages"] if stage["name"] == "prune")
+    yield Figure(
+        "CPU seconds of the whole command",
+        took.cpu_seconds,
+        "s",
+        beside=f"pruning: {pruning['seconds']:.0f} s of wall time",
+    )
+    yield Figure("largest process", took.peak_bytes / 1e6, "MB", MOST_BYTES / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Pruning as a whole: the goal is reached, repaired weights answer better than what is merely cut, limits hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from prunable_networks import NETWORKS, Samples, feeds_for, mobile, residual, stacked
+
+from edgekit.errors import ConversionError, RecipeError, UsageError
+from edgekit.protocols import Silent
+from edgekit.pruning import Importance, PruneRule, Pruning
+from edgekit_converters.hub import Hub
+from edgekit_converters.hub.build import GraphBuilder
+from edgekit_converters.hub.run import hub_session
+from edgekit_converters.prune.consumers import consumers_of
+from edgekit_converters.prune.costs import costs_of
+from edgekit_converters.prune.loss import Judge
+from edgekit_converters.prune.prune import Pruned, prune
+from edgekit_converters.prune.removal import remove
+from edgekit_converters.prune.repair import repair
+from edgekit_converters.prune.trace import trace
+
+
+def samples_for(hub: Hub, count: int = 64, seed: int = 1) -> Samples:
+    """Of networks whose first axis counts the samples."""
+    return Samples(**feeds_for(hub, seed, count))
+
+
+def pruned(hub: Hub, pruning: Pruning, limit_drop: float | None = None, measure=None) -> Pruned:
+    return prune(hub, pruning, limit_drop, samples_for(hub), measure, Silent())
+
+
+def wide_dense(hidden: int = 32, copies: int = 2) -> Hub:
+    """A hidden layer in which every unit is there several times over: one of each is enough."""
+    graph, random = GraphBuilder(), np.random.default_rng(4)
+    first = np.tile(random.standard_normal((6, hidden // copies)), (1, copies)).astype(np.float32)
+    second = random.standard_normal((hidden, 4)).astype(np.float32)
+    biases = [graph.constant(np.full(count, 0.1, np.float32)) for count in (hidden, 4)]
+    x = graph.input("x", "float32", ["N", 6])
+    inner = graph.op("Relu", graph.op("Gemm", x, graph.constant(first), biases[0], name="hidden"))
+    graph.output(graph.op("Gemm", inner, graph.constant(second), biases[1], name="head"), "y")
+    return graph.build("test")
+
+
+def test_units_that_are_there_twice_go_at_little_loss() -> None:
+    hub = wide_dense()
+    found = prune(hub, Pruning(macs=0.5), None, samples_for(hub, 256), None, Silent())
+    assert found.figures.macs == (32 * 10, 16 * 10)
+    feeds = feeds_for(hub, 9, 20)
+    wanted = hub_session(hub).run(feeds)["y"]
+    error = hub_session(found.hub).run(feeds)["y"] - wanted
+    assert np.square(error).mean() < 0.03 * wanted.var()
+
+
+@pytest.mark.parametrize("make", [mobile, residual])
+def test_the_share_of_multiply_accumulates_asked_for_is_reached_with_counts_that_kernels_like(make) -> None:
+    hub = make()
+    found = pruned(hub, Pruning(macs=0.3, force=True))
+    before, after = found.figures.macs
+    assert 0.45 * before < after <= 0.7 * before
+    assert all(layer.left % 2 == 0 for layer in found.figures.layers)
+    again = trace(found.hub)
+    assert round(costs_of(found.hub, again).macs(again.none_removed())) == after
+    assert found.hub.inputs == hub.inputs
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "stacked" not in name and "flat" not in name])
+def test_repaired_weights_answer_better_than_those_that_are_left(name: str) -> None:
+    hub = NETWORKS[name]()
+    found = trace(hub)
+    random = np.random.default_rng(2)
+    gone = [random.choice(space.units, len(space.units) // 4, replace=False) for space in found.spaces]
+    stays = found.without(np.concatenate(gone))
+    judge = Judge(hub, samples_for(hub, 32, 7), 16)
+    smaller = repair(hub, found, consumers_of(hub, found), stays, samples_for(hub, 256), Silent())
+    assert judge.quality(smaller).loss < 0.9 * judge.quality(remove(hub, found, stays)).loss
+
+
+class Sequences(Samples):
+    """Time comes first: a sample is a slice of the second axis."""
+
+    def __len__(self) -> int:
+        return next(iter(self._arrays.values())).shape[1]
+
+    def batches(self, size: int):
+        from edgekit.protocols import Batch
+
+        for start in range(len(self)):
+            arrays = {name: array[:, start : start + 1] for name, array in self._arrays.items()}
+            yield Batch(arrays, whole=True)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_recurrent_units_go_and_the_others_are_refitted(kind: str) -> None:
+    hub = stacked(kind)
+    found = prune(hub, Pruning(macs=0.3, force=True), None, Sequences(**feeds_for(hub, 3, 96)), None, Silent())
+    assert found.figures.macs[1] <= 0.7 * found.figures.macs[0]
+    assert found.figures.found.sqnr_db > 3
+
+
+def test_a_goal_that_is_measured_is_reached_with_as_few_cuts_as_possible() -> None:
+    hub = wide_dense(64, 1)
+
+    def size(candidate: Hub) -> float:
+        return float(sum(value.const_value.size for value in candidate.model.graph.initializers.values()))
+
+    limit = round(0.6 * size(hub))
+    found = pruned(hub, Pruning(size_bytes=limit, force=True), measure=size)
+    assert 0.45 * size(hub) < size(found.hub) <= limit
+
+
+def test_the_limit_on_the_loss_stops_before_the_goal_and_says_what_the_next_cut_costs() -> None:
+    found = pruned(wide_dense(64, 1), Pruning(macs=0.9, force=True), limit_drop=13.0)
+    figures = found.figures
+    assert figures.found.drop_points <= 13.0 < figures.steps[-1].drop_points
+    assert figures.steps[-2] == figures.found
+    assert "the limit is 13 points" in figures.stopped
+
+
+def test_a_network_that_breaks_down_is_refused_unless_it_is_forced() -> None:
+    with pytest.raises(ConversionError, match=r"ruins it.*--force"):
+        pruned(mobile(), Pruning(macs=0.9))
+    assert pruned(mobile(), Pruning(macs=0.9, force=True)).figures.macs[1] < 0.4 * 2e6
+
+
+def test_rules_keep_what_they_name() -> None:
+    hub = wide_dense()
+    with pytest.raises(ConversionError, match="nothing was pruned"):
+        pruned(hub, Pruning(macs=0.5, rules=(PruneRule("hidden", 0.0),)))
+    half = pruned(hub, Pruning(macs=0.9, force=True, rules=(PruneRule("*", 0.0), PruneRule("hid*", 0.25))))
+    assert [(layer.units, layer.left) for layer in half.figures.layers] == [(32, 24)]
+    with pytest.raises(RecipeError, match="no node of the model matches"):
+        pruned(hub, Pruning(macs=0.5, rules=(PruneRule("hiden", 0.0),)))
+
+
+@pytest.mark.parametrize("importance", Importance)
+def test_every_importance_makes_a_network(importance: Importance) -> None:
+    assert pruned(mobile(), Pruning(macs=0.2, importance=importance, force=True)).figures.macs[1] > 0
+
+
+def test_second_order_sees_what_others_make_up_for() -> None:
+    """Twins that are large, and a unit that is small but alone: the small one stays, one of the twins goes."""
+    graph = GraphBuilder()
+    first = graph.constant(np.array([[2.0, 2.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.5]], np.float32))
+    inner = graph.op("Gemm", graph.input("x", "float32", ["N", 3]), first, graph.constant(np.zeros(4, np.float32)))
+    head = graph.constant(np.ones((4, 2), np.float32)), graph.constant(np.zeros(2, np.float32))
+    graph.output(graph.op("Gemm", inner, *head), "y")
+    hub = graph.build("test")
+    gentle = Pruning(macs=0.2)
+    assert pruned(hub, gentle).figures.found.sqnr_db > 20
+    assert pruned(hub, Pruning(macs=0.2, importance=Importance.ACTIVATION)).figures.found.sqnr_db < 15
+
+
+def test_pruning_wants_samples_and_something_to_remove() -> None:
+    with pytest.raises(UsageError, match="--calibrate"):
+        prune(mobile(), Pruning(macs=0.2), None, None, None, Silent())
+    graph = GraphBuilder()
+    graph.output(graph.op("Relu", graph.input("x", "float32", ["N", 3])), "y")
+    with pytest.raises(ConversionError, match="no layer of this network can be pruned"):
+        pruned(graph.build("test"), Pruning(macs=0.2))
+
+
+@pytest.mark.parametrize("goals", [{}, {"macs": 0.1, "latency_ms": 3.0}, {"macs": 30.0}, {"size_bytes": -1}])
+def test_a_pruning_without_one_sensible_goal_is_refused(goals: dict[str, float]) -> None:
+    with pytest.raises(RecipeError):
+        Pruning(**goals)  # type: ignore[arg-type]
