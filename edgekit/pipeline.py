@@ -29,6 +29,7 @@ from edgekit.datasets import (
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.gates import PlacementGates
+from edgekit.limits import limits
 from edgekit.place import reached
 from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
@@ -37,7 +38,7 @@ from edgekit.protocols import Delegate, Progress, ReadOptions, Source
 from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
-from edgekit.report import Entry, Failure, FloatNode, Limit, ModelFacts, Report, Role, SampleFacts, Stage
+from edgekit.report import Entry, Failure, FloatNode, ModelFacts, Report, Role, SampleFacts, Stage
 from edgekit.sparsification import sparsified, with_zeros
 from edgekit.sparsity import SparsityFacts
 from edgekit.states import decide_states
@@ -164,8 +165,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
             with tempfile.TemporaryDirectory() as folder:
                 beside = baselines(request, originals, float_product, samples, Path(folder), progress)
                 report = _checked(request, source, float_product, beside, outcomes, report, Path(folder), progress)
-    placed = (*_placement_limits(request.gates, report), *_device_limits(request.device, report))
-    report = report.with_limits(*_limits(request.recipe, report), *placed)
+    report = report.with_limits(*limits(report, request.recipe.budgets, request.gates, request.device))
     _record_results(outcomes, report)
     return dataclasses.replace(report, stages=tuple(clock.stages))
 
@@ -425,43 +425,6 @@ def _merged(report: Report, found: Verification) -> Report:
         conditions=found.conditions,
         notes=tuple(dict.fromkeys(report.notes + found.notes)),
     )
-
-
-def _limits(recipe: Recipe, report: Report) -> Iterator[Limit]:
-    """One verdict per budget and artifact; a figure that was not measured breaks its limit."""
-    budgets = recipe.budgets
-    for entry in report.entries:
-        if entry.role is not Role.ARTIFACT:
-            continue
-        latency = entry.latency
-        if budgets.drop_points is not None:
-            yield Limit("drop", entry.name, budgets.drop_points, entry.drop_points, "points")
-        if budgets.latency_ms is not None:
-            yield Limit("latency", entry.name, budgets.latency_ms, latency.p50_ms if latency else None, "ms")
-        if budgets.size_bytes is not None:
-            yield Limit("size", entry.name, budgets.size_bytes, entry.size_bytes, "bytes")
-        if budgets.memory_bytes is not None:
-            yield Limit(
-                "memory", entry.name, budgets.memory_bytes, latency.peak_memory_bytes if latency else None, "bytes"
-            )
-
-
-def _placement_limits(gates: PlacementGates, report: Report) -> Iterator[Limit]:
-    for entry in report.entries:
-        if entry.role is Role.ARTIFACT:
-            yield from gates.limits(entry.name, entry.placement)
-
-
-def _device_limits(target: Target, report: Report) -> Iterator[Limit]:
-    """What fits into a microcontroller: the file into its flash, the arena into its memory (where an engine told its size)."""
-    for entry in report.entries:
-        if entry.role is not Role.ARTIFACT:
-            continue
-        if target.flash_bytes:
-            yield Limit("file in flash", entry.name, target.flash_bytes, entry.size_bytes, "bytes")
-        arena = entry.placement.arena_bytes if entry.placement else None
-        if target.memory_bytes and arena is not None:
-            yield Limit("arena", entry.name, target.memory_bytes, arena, "bytes")
 
 
 def _record_results(outcomes: tuple[Outcome, ...], report: Report) -> None:

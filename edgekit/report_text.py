@@ -29,7 +29,7 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
     parts += prune_lines(report)
     parts += _twins(report)
-    parts += sparsity_lines(report.sparsity) if report.sparsity else []
+    parts += sparsity_lines(report.sparsity, _peak_memory(report)) if report.sparsity else []
     artifacts = [entry for entry in report.entries if entry.role is Role.ARTIFACT]
     parts += [line for entry in artifacts if entry.placement for line in placement_lines(entry.name, entry.placement)]
     parts += [estimate_line(entry.name, entry.estimate) for entry in artifacts if entry.estimate]
@@ -40,6 +40,12 @@ def sections(report: Report) -> Sequence[Table | str]:
     parts += [f"note: {note}" for note in report.notes]
     parts += [f"note: {entry.name}: {note}" for entry in report.entries for note in entry.notes]
     return [*parts, report.verdict]
+
+
+def _peak_memory(report: Report) -> dict[str, int]:
+    """By the name of the entry."""
+    latencies = ((entry.name, entry.latency) for entry in report.entries)
+    return {name: found.peak_memory_bytes for name, found in latencies if found and found.peak_memory_bytes is not None}
 
 
 def _head(report: Report) -> list[str]:

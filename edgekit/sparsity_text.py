@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgekit.quantities import share_text, size_text
 from edgekit.sparsity import MatrixZeros, SparsityFacts
 
@@ -24,12 +26,13 @@ def gain_text(facts: SparsityFacts) -> str:
     return f"{'; '.join(gains)}. Everywhere else {_NO_GAIN}" if gains else _NO_GAIN
 
 
-def sparsity_lines(facts: SparsityFacts) -> list[str]:
-    """One line the whole, one a file, one each for the largest matrices."""
+def sparsity_lines(facts: SparsityFacts, memory: Mapping[str, int]) -> list[str]:
+    """One line the whole, one a file, one each for the largest matrices. ``memory``: peak bytes of a process that runs nothing
+    but the file, by its name, where that was measured."""
     lines = [f"zeros: {share_text(facts.share)} of the weights, asked for {facts.wanted}"]
     lines += [
         f"  {file.file}: {share_text(file.share)} zeros, {size_text(file.size_bytes)}, "
-        f"zipped {size_text(file.zipped_bytes)}"
+        f"zipped {size_text(file.zipped_bytes)}" + _memory_text(memory.get(file.file))
         for file in facts.files
     ]
     largest = sorted(facts.matrices, key=lambda matrix: -matrix.weights)[:MOST_MATRICES]
@@ -37,6 +40,10 @@ def sparsity_lines(facts: SparsityFacts) -> list[str]:
     if len(facts.matrices) > MOST_MATRICES:
         lines.append(f"  {len(facts.matrices) - MOST_MATRICES} smaller ones; --json lists all")
     return lines
+
+
+def _memory_text(peak_bytes: int | None) -> str:
+    return "" if peak_bytes is None else f", {size_text(peak_bytes)} of memory to run it"
 
 
 def _matrix_text(matrix: MatrixZeros) -> str:

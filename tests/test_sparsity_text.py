@@ -22,18 +22,22 @@ FACTS = SparsityFacts(
 
 def test_the_share_counts_the_matrices_that_stayed_dense() -> None:
     assert FACTS.share == 0.5
-    assert "50.00 %" in sparsity_lines(FACTS)[0]
+    assert "50.00 %" in sparsity_lines(FACTS, {})[0]
 
 
 def test_each_file_and_each_matrix_has_a_line() -> None:
-    lines = sparsity_lines(FACTS)
+    lines = sparsity_lines(FACTS, {})
     assert any("net.int8.onnx" in line and "51.00 %" in line and "zipped 7" in line for line in lines)
     assert any("head (Gemm)" in line and "left dense" in line for line in lines)
 
 
+def test_memory_stands_beside_the_sizes_where_it_was_measured() -> None:
+    assert any("41 MB of memory" in line for line in sparsity_lines(FACTS, {"net.int8.onnx": 41_000_000}))
+
+
 def test_many_matrices_are_told_by_the_largest() -> None:
     many = replace(FACTS, matrices=tuple(MatrixZeros(f"m{n}", "Conv", "50%", 100 + n, 50) for n in range(20)))
-    lines = sparsity_lines(many)
+    lines = sparsity_lines(many, {})
     assert any("m19" in line for line in lines)
     assert not any("m0 " in line for line in lines)
     assert "8 smaller ones" in lines[-1]

@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=400)
     arguments = parser.parse_args()
     load = load_average()
-    model = arguments.model or _ad01()
+    model = arguments.model or int8_ad01("tflite")
     result = Result(
         name="overhead",
         title=f"What edgekit adds to a bare runtime's call ({model.name})",
@@ -49,11 +49,11 @@ def main() -> int:
     return publish(result, load)
 
 
-def _ad01() -> Path:
+def int8_ad01(file_format: str) -> Path:
     out = WORK / "overhead"
     calibrate = anomaly_samples()[0]
     edgekit_command("convert", data_file("mlperf_tiny/ad01.h5"), "-o", out, "--calibrate", calibrate, "--no-checks")
-    return out / "ad01.int8.tflite"
+    return out / f"ad01.int8.{file_format}"
 
 
 def _call_figures(found: Sequence[float]) -> Iterator[Figure]:

@@ -16,11 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from commands import edgekit as edgekit_command
-from models import WORK, data_file
-from overhead import medians
+from overhead import int8_ad01, medians
 from results import Figure, Result, load_average, publish
-from sounds import anomaly_samples
 
 import edgekit
 from edgekit.example_feeds import example_feeds
@@ -38,7 +35,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=400)
     arguments = parser.parse_args()
     load = load_average()
-    model = arguments.model or _ad01()
+    model = arguments.model or int8_ad01("onnx")
     result = Result(
         name="overhead_onnxruntime",
         title=f"What edgekit adds to a bare call of ONNX Runtime ({model.name})",
@@ -46,13 +43,6 @@ def main() -> int:
         timed=True,
     )
     return publish(result, load)
-
-
-def _ad01() -> Path:
-    out = WORK / "overhead"
-    calibrate = anomaly_samples()[0]
-    edgekit_command("convert", data_file("mlperf_tiny/ad01.h5"), "-o", out, "--calibrate", calibrate, "--no-checks")
-    return out / "ad01.int8.onnx"
 
 
 def _call_figures(found: Sequence[float]) -> Iterator[Figure]:

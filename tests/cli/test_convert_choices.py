@@ -188,6 +188,15 @@ def test_zeros_are_in_both_files_and_in_the_report(digits: Path, tmp_path: Path,
         assert (answers(tmp_path / name).argmax(axis=1) == expected.argmax(axis=1)).mean() > CLASSES_RIGHT
 
 
+def test_zeros_are_placed_in_what_pruning_leaves(digits: Path, tmp_path: Path) -> None:
+    made = convert(digits, tmp_path, "--prune", "20%", "--sparsify", "50%", *UNCHECKED)
+    assert made.code == 0, made.err
+    alone = convert(digits, tmp_path / "alone", "--sparsify", "50%", *UNCHECKED)
+    weights, before = (sum(one["weights"] for one in each.document["sparsity"]["matrices"]) for each in (made, alone))
+    assert weights < 0.9 * before
+    assert sum(one["zeros"] for one in made.document["sparsity"]["matrices"]) == pytest.approx(weights / 2, rel=0.01)
+
+
 def test_a_recipe_says_where_zeros_go(digits: Path, tmp_path: Path) -> None:
     recipe = DIGITS.parent / "recipes" / "sparse.toml"
     made = convert(digits, tmp_path, "--recipe", str(recipe), *UNCHECKED, "--precision", "float32")

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from torch_networks import KINDS, make
+from torch_training_networks import KINDS, make
 
 import edgekit.prune
 from edgekit.errors import UsageError
