@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from edgekit.errors import ConversionError
 from edgekit_converters.prune.dependencies import Dependencies, Space
 
+_SEVERAL = 2
+
 Trial = Callable[[NDArray[np.bool_]], None]
 """Makes the network without some units and raises ConversionError where that fails or answers otherwise than it should."""
 
@@ -18,10 +20,11 @@ Trial = Callable[[NDArray[np.bool_]], None]
 def followable(found: Dependencies, trial: Trial) -> tuple[Dependencies, dict[str, str]]:
     """The dependencies with the spaces that can lose units, and the others by name with the reason.
 
-    A unit of each is removed on trial: of all at once, and where that fails, of one space after the other.
+    Units of each are removed on trial: of all at once, and where that fails, of one space after the other. At once, neighbours
+    lose different numbers: layers of a framework that want the same number from each of their parts would go unnoticed else.
     """
     several = [space for space in found.spaces if len(space.units) > 1]
-    if not (_reason(found, several, trial)):
+    if not _reason(found, several, trial):
         return dataclasses.replace(found, spaces=tuple(several)), {}
     reasons = {space.name: _reason(found, [space], trial) for space in several}
     spaces = tuple(space for space in several if not reasons[space.name])
@@ -29,11 +32,11 @@ def followable(found: Dependencies, trial: Trial) -> tuple[Dependencies, dict[st
 
 
 def _reason(found: Dependencies, spaces: Sequence[Space], trial: Trial) -> str:
-    """Why these spaces can't lose their last unit each; empty when they can."""
-    if not spaces:
-        return ""
+    """Why these spaces can't lose their last one or two units; empty when they can."""
+    counts = [1 + place % 2 if len(space.units) > _SEVERAL else 1 for place, space in enumerate(spaces)]
+    gone = [int(unit) for space, count in zip(spaces, counts, strict=True) for unit in space.units[-count:]]
     try:
-        trial(found.without([int(space.units[-1]) for space in spaces]))
+        trial(found.without(gone))
     except ConversionError as error:
         return str(error)
     return ""

@@ -78,9 +78,11 @@ def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: 
     for key, inner in _inner(layer, config):
         config[key].pop("build_config", None)
         _resize(inner, config[key]["config"], names, kept)
+    # A recurrent layer's weights are its cell's, whose settings are its own.
+    own = layer.cell if "units" in config and hasattr(layer, "cell") else layer
     shapes = {
         variable.name: tuple(len(indices) for indices in kept[names[id(variable)]])
-        for variable in layer._trainable_variables + layer._non_trainable_variables
+        for variable in own._trainable_variables + own._non_trainable_variables
         if names.get(id(variable)) in kept
     }
     config |= _sizes(type(layer).__name__, config, shapes)
@@ -108,7 +110,7 @@ def _sizes(kind: str, config: Mapping[str, Any], shapes: Mapping[str, tuple[int,
     if kernel is None:
         return {}
     if "units" in config:
-        return {"units": kernel[-1]}
+        return {"units": shapes["recurrent_kernel"][0] if "recurrent_kernel" in shapes else kernel[-1]}
     if "filters" in config:
         return {"filters": kernel[-2 if kind.endswith("Transpose") else -1]}
     return {}
