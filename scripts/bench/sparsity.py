@@ -1,4 +1,4 @@
-"""Zeros among the weights, one shot: EfficientNet-Lite0, ResNet8 and a dense autoencoder (run 16 of docs/results.md).
+"""Zeros among the weights, one shot: EfficientNet-Lite0, ResNet8 and a dense autoencoder (run 14 of docs/results.md).
 
     EDGEKIT_DATA=<folder> python scripts/bench/sparsity.py [ad01|resnet8|lite0 ...] [--no-timing] [--timing-only]
 

@@ -76,6 +76,13 @@ def test_repaired_weights_answer_better_than_those_that_are_left(name: str) -> N
     assert judge.quality(smaller).loss < 0.9 * judge.quality(remove(hub, found, stays)).loss
 
 
+def test_columns_without_padding_are_those_of_the_tokens_alone() -> None:
+    (consumer,) = consumers_of(hub := NETWORKS["attention"](), trace(hub))
+    array = np.random.default_rng(0).standard_normal((2, 6, 32)).astype(np.float32)
+    rows = consumer.columns(array.reshape(12, 32), 100, 0)
+    np.testing.assert_array_equal(rows, consumer.columns(array, 100, 0))
+
+
 class Sequences(Samples):
     """Time comes first: a sample is a slice of the second axis."""
 

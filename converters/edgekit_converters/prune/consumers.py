@@ -86,7 +86,8 @@ class Consumer:
         """Of one batch of the value, about ``most`` columns, evenly spread; ``turn`` (the batch) varies which."""
         if self.window is not None:
             return self.window.columns(array, most, turn)
-        moved = np.moveaxis(array, self.channel_axis, 0).reshape(array.shape[self.channel_axis], -1)
+        axis = min(self.channel_axis, array.ndim - 1)  # without padding, sentences and tokens are one axis
+        moved = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         step = max(1, math.ceil(moved.shape[1] / most))
         while step > 1 and moved.shape[1] % step == 0:
             step -= 1

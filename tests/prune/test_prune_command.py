@@ -1,0 +1,64 @@
+"""``edgekit convert --prune`` as a user runs it, and what the report says of each stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conversion import convert
+from prunable_networks import feeds_for, mobile
+
+from edgekit.errors import RecipeError
+from edgekit.recipe import recipe_from_dict
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mobile")
+    hub = mobile()
+    (folder / "net.onnx").write_bytes(hub.to_bytes())
+    np.savez(folder / "samples.npz", **feeds_for(hub, 1, 48))
+    return folder
+
+
+def pruned(network: Path, out: Path, *options: str):
+    return convert(network / "net.onnx", out, "--calibrate", str(network / "samples.npz"), *options)
+
+
+@pytest.mark.slow
+def test_the_report_has_each_stage_and_the_same_without_pruning(network: Path, tmp_path: Path) -> None:
+    made = pruned(network, tmp_path / "out", "--prune", "20%", "--to", "onnx", "--force")
+    assert made.code == 0, made.err
+    roles = [entry["role"] for entry in made.document["entries"]]
+    assert roles == ["original", "float", "unpruned", "pruned", "artifact"]
+    before, after = made.document["pruning"]["macs"]
+    assert after <= 0.8 * before
+    assert "prune" in [stage["name"] for stage in made.document["stages"]]
+    assert made.manifest("net.int8.onnx")["recipe"]["prune"]["macs"] == 0.2
+
+
+def test_a_goal_of_size_is_kept_by_the_written_file(network: Path, tmp_path: Path) -> None:
+    whole = pruned(network, tmp_path / "whole", "--to", "tflite", "--precision", "float32", "--no-checks")
+    assert whole.code == 0, whole.err
+    limit = int(0.8 * (tmp_path / "whole" / "net.float32.tflite").stat().st_size)
+    options = ("--to", "tflite", "--precision", "float32", "--no-checks", "--force")
+    made = pruned(network, tmp_path / "out", "--prune", f"size={limit}", *options)
+    assert made.code == 0, made.err
+    assert (tmp_path / "out" / "net.float32.tflite").stat().st_size <= limit
+
+
+@pytest.mark.parametrize("goal", ["lots", "latency=3 pounds", "130%"])
+def test_a_goal_that_is_not_understood_is_a_usage_error(network: Path, tmp_path: Path, goal: str, capsys) -> None:
+    from edgekit.cli.border import run
+
+    assert run(["convert", str(network / "net.onnx"), "-o", str(tmp_path / "out"), "--prune", goal]) == 2
+
+
+def test_pruning_is_an_entry_of_recipes() -> None:
+    rules = [{"scope": "head*", "most": 0.0}]
+    recipe = recipe_from_dict({"prune": {"latency-ms": 3.5, "rules": rules}}, "r.toml")
+    assert recipe.prune is not None
+    assert (recipe.prune.latency_ms, recipe.prune.most_of("head/1"), recipe.prune.most_of("tail")) == (3.5, 0.0, 1.0)
+    with pytest.raises(RecipeError, match="unknown key 'speed'"):
+        recipe_from_dict({"prune": {"macs": 0.3, "speed": 1}}, "r.toml")
