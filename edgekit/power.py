@@ -131,7 +131,8 @@ class _Integrator:
 
     def _add(self) -> None:
         with self._lock:
-            now, watts = time.perf_counter(), self._watts()
+            watts = self._watts()
+            now = time.perf_counter()  # after the reading, which takes a while: callers count from its answer on
             self._total += watts * (now - self._at)
             self._at = now
 
