@@ -28,6 +28,7 @@ from edgekit.datasets import (
 )
 from edgekit.devices.address import Address
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.figures import PruneFigures
 from edgekit.gates import PlacementGates
 from edgekit.limits import limits
 from edgekit.place import reached
@@ -135,10 +136,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
         hub = _with_states(read_hub(source, request.model, request.read, progress), request.recipe)
     samples = _calibration(request, hub)
     _refuse_unfit_checks(request, hub)
-    pruned, removed = hub, None
-    if request.recipe.prune is not None:
-        with clock.stage("prune"):
-            pruned, removed = smaller(request, hub, samples, progress)
+    pruned, removed = _pruned(request, hub, samples, clock, progress)
     sparse, zeros = _sparsified(request, pruned, samples, clock, progress)
     with clock.stage("quantize"):
         quantized = registry.stage("quantize")(sparse, request.recipe, request.device, samples, progress)
@@ -213,6 +211,24 @@ def _picture_notes(request: Request) -> tuple[str, ...]:
     return (f"pictures are prepared as {PREPROCESSOR} of the model says",) if described else ()
 
 
+def _compiler_notes(request: Request) -> tuple[str, ...]:
+    """The next step for a processor that runs compiled files only."""
+    target = request.target
+    if not (target.compiler and target.integer_only):
+        return ()
+    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
+
+
+def _pruned(
+    request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
+) -> tuple[Any, PruneFigures | None]:
+    """The hub without what the recipe wants removed."""
+    if request.recipe.prune is None:
+        return hub, None
+    with clock.stage("prune"):
+        return smaller(request, hub, request.recipe.prune, samples, progress)
+
+
 def _sparsified(
     request: Request, hub: Any, samples: FittedDataset | StreamedSamples | None, clock: _Clock, progress: Progress
 ) -> tuple[Any, SparsityFacts | None]:
@@ -221,14 +237,6 @@ def _sparsified(
         return hub, None
     with clock.stage("sparsify"):
         return sparsified(hub, request.recipe, request.device, samples, progress)
-
-
-def _compiler_notes(request: Request) -> tuple[str, ...]:
-    """The next step for a processor that runs compiled files only."""
-    target = request.target
-    if not (target.compiler and target.integer_only):
-        return ()
-    return (f"{target.name} runs compiled files only: edgekit compile FILE --target {target.name}",)
 
 
 def _calibration(request: Request, hub: Any) -> FittedDataset | StreamedSamples | None:
@@ -366,6 +374,7 @@ def _checked(
         gates=request.gates,
         target=request.device,
         journal=_journal(request) if request.address else None,
+        sparsified=request.recipe.sparsifies,
     )
     try:
         found = isolation.run("edgekit.verification:verify_here", job, progress, stage="check").value

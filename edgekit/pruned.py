@@ -16,6 +16,7 @@ from edgekit.figures import PruneFigures
 from edgekit.latency import Timing
 from edgekit.place import reached
 from edgekit.protocols import Batch, Dataset, Progress, Silent
+from edgekit.pruning import Pruning
 from edgekit.recipe import Effort
 
 if TYPE_CHECKING:
@@ -27,19 +28,20 @@ SAMPLES = 8
 TIMING = Timing(min_seconds=0.5, max_seconds=10.0, warm_up_seconds=1.0)
 
 
-def smaller(request: Request, hub: Any, samples: Dataset | None, progress: Progress) -> tuple[Any, PruneFigures]:
+def smaller(
+    request: Request, hub: Any, pruning: Pruning, samples: Dataset | None, progress: Progress
+) -> tuple[Any, PruneFigures]:
     """The pruned hub and its figures. Raises EdgekitError as the stage does."""
-    recipe = request.recipe
-    assert recipe.prune is not None
-    measure = None if recipe.prune.macs is not None else _measure(request, samples)
-    found = registry.stage("prune")(hub, recipe.prune, recipe.budgets.drop_points, samples, measure, progress)
+    measure = None if pruning.macs is not None else _measure(request, pruning, samples)
+    limit = request.recipe.budgets.drop_points
+    found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress)
     figures: PruneFigures = found.figures
     return found.hub, figures
 
 
-def _measure(request: Request, samples: Dataset | None) -> Callable[[Any], float]:
+def _measure(request: Request, pruning: Pruning, samples: Dataset | None) -> Callable[[Any], float]:
     """Bytes of the largest file, or milliseconds of the slowest, that a hub becomes."""
-    timed = request.recipe.prune is not None and request.recipe.prune.latency_ms is not None
+    timed = pruning.latency_ms is not None
     few = _First(samples, SAMPLES) if samples is not None else None
 
     def measured(hub: Any) -> float:
@@ -70,7 +72,9 @@ def _slowest_ms(request: Request, files: list[Path]) -> float:
             )
         contenders = tuple(
             dataclasses.replace(found, path=place.send(found.path))
-            for found in (contender(path, threads=request.threads, place=place) for path in files)
+            for found in (
+                contender(path, threads=request.threads, delegates=request.delegates, place=place) for path in files
+            )
         )
         timing = TimingRequest(contenders, TIMING, keep_samples=False)
         latencies = place.run("edgekit.benchmark:time_here", timing, Silent(), stage="timing").value

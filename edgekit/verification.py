@@ -54,7 +54,8 @@ class Checked:
 class Job:
     """What to check, and against what. ``float_onnx`` stands in where the original framework can't be run.
 
-    ``device``, ``delegates``: where the files run, None here; its answers are kept in ``journal``.
+    ``device``, ``delegates``: where the files run, None here; its answers are kept in ``journal``. ``sparsified``: the artifacts
+    have zeros that the original has not.
     """
 
     model: Path
@@ -74,6 +75,7 @@ class Job:
     gates: PlacementGates = field(default_factory=PlacementGates)
     target: Target | None = None
     journal: Path | None = None
+    sparsified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _verify(job: Job, place: Place, progress: Progress) -> Verification:
         twins=Twins(*pair, found.pairs[pair]) if pair else None,
         failures=failures + lost,
         conditions=_conditions(timed),
-        notes=(*notes, *untimed, *((NOISY,) if noisy else _far_from_original(entries))),
+        notes=(*notes, *untimed, *((NOISY,) if noisy else _far_from_original(job, entries))),
     )
 
 
@@ -229,12 +231,9 @@ def _entries(
     place: Place,
     estimates: Mapping[str, Estimate],
 ) -> Iterator[Entry]:
-    opened = [file for file in job.files if file.name in sessions]
-    timed = dict(
-        zip((file.name for file in opened if file.runtime is None), measured.results if measured else (), strict=False)
-    )
-    for file in opened:
-        own = timed.get(file.name)
+    timed = _by_file(measured)
+    for file in (file for file in job.files if file.name in sessions):
+        own = timed.get(str(file.path))
         yield Entry(
             name=file.name,
             role=file.role,
@@ -252,36 +251,50 @@ def _entries(
         )
 
 
+def _by_file(measured: Benchmark | None) -> dict[str, Timed]:
+    """What was timed, by path; not every file is."""
+    return {timed.file: timed for timed in measured.results} if measured else {}
+
+
 def _estimates(
     job: Job, sessions: Mapping[str, Session], measured: Benchmark | None, progress: Progress
 ) -> dict[str, Estimate]:
     """What the target's own figures say of each file, with the error where the file was timed on that target."""
     if job.target is None or job.target.peak is None:
         return {}
-    opened = [file for file in job.files if file.name in sessions]
-    own = measured is not None and applies_to(job.target, measured.after.processor)
+    comparable = measured is not None and applies_to(job.target, measured.after.processor)
+    timed = _by_file(measured) if comparable else {}
     found = {}
-    for position, file in enumerate(opened):
+    for file in (file for file in job.files if file.name in sessions):
         estimate = estimate_file(file.path, job.target, job.threads, progress)
         if estimate is None:
             continue
-        if own and measured is not None:
-            p50_ms = measured.results[position].latency.p50_ns.value / 1e6
-            estimate = replace(estimate, error=estimate.ms / p50_ms - 1)
+        if own := timed.get(str(file.path)):
+            estimate = replace(estimate, error=estimate.ms / (own.latency.p50_ns.value / 1e6) - 1)
         found[file.name] = estimate
     return found
 
 
-def _far_from_original(entries: tuple[Entry, ...]) -> Iterator[str]:
-    """A sentence for each artifact whose outputs have little to do with the original's."""
+def _far_from_original(job: Job, entries: tuple[Entry, ...]) -> Iterator[str]:
+    """A sentence for each artifact whose outputs have little to do with the original's, with what brought that about."""
+    pruned = {entry.format: entry for entry in entries if entry.role is Role.PRUNED and _is_far(entry)}
     for entry in entries:
-        agreement = entry.agreement
-        if entry.role is Role.ARTIFACT and agreement is not None and agreement.sqnr_db < POOR_SQNR_DB:
-            yield (
-                f"{entry.name} is far from the original ({agreement.sqnr_db:.1f} dB). A tensor in it needs more than 8 bits: "
-                "keep the nodes around it float (--keep-float 'NAME*'; --dry-run lists the names), or use "
-                "--precision int8-dynamic"
+        if entry.role is not Role.ARTIFACT or entry.agreement is None or not _is_far(entry):
+            continue
+        if found := pruned.get(entry.format):
+            cause = f"{found.name} is so before anything is quantized: remove less (--prune), or train the pruned network on"
+        elif job.sparsified:
+            cause = "Weights were left out of it: leave out fewer (--sparsify)"
+        else:
+            cause = (
+                "A tensor in it needs more than 8 bits: keep the nodes around it float (--keep-float 'NAME*'; --dry-run "
+                "lists the names), or use --precision int8-dynamic"
             )
+        yield f"{entry.name} is far from the original ({entry.agreement.sqnr_db:.1f} dB). {cause}"
+
+
+def _is_far(entry: Entry) -> bool:
+    return entry.agreement is not None and entry.agreement.sqnr_db < POOR_SQNR_DB
 
 
 def _figures(timed: Timed) -> LatencyFigures:

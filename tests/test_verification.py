@@ -9,10 +9,12 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgekit.conditions import read_conditions
 from edgekit.errors import DatasetError, UnknownNameError
 from edgekit.latency import Timing
 from edgekit.protocols import ReadOptions, Silent
 from edgekit.report import Role
+from edgekit.target import load_target
 from edgekit.verification import Checked, Job, Verification, verify_here
 from edgekit_converters.hub.build import GraphBuilder
 
@@ -133,3 +135,38 @@ def test_an_int8_file_far_from_the_original_is_called_that(job: Job) -> None:
     found = verify(job)
     assert [note for note in found.notes if note.startswith("wrong is far from the original")]
     assert not [note for note in found.notes if note.startswith("coarse is far")]
+
+
+def test_a_file_far_from_the_original_since_it_was_pruned_is_told_to_be_pruned_less(job: Job) -> None:
+    coarse, wrong = job.files
+    pruned = dataclasses.replace(wrong, path=linear(wrong.path.with_name("pruned.onnx"), -WEIGHTS))
+    pruned = dataclasses.replace(pruned, role=Role.PRUNED, name="pruned float32 onnx", precision="float32")
+    [note] = [note for note in verify(job, files=(coarse, pruned, wrong)).notes if "far from the original" in note]
+    assert note.startswith("wrong is far")
+    assert "pruned float32 onnx is so before anything is quantized" in note
+    assert "8 bits" not in note
+
+
+def test_a_file_far_from_the_original_since_it_has_zeros_is_told_to_have_fewer(job: Job) -> None:
+    [note] = [note for note in verify(job, sparsified=True).notes if "far from the original" in note]
+    assert "--sparsify" in note
+    assert "8 bits" not in note
+
+
+def test_a_file_of_a_devices_own_engine_is_not_timed_and_the_others_keep_their_times(job: Job, tmp_path: Path) -> None:
+    profile = tmp_path / "here.toml"
+    peak = (
+        f'[peak]\nfloat32-macs-per-second = 1e12\nprocessor = "{read_conditions().processor}"\nsources = ["a guess"]\n'
+    )
+    profile.write_text(f'title = "This machine"\n{peak}')
+    coarse, wrong = job.files
+    files = (dataclasses.replace(coarse, runtime="onnxruntime"), wrong)
+    found = verify(job, files=files, target=load_target(str(profile)))
+    _, engine, other = found.entries
+    assert engine.latency is None
+    assert engine.estimate is not None
+    assert engine.estimate.error is None
+    assert other.latency is not None
+    assert other.estimate is not None
+    assert other.estimate.error == pytest.approx(other.estimate.ms / other.latency.p50_ms - 1)
+    assert any(note.startswith("coarse runs in onnxruntime") for note in found.notes)
