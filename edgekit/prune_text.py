@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgekit.figures import PruneFigures, PruneStep
-from edgekit.report import Entry, Report, Role
+from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
+from edgekit.report import Report, Role
 
 MOST_STEPS = 5
 
@@ -51,14 +51,18 @@ def _speed(report: Report) -> Iterator[str]:
         known = {entry.format: entry for entry in report.entries if entry.role is before}
         for entry in report.entries:
             other = known.get(entry.format)
-            if entry.role is after and other is not None and (share := _time_share(entry, other)) is not None:
-                yield f"{entry.name} takes {share:.1%} of the time of {other.name}"
+            if entry.role is after and other is not None and entry.latency and other.latency:
+                yield (
+                    f"{entry.name} takes {entry.latency.p50_ms / other.latency.p50_ms:.1%} of the time of {other.name}"
+                    f"{_warning(entry.latency, other.latency)}"
+                )
 
 
-def _time_share(entry: Entry, other: Entry) -> float | None:
-    if entry.latency is None or other.latency is None:
-        return None
-    return entry.latency.p50_ms / other.latency.p50_ms
+def _warning(pruned: LatencyFigures, whole: LatencyFigures) -> str:
+    """Where to look when a file gained nothing, or lost."""
+    if pruned.p50_high_ms < whole.p50_low_ms:
+        return ""
+    return ": no gain in this runtime; which channel counts its kernels are fast with: docs/pruning.md"
 
 
 def _course(figures: PruneFigures) -> Iterator[str]:

@@ -1,0 +1,53 @@
+"""What the report says of pruning: what went, what that gained, and where it gained nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
+from edgekit.prune_text import prune_lines
+from edgekit.report import Entry, ModelFacts, Report, Role
+
+WHOLE = PruneStep(1.0, 120.0, 0.0)
+TAKEN, NEXT = PruneStep(0.8, 15.0, 4.0), PruneStep(0.7, 9.0, 12.0)
+FIGURES = PruneFigures("20%", (1000, 800), (100, 90), (150, 50), TAKEN, (WHOLE, TAKEN, NEXT))
+
+
+def latency(ms: float) -> LatencyFigures:
+    return LatencyFigures(ms, 0.97 * ms, 1.03 * ms, ms, ms, ms, 1000, 1)
+
+
+def report(pruned_ms: float) -> Report:
+    return Report(
+        model=ModelFacts("net.onnx", "onnx"),
+        settings={},
+        entries=(
+            Entry("unpruned int8 onnx", Role.UNPRUNED, format="onnx", latency=latency(1.0)),
+            Entry("net.int8.onnx", Role.ARTIFACT, format="onnx", latency=latency(pruned_ms)),
+        ),
+        pruning=FIGURES,
+    )
+
+
+def speed(pruned_ms: float) -> str:
+    [line] = [line for line in prune_lines(report(pruned_ms)) if line.startswith("net.int8.onnx takes")]
+    return line
+
+
+def test_a_file_that_is_faster_is_told_to_be() -> None:
+    assert speed(0.8) == "net.int8.onnx takes 80.0% of the time of unpruned int8 onnx"
+
+
+@pytest.mark.parametrize("ms", [0.99, 1.43])
+def test_a_file_that_gained_nothing_is_told_why_that_may_be(ms: float) -> None:
+    assert "no gain in this runtime" in speed(ms)
+
+
+def test_the_way_and_the_next_cut_are_told_with_what_they_cost() -> None:
+    lines = prune_lines(report(0.8))
+    assert any("50 samples held out of 200" in line and "80% left 15.0 dB, 4.0 of 100" in line for line in lines)
+    assert lines[-1] == "the next cut would lead to 70% left 9.0 dB, 12.0 of 100 decisions changed"
+
+
+def test_a_network_that_was_not_pruned_has_no_such_lines() -> None:
+    assert prune_lines(Report(model=ModelFacts("net.onnx", "onnx"), settings={})) == []
