@@ -12,7 +12,7 @@ from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.quantize.calibrate import tapped_model
-from edgekit_converters.quantize.calibrate_feeds import batch_size, feeds_of, numbers_per_sample, real_tokens
+from edgekit_converters.quantize.calibrate_feeds import batch_size, full_feeds, numbers_per_sample, real_tokens
 from edgekit_converters.quantize.calibrate_session import Calculator
 
 COLUMNS = 24_000
@@ -87,7 +87,7 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     by_key = {gram_key(consumer): consumer for consumer in consumers}
     found = {key: Gram(len(consumer.units)) for key, consumer in by_key.items()}
     progress.stage("importance", len(samples))
-    for turn, (feeds, count) in enumerate(feeds_of(hub, samples, run_size(hub))):
+    for turn, (feeds, count) in enumerate(full_feeds(hub, samples, run_size(hub))):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) | feeds
         for key, consumer in by_key.items():
             most = max(1, COLUMNS * count // len(samples))

@@ -20,7 +20,7 @@ from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
-from edgekit_converters.quantize.calibrate_feeds import feeds_of, real_tokens
+from edgekit_converters.quantize.calibrate_feeds import full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
 
 Feeds = dict[str, NDArray[Any]]
@@ -37,7 +37,7 @@ def repair(
     """The hub with the units that stay, its weights refitted on the samples."""
     concerned = [consumer for consumer in consumers if not stays[consumer.units].all()]
     smaller = remove(hub, found, stays)
-    feeds = [batch for batch, _ in feeds_of(hub, samples, run_size(hub))]
+    feeds = [batch for batch, _ in full_feeds(hub, samples, run_size(hub))]
     whole, pruned = Prefix(hub, feeds), Prefix(smaller, feeds)
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.protocols import Dataset
 from edgekit.sparsity import Sparsity
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
+from edgekit_converters.quantize.calibrate_feeds import fixed_batch, full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 from edgekit_converters.sparsify.allocate import LEVELS
@@ -35,7 +35,7 @@ class Outputs:
     def __init__(self, hub: Hub, samples: Dataset, judges: NDArray[np.int64]) -> None:
         rows = judges[spread(len(judges), min(SAMPLES, len(judges)))]
         size = fixed_batch(hub) or len(rows)
-        self._feeds = [feeds for feeds, _ in feeds_of(hub, Picked(samples, rows), size)]
+        self._feeds = [feeds for feeds, _ in full_feeds(hub, Picked(samples, rows), size)]
         self._proto = ir.to_proto(hub.model)
         self._places = {tensor.name: number for number, tensor in enumerate(self._proto.graph.initializer)}
         self._names = [
