@@ -15,7 +15,8 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import attribute
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Array, Dependencies
-from edgekit_converters.prune.removal import cut_operand, operand_of
+from edgekit_converters.prune.removal import cut_operand
+from edgekit_converters.quantize.operands import operand_of
 from edgekit_converters.quantize.quant_plan import Use
 
 RIDGE = 0.02

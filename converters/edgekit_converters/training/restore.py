@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.removal import cut_operand, operand_of
+from edgekit_converters.prune.removal import cut_operand
+from edgekit_converters.quantize.operands import operand_of
 from edgekit_converters.training.parameters import Mark, Parameter, Values
 from edgekit_converters.training.provenance import Provenance
 from edgekit_converters.training.tags import Ids
