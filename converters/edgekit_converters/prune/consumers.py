@@ -55,7 +55,7 @@ class Consumer:
 
     @property
     def use(self) -> Use:
-        return Use(self.cut.node, self.cut.index)
+        return self.cut.use
 
     @property
     def units(self) -> Units:
@@ -92,15 +92,6 @@ class Consumer:
         while step > 1 and moved.shape[1] % step == 0:
             step -= 1
         return np.ascontiguousarray(moved[:, turn % step :: step], np.float32)
-
-    def positions(self) -> int:
-        """Columns that one sample gives, as far as lengths are known."""
-        value = self.node.outputs[0] if self.window is not None or self.own_state else self.node.inputs[0]
-        assert value is not None
-        channel = 1 if self.window is not None else self.channel_axis
-        return math.prod(
-            dim for axis, dim in enumerate(value.shape or ()) if axis != channel and axis and isinstance(dim, int)
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

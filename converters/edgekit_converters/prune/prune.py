@@ -144,8 +144,8 @@ def _candidates(
         own = replace(space, units=space.units[np.isin(space.units, read)])
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
         if most:
-            order = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
-            candidates.append(Candidate(own.name, order, widths_of(own), most))
+            units = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
+            candidates.append(Candidate(own.name, units, widths_of(own), most))
     return candidates
 
 
@@ -194,7 +194,7 @@ def _figures(
         samples=samples,
         found=chosen.step,
         steps=chosen.steps,
-        layers=tuple(PrunedLayer(c.name, len(c.order.units), len(c.order.units) - gone) for c, gone in layers if gone),
+        layers=tuple(PrunedLayer(c.name, len(c.units), len(c.units) - gone) for c, gone in layers if gone),
         protected=tuple(f"{layer.node}: {layer.reason}" for layer in found.protected),
         stopped=chosen.stopped,
     )

@@ -71,5 +71,5 @@ def _shifted(hub: Hub, consumer: Consumer, shift: Array) -> Array:
 def _cut(found: Dependencies, use: Use, array: Array, stays: NDArray[np.bool_], consumer: Consumer) -> Array:
     """The axes that `refit` has not cut."""
     done = consumer.cut.axis if use == consumer.use else None
-    cuts = [cut for cut in found.cuts if (cut.node, cut.index) == (use.node, use.index) and cut.axis != done]
+    cuts = [cut for cut in found.cuts_of(use) if cut.axis != done]
     return cut_operand(array, cuts, stays)

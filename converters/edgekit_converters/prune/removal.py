@@ -55,7 +55,7 @@ def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:
 def _by_use(cuts: Iterable[Cut]) -> dict[Use, list[Cut]]:
     found: dict[Use, list[Cut]] = defaultdict(list)
     for cut in cuts:
-        found[Use(cut.node, cut.index)].append(cut)
+        found[cut.use].append(cut)
     return found
 
 

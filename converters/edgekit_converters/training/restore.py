@@ -26,7 +26,7 @@ def restored(
     """
     result = {name: np.array(array) for name, array in values.items()}
     for use, ids in provenance.operands.items():
-        cuts = [cut for cut in found.cuts_of(use.node) if cut.index == use.index]
+        cuts = found.cuts_of(use)
         before, now = cut_operand(operand_of(hub, use), cuts, stays), operand_of(refitted, use)
         if before.shape != now.shape or np.array_equal(before, now):
             continue
