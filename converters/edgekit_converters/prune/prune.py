@@ -73,7 +73,11 @@ def prune(
     matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
     """
     if samples is None or len(samples) < HELD_OUT:
-        raise UsageError("pruning needs sample inputs. Give --calibrate SAMPLES, better 150 to 250 typical ones.")
+        count = "none" if samples is None else len(samples)
+        raise UsageError(
+            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
+            "150 to 250 typical ones."
+        )
     hub = with_every_step(hub)
     found = trace(hub)
     _require_layers(found, pruning)
