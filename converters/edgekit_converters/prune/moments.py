@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.patches import Window
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.quantize.calibrate import tapped_model
 from edgekit_converters.quantize.calibrate_feeds import batch_size, full_feeds, numbers_per_sample, real_tokens
@@ -19,6 +20,10 @@ COLUMNS = 24_000
 """Columns of a layer over all samples."""
 
 NUMBERS_PER_RUN = 1 << 22
+
+
+GramKey = tuple[str, int, Window | None]
+"""The value that is read, its axis of channels, and the window it is read through."""
 
 
 class Moments:
@@ -78,7 +83,7 @@ class Gram:
         return self._gram / max(1, self.count)
 
 
-def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[str, Gram]:
+def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[GramKey, Gram]:
     """The Gram matrix of the columns of each consumer, by `gram_key`, in one pass over the samples."""
     values = list(dict.fromkeys(consumer.value for consumer in consumers))
     own_inputs = [spec.name for spec in hub.inputs]
@@ -96,10 +101,9 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     return found
 
 
-def gram_key(consumer: Consumer) -> str:
+def gram_key(consumer: Consumer) -> GramKey:
     """Consumers that read the same columns share them."""
-    window = consumer.window
-    return f"{consumer.value} {consumer.channel_axis} {window and (window.kernel, window.strides, window.dilations, window.pads)}"
+    return consumer.value, consumer.channel_axis, consumer.window
 
 
 def run_size(hub: Hub) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Space, Units
-from edgekit_converters.prune.moments import Gram, gram_key
+from edgekit_converters.prune.moments import Gram, GramKey, gram_key
 from edgekit_converters.prune.refit import ridge_for
 
 
@@ -28,7 +28,7 @@ class Reader:
     ridge: float
 
 
-def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[str, Gram]) -> list[Reader]:
+def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[GramKey, Gram]) -> list[Reader]:
     """Each consumer of the space, scaled so that the variance of its outputs sums to 1."""
     found = []
     for consumer in consumers:

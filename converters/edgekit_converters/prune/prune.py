@@ -19,7 +19,7 @@ from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
-from edgekit_converters.prune.moments import Gram, grams, run_size
+from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
@@ -136,7 +136,7 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[str, Gram], pruning: Pruning
+    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for.
 
