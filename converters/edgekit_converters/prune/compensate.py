@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.moments import Gram, gram_key
+from edgekit_converters.prune.moments import Gram, GramKey, gram_key
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.quantize.quant_plan import Use
@@ -23,7 +23,9 @@ Refitted = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Compensation:
     """Layers that lose inputs are refitted as if all others were whole: `repair` does it on what the others really give."""
 
-    def __init__(self, hub: Hub, found: Dependencies, consumers: Sequence[Consumer], grams: Mapping[str, Gram]) -> None:
+    def __init__(
+        self, hub: Hub, found: Dependencies, consumers: Sequence[Consumer], grams: Mapping[GramKey, Gram]
+    ) -> None:
         self._hub, self._found, self._consumers, self._grams = hub, found, consumers, grams
         self._recent: list[dict[bytes, Refitted]] = [{} for _ in consumers]
 

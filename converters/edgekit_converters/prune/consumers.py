@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import attribute, constant, sole_consumer, static_shape
+from edgekit_converters.hub.edit import attribute, constant, sole_consumer
+from edgekit_converters.hub.patches import Window, window_of
 from edgekit_converters.prune.dependencies import STAYS, Array, Cut, Dependencies, Role, Units
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
@@ -55,12 +55,12 @@ class Consumer:
 
     @property
     def use(self) -> Use:
-        return Use(self.cut.node, self.cut.index)
+        return self.cut.use
 
     @property
     def units(self) -> Units:
         """The unit of each row of the columns."""
-        return self.cut.units if self.window is None else np.repeat(self.cut.units, self.window.size)
+        return self.cut.units if self.window is None else np.repeat(self.cut.units, self.window.taps)
 
     def weights(self) -> NDArray[np.float32]:
         """(results, rows of the columns)."""
@@ -76,7 +76,7 @@ class Consumer:
         """The constant operand that holds these weights: `matrix` backwards, with as many channels as the matrix has."""
         shape = list(_array(self.node, self.cut.index).shape)
         if self.window is not None:
-            shape[1] = matrix.shape[1] // self.window.size
+            shape[1] = matrix.shape[1] // self.window.taps
             return np.ascontiguousarray(matrix.reshape(shape), np.float32)
         moved = [dim for axis, dim in enumerate(shape) if axis != self.cut.axis]
         array = matrix.reshape(*moved, matrix.shape[1])
@@ -85,7 +85,7 @@ class Consumer:
     def columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
         """Of one batch of the value, about ``most`` columns, evenly spread; ``turn`` (the batch) varies which."""
         if self.window is not None:
-            return self.window.columns(array, most, turn)
+            return _patches(self.window, array, most, turn)
         axis = min(self.channel_axis, array.ndim - 1)  # without padding, sentences and tokens are one axis
         moved = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         step = max(1, math.ceil(moved.shape[1] / most))
@@ -93,49 +93,14 @@ class Consumer:
             step -= 1
         return np.ascontiguousarray(moved[:, turn % step :: step], np.float32)
 
-    def positions(self) -> int:
-        """Columns that one sample gives, as far as lengths are known."""
-        value = self.node.outputs[0] if self.window is not None or self.own_state else self.node.inputs[0]
-        assert value is not None
-        channel = 1 if self.window is not None else self.channel_axis
-        return math.prod(
-            dim for axis, dim in enumerate(value.shape or ()) if axis != channel and axis and isinstance(dim, int)
-        )
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """The window of a convolution of one group."""
-
-    kernel: tuple[int, ...]
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    pads: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.kernel)
-
-    def columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
-        """Patches (channels x kernel positions) at some places of all samples."""
-        samples, channels, *lengths = array.shape
-        count = len(lengths)
-        padded = np.pad(array, [(0, 0), (0, 0), *zip(self.pads[:count], self.pads[count:], strict=True)])
-        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
-        out = [(n - r) // s + 1 for n, r, s in zip(padded.shape[2:], reach, self.strides, strict=True)]
-        places = self._places(math.prod(out), max(1, most // samples), turn)
-        where = np.unravel_index(places, out)
-        taps = np.unravel_index(np.arange(self.size), self.kernel)
-        index = tuple(where[n][None, :] * self.strides[n] + taps[n][:, None] * self.dilations[n] for n in range(count))
-        everything: tuple[Any, ...] = (slice(None), slice(None), *index)
-        patches = padded[everything]
-        found: NDArray[np.float32] = patches.transpose(1, 2, 0, 3).reshape(channels * self.size, -1).astype(np.float32)
-        return found
-
-    def _places(self, count: int, most: int, turn: int) -> NDArray[np.int64]:
-        if count <= most:
-            return np.arange(count)
-        return np.random.default_rng(turn).choice(count, most, replace=False)
+def _patches(window: Window, array: Array, most: int, turn: int) -> NDArray[np.float32]:
+    """(channels x kernel positions, columns): at the same places of all samples."""
+    count, each = math.prod(window.output_sizes(array.shape[2:])), max(1, most // len(array))
+    drawn = np.arange(count) if count <= each else np.random.default_rng(turn).choice(count, each, replace=False)
+    places = (np.arange(len(array))[:, None] * count + drawn).reshape(-1)
+    found = window.patches(array, places)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(-1, len(places))
 
 
 def consumers_of(hub: Hub, found: Dependencies) -> list[Consumer]:
@@ -169,17 +134,10 @@ def _consumer(node: ir.Node, cut: Cut) -> Iterator[Consumer]:
 
 
 def _window(node: ir.Node, channels: int) -> Window | None:
-    shape = static_shape(node.inputs[1]) or ()
-    kernel = shape[2:]
-    if node.op_type != "Conv" or channels * math.prod(kernel) > LARGEST_PATCH:
+    if node.op_type != "Conv":
         return None
-    ones = (1,) * len(kernel)
-    strides, pads = attribute(node, "strides", ones), attribute(node, "pads", (0,) * (2 * len(kernel)))
-    if attribute(node, "auto_pad", "NOTSET") != "NOTSET" or (
-        math.prod(kernel) == 1 and max(strides) == 1 and not any(pads)
-    ):
-        return None
-    return Window(kernel, strides, attribute(node, "dilations", ones), pads)
+    window = window_of(node)
+    return None if window.is_one_place or channels * window.taps > LARGEST_PATCH else window
 
 
 def _bias(node: ir.Node) -> Bias | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values, attribute, constant, static_shape
 from edgekit_converters.inspection.onnx_macs import macs_of
 from edgekit_converters.prune.dependencies import Dependencies, Units, share
+from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.rules import RECURRENT
 
@@ -55,11 +56,6 @@ def costs_of(hub: Hub, found: Dependencies) -> Costs:
     return Costs(tuple(terms), tuple(_parameters(hub, found)))
 
 
-def reading(terms: Sequence[Term], units: Units) -> list[Term]:
-    """The terms that change when some of ``units`` go."""
-    return [term for term in terms if any(np.isin(units, axis).any() for axis in term.axes)]
-
-
 def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies) -> Iterator[Term]:
     name = name_of(node)
     whole = float(macs_of(ir.to_proto(node), shapes) or 0)
@@ -79,7 +75,7 @@ def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies
 
 
 def _cut_axes(found: Dependencies, node: str, index: int) -> tuple[Units, ...]:
-    return tuple(cut.units for cut in found.cuts_of(node) if cut.index == index)
+    return tuple(cut.units for cut in found.cuts_of(Use(node, index)))
 
 
 def _parameters(hub: Hub, found: Dependencies) -> Iterator[Term]:

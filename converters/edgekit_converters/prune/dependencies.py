@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit_converters.quantize.quant_plan import Use
+
 Units = NDArray[np.int64]
 """The unit that each element of an axis belongs to; `STAYS` where it can't be removed."""
 
@@ -36,6 +38,10 @@ class Cut:
     axis: int
     units: Units
     role: Role
+
+    @property
+    def use(self) -> Use:
+        return Use(self.node, self.index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +101,8 @@ class Dependencies:
         assert stays[STAYS]
         return stays
 
-    def cuts_of(self, node: str, role: Role | None = None) -> list[Cut]:
-        return [cut for cut in self.cuts if cut.node == node and role in (None, cut.role)]
+    def cuts_of(self, use: Use) -> list[Cut]:
+        return [cut for cut in self.cuts if cut.use == use]
 
 
 def share(units: Units, stays: NDArray[np.bool_]) -> float:

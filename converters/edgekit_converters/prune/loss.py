@@ -15,7 +15,7 @@ from edgekit.protocols import Dataset
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import producer
 from edgekit_converters.quantize.calibrate import tapped_model
-from edgekit_converters.quantize.calibrate_feeds import feeds_of
+from edgekit_converters.quantize.calibrate_feeds import full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.scheme import value_name
 
@@ -41,7 +41,7 @@ class Judge:
     """Compares hubs with ``hub`` on all ``samples``: before the last softmax or sigmoid, where errors have their natural size."""
 
     def __init__(self, hub: Hub, samples: Dataset, size: int) -> None:
-        self._feeds: list[Feeds] = [feeds for feeds, _ in feeds_of(hub, samples, size)]
+        self._feeds: list[Feeds] = [feeds for feeds, _ in full_feeds(hub, samples, size)]
         self._names = judged(hub)
         self._wanted = self._results(hub)
         self._signals = [_energy(parts, _centre(parts)) for parts in self._wanted]

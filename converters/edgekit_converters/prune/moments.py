@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
+from edgekit_converters.hub.patches import Window
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.quantize.calibrate import tapped_model
-from edgekit_converters.quantize.calibrate_feeds import batch_size, feeds_of, numbers_per_sample, real_tokens
+from edgekit_converters.quantize.calibrate_feeds import batch_size, full_feeds, numbers_per_sample, real_tokens
 from edgekit_converters.quantize.calibrate_session import Calculator
 
 COLUMNS = 24_000
 """Columns of a layer over all samples."""
 
 NUMBERS_PER_RUN = 1 << 22
+
+
+GramKey = tuple[str, int, Window | None]
+"""The value that is read, its axis of channels, and the window it is read through."""
 
 
 class Moments:
@@ -78,7 +83,7 @@ class Gram:
         return self._gram / max(1, self.count)
 
 
-def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[str, Gram]:
+def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[GramKey, Gram]:
     """The Gram matrix of the columns of each consumer, by `gram_key`, in one pass over the samples."""
     values = list(dict.fromkeys(consumer.value for consumer in consumers))
     own_inputs = [spec.name for spec in hub.inputs]
@@ -87,7 +92,7 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     by_key = {gram_key(consumer): consumer for consumer in consumers}
     found = {key: Gram(len(consumer.units)) for key, consumer in by_key.items()}
     progress.stage("importance", len(samples))
-    for turn, (feeds, count) in enumerate(feeds_of(hub, samples, run_size(hub))):
+    for turn, (feeds, count) in enumerate(full_feeds(hub, samples, run_size(hub))):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) | feeds
         for key, consumer in by_key.items():
             most = max(1, COLUMNS * count // len(samples))
@@ -96,10 +101,9 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     return found
 
 
-def gram_key(consumer: Consumer) -> str:
+def gram_key(consumer: Consumer) -> GramKey:
     """Consumers that read the same columns share them."""
-    window = consumer.window
-    return f"{consumer.value} {consumer.channel_axis} {window and (window.kernel, window.strides, window.dilations, window.pads)}"
+    return consumer.value, consumer.channel_axis, consumer.window
 
 
 def run_size(hub: Hub) -> int:

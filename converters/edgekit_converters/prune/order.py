@@ -13,17 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.dependencies import Space
-from edgekit_converters.prune.moments import Gram, gram_key
+from edgekit_converters.prune.dependencies import Space, Units
+from edgekit_converters.prune.moments import Gram, GramKey, gram_key
 from edgekit_converters.prune.refit import ridge_for
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Order:
-    """``units``: the first to go first. ``errors[n]``: the score of the first ``n`` together, 0 for none."""
-
-    units: NDArray[np.int64]
-    errors: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +24,11 @@ class Reader:
 
     weights: NDArray[np.float64]
     covariance: NDArray[np.float64]
-    units: NDArray[np.int64]
+    units: Units
     ridge: float
 
 
-def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[str, Gram]) -> list[Reader]:
+def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[GramKey, Gram]) -> list[Reader]:
     """Each consumer of the space, scaled so that the variance of its outputs sums to 1."""
     found = []
     for consumer in consumers:
@@ -51,12 +43,12 @@ def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[str, 
     return found
 
 
-def by_magnitude(space: Space, readers: Sequence[Reader]) -> Order:
+def by_magnitude(space: Space, readers: Sequence[Reader]) -> Units:
     """The squared norm of the weights that read a unit."""
     return _sorted(space, _scores(space, readers, lambda reader: (reader.weights**2).sum(axis=0)))
 
 
-def by_activation(space: Space, readers: Sequence[Reader]) -> Order:
+def by_activation(space: Space, readers: Sequence[Reader]) -> Units:
     """The variance of a unit times the squared norm of the weights that read it."""
     return _sorted(space, _scores(space, readers, lambda r: (r.weights**2).sum(axis=0) * r.covariance.diagonal()))
 
@@ -72,29 +64,24 @@ def _scores(
     return found
 
 
-def _sorted(space: Space, scores: NDArray[np.float64]) -> Order:
-    places = np.argsort(scores, kind="stable")
-    return Order(space.units[places], np.concatenate([[0.0], np.cumsum(scores[places])]))
+def _sorted(space: Space, scores: NDArray[np.float64]) -> Units:
+    return space.units[np.argsort(scores, kind="stable")]
 
 
-def by_second_order(space: Space, readers: Sequence[Reader]) -> Order:
+def by_second_order(space: Space, readers: Sequence[Reader]) -> Units:
     """One unit after the other, each time the one whose loss the others make up for best; the weights are refitted meanwhile."""
     left = list(range(len(space.units)))
     working = [_Working(reader, space.units) for reader in readers]
     gone: list[int] = []
-    errors = [0.0]
     at_once = max(1, len(space.units) // _ROUNDS)
     while left:
         scores = sum((each.scores(left) for each in working), np.zeros(len(left)))
-        chosen = np.argsort(scores, kind="stable")[:at_once]
-        for place in chosen:
-            errors.append(errors[-1] + float(scores[place]))
-        units = [left[place] for place in chosen]
+        units = [left[place] for place in np.argsort(scores, kind="stable")[:at_once]]
         for each in working:
             each.remove(units)
         gone += units
         left = [unit for unit in left if unit not in set(units)]
-    return Order(space.units[gone], np.array(errors))
+    return space.units[gone]
 
 
 _ROUNDS = 96

@@ -34,9 +34,8 @@ class Prefix:
         self._last = _last_readers(self._nodes)
         self._done = 0
         self._batches = len(feeds)
-        self._types = {value: value for value in hub.model.graph.inputs}
         self._chunks = {
-            value_name(value): [kept(batch[value_name(value)]) for batch in feeds] for value in hub.model.graph.inputs
+            value_name(value): [batch[value_name(value)] for batch in feeds] for value in hub.model.graph.inputs
         }
         self._values = {value_name(v): v for n in self._nodes for v in n.outputs if v.name}
         self._values |= {value_name(v): v for v in hub.model.graph.inputs}

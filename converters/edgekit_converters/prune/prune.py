@@ -19,7 +19,7 @@ from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
-from edgekit_converters.prune.moments import Gram, grams, run_size
+from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
@@ -73,7 +73,11 @@ def prune(
     matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
     """
     if samples is None or len(samples) < HELD_OUT:
-        raise UsageError("pruning needs sample inputs. Give --calibrate SAMPLES, better 150 to 250 typical ones.")
+        count = "none" if samples is None else len(samples)
+        raise UsageError(
+            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
+            "150 to 250 typical ones."
+        )
     hub = with_every_step(hub)
     found = trace(hub)
     _require_layers(found, pruning)
@@ -132,7 +136,7 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[str, Gram], pruning: Pruning
+    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for.
 
@@ -144,8 +148,8 @@ def _candidates(
         own = replace(space, units=space.units[np.isin(space.units, read)])
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
         if most:
-            order = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
-            candidates.append(Candidate(own.name, order, widths_of(own), most))
+            units = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
+            candidates.append(Candidate(own.name, units, widths_of(own), most))
     return candidates
 
 
@@ -194,7 +198,7 @@ def _figures(
         samples=samples,
         found=chosen.step,
         steps=chosen.steps,
-        layers=tuple(PrunedLayer(c.name, len(c.order.units), len(c.order.units) - gone) for c, gone in layers if gone),
+        layers=tuple(PrunedLayer(c.name, len(c.units), len(c.units) - gone) for c, gone in layers if gone),
         protected=tuple(f"{layer.node}: {layer.reason}" for layer in found.protected),
         stopped=chosen.stopped,
     )

@@ -15,7 +15,8 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import attribute
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Array, Dependencies
-from edgekit_converters.prune.removal import cut_operand, operand_of
+from edgekit_converters.prune.removal import cut_operand
+from edgekit_converters.quantize.operands import operand_of
 from edgekit_converters.quantize.quant_plan import Use
 
 RIDGE = 0.02
@@ -70,5 +71,5 @@ def _shifted(hub: Hub, consumer: Consumer, shift: Array) -> Array:
 def _cut(found: Dependencies, use: Use, array: Array, stays: NDArray[np.bool_], consumer: Consumer) -> Array:
     """The axes that `refit` has not cut."""
     done = consumer.cut.axis if use == consumer.use else None
-    cuts = [cut for cut in found.cuts if (cut.node, cut.index) == (use.node, use.index) and cut.axis != done]
+    cuts = [cut for cut in found.cuts_of(use) if cut.axis != done]
     return cut_operand(array, cuts, stays)

@@ -10,10 +10,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import Editor, all_values, constant
+from edgekit_converters.hub.edit import all_values
 from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Role
+from edgekit_converters.quantize.operands import operand_of, with_operands
 from edgekit_converters.quantize.quant_plan import Use
-from edgekit_converters.quantize.scheme import name_of, value_name
+from edgekit_converters.quantize.scheme import name_of
 
 Stays = NDArray[np.bool_]
 
@@ -24,7 +25,7 @@ def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Ar
     for use, cuts in _by_use(found.cuts).items():
         if not all(stays[cut.units].all() for cut in cuts):
             made[use] = cut_operand(operand_of(hub, use), cuts, stays)
-    result = replaced(hub, {**made, **(weights or {})})
+    result = with_operands(hub, {**made, **(weights or {})})
     _count_attributes(result, found.counts, stays)
     for value in all_values(result.model):
         for axis, units in found.axes.get(value.name or "", {}).items():
@@ -41,24 +42,7 @@ def silence(hub: Hub, found: Dependencies, stays: Stays) -> Hub:
         for cut in cuts:
             np.moveaxis(array, cut.axis, 0)[~stays[cut.units]] = 0
         silent[use] = array
-    return replaced(hub, silent)
-
-
-def replaced(hub: Hub, operands: Mapping[Use, Array]) -> Hub:
-    """A new hub with these arrays in the place of constant operands."""
-    result = hub.clone()
-    editor = Editor(result.model)
-    by_name = {name_of(node): node for node in result.model.graph}
-    for use, array in operands.items():
-        node = by_name[use.node]
-        old = node.inputs[use.index]
-        assert old is not None
-        node.replace_input_with(use.index, editor.constant(array, value_name(old)))
-    used = {value for node in ir.traversal.RecursiveGraphIterator(result.model.graph) for value in node.inputs}
-    for name, value in list(result.model.graph.initializers.items()):
-        if value not in used and not value.is_graph_output():
-            del result.model.graph.initializers[name]
-    return result
+    return with_operands(hub, silent)
 
 
 def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:
@@ -68,18 +52,10 @@ def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:
     return array
 
 
-def operand_of(hub: Hub, use: Use) -> Array:
-    """The constant that a node reads."""
-    node = next(node for node in hub.model.graph if name_of(node) == use.node)
-    array = constant(node.inputs[use.index])
-    assert array is not None
-    return array
-
-
 def _by_use(cuts: Iterable[Cut]) -> dict[Use, list[Cut]]:
     found: dict[Use, list[Cut]] = defaultdict(list)
     for cut in cuts:
-        found[Use(cut.node, cut.index)].append(cut)
+        found[cut.use].append(cut)
     return found
 
 

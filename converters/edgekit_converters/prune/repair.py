@@ -20,8 +20,9 @@ from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
-from edgekit_converters.quantize.calibrate_feeds import feeds_of, real_tokens
+from edgekit_converters.quantize.calibrate_feeds import MASK, full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.sequential_storage import kept
 
 Feeds = dict[str, NDArray[Any]]
 
@@ -37,12 +38,15 @@ def repair(
     """The hub with the units that stay, its weights refitted on the samples."""
     concerned = [consumer for consumer in consumers if not stays[consumer.units].all()]
     smaller = remove(hub, found, stays)
-    feeds = [batch for batch, _ in feeds_of(hub, samples, run_size(hub))]
+    batches = full_feeds(hub, samples, run_size(hub))
+    feeds = [{name: kept(array) for name, array in batch.items()} for batch, _ in batches]
     whole, pruned = Prefix(hub, feeds), Prefix(smaller, feeds)
+    masks = [{name: array for name, array in batch.items() if name == MASK} for batch in feeds]
+    del feeds  # an input goes as soon as both networks are past it
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
     for consumer in concerned:
-        moments = _moments(consumer, stays, whole, pruned, feeds)
+        moments = _moments(consumer, stays, whole, pruned, masks)
         made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
         pruned.operands.update(made)
@@ -51,25 +55,28 @@ def repair(
 
 
 def _moments(
-    consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, feeds: Sequence[Feeds]
+    consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, masks: Sequence[Feeds]
 ) -> Moments:
-    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet."""
+    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet.
+
+    ``masks``: what tells real tokens from padding, batch by batch.
+    """
     left = np.flatnonzero(stays[consumer.units])
     moments = Moments(len(consumer.units), len(left))
-    most = max(1, COLUMNS // len(feeds))
+    most = max(1, COLUMNS // len(masks))
     if consumer.own_state:
         whole.advance_past(consumer.name, [consumer.value])
-        for turn, (before, batch) in enumerate(zip(whole.batches(consumer.value), feeds, strict=True)):
-            columns = consumer.columns(real_tokens(before, batch), most, turn)
+        for turn, (before, mask) in enumerate(zip(whole.batches(consumer.value), masks, strict=True)):
+            columns = consumer.columns(real_tokens(before, mask), most, turn)
             moments.add(columns, columns[left])
         return moments
     whole.advance(consumer.name)
     pruned.advance(consumer.name)
-    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), feeds, strict=True)
-    for turn, (before, now, batch) in enumerate(pairs):
+    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), masks, strict=True)
+    for turn, (before, now, mask) in enumerate(pairs):
         moments.add(
-            consumer.columns(real_tokens(before, batch), most, turn),
-            consumer.columns(real_tokens(now, batch), most, turn),
+            consumer.columns(real_tokens(before, mask), most, turn),
+            consumer.columns(real_tokens(now, mask), most, turn),
         )
     return moments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit_converters.prune.dependencies import Space
@@ -25,12 +26,15 @@ class Widths:
         return total - kept if kept < total - removed else None
 
 
-def widths_of(space: Space) -> Widths:
-    """Multiples of 16 channels where the layer is wide, of 8, 4 and 2 where it is not."""
+Multiples = Sequence[tuple[int, int]]
+"""(channels from which on, the multiple of channels that is kept), the widest first."""
+
+KERNEL_MULTIPLES: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+
+
+def widths_of(space: Space, multiples: Multiples = KERNEL_MULTIPLES) -> Widths:
+    """Multiples of 16 channels where the layer is wide, of 8, 4 and 2 where it is not, unless others are given."""
     channels = len(space.units) * space.width
-    multiple = next((size for least, size in _MULTIPLES if channels >= least), 1)
+    multiple = next((size for least, size in multiples if channels >= least), 1)
     step = max(1, multiple // space.width)
     return Widths(step, min(step, len(space.units)))
-
-
-_MULTIPLES = ((96, 16), (40, 8), (24, 4), (6, 2))

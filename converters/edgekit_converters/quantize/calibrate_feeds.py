@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DatasetError
-from edgekit.protocols import Dataset, Feeds
+from edgekit.protocols import Batch, Dataset, Feeds
 from edgekit_converters.hub import Hub
 
 LARGEST_BATCH = 256
@@ -26,19 +26,17 @@ def feeds_of(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, 
 
     Raises DatasetError when an array is missing or has a shape that the hub does not take.
     """
-    inputs = hub.inputs
-    fill = fixed_batch(hub) is not None
     for batch in samples.batches(size):
-        feeds = {}
-        for spec in inputs:
-            if spec.name not in batch.feeds:
-                raise DatasetError(
-                    f"the samples have no array for the model input {spec.name!r}; they have: {', '.join(batch.feeds)}"
-                )
-            array = np.asarray(batch.feeds[spec.name], dtype=spec.dtype, order="C")
-            _check_shape(array, spec)
-            feeds[spec.name] = _filled(array, size) if fill and not batch.whole else array
-        yield feeds, len(batch)
+        yield _feeds(hub, batch, size), len(batch)
+
+
+def full_feeds(hub: Hub, samples: Dataset, size: int) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
+    """As `feeds_of`, without a last batch that was filled up, unless there is no other: copies of one sample would count too
+    much where every row counts alike."""
+    for number, batch in enumerate(samples.batches(size)):
+        if number and _fills(hub, batch, size):
+            return
+        yield _feeds(hub, batch, size), len(batch)
 
 
 def real_tokens(array: NDArray[Any], feeds: Feeds) -> NDArray[Any]:
@@ -72,6 +70,24 @@ def numbers_per_sample(value: ir.Value) -> int:
     return math.prod(dim for dim in value.shape or () if isinstance(dim, int))
 
 
+def _fills(hub: Hub, batch: Batch, size: int) -> bool:
+    """Whether the batch has fewer samples than the hub insists on."""
+    return fixed_batch(hub) is not None and not batch.whole and len(batch) < size
+
+
+def _feeds(hub: Hub, batch: Batch, size: int) -> dict[str, NDArray[Any]]:
+    feeds, fill = {}, _fills(hub, batch, size)
+    for spec in hub.inputs:
+        if spec.name not in batch.feeds:
+            raise DatasetError(
+                f"the samples have no array for the model input {spec.name!r}; they have: {', '.join(batch.feeds)}"
+            )
+        array = np.asarray(batch.feeds[spec.name], dtype=spec.dtype, order="C")
+        _check_shape(array, spec)
+        feeds[spec.name] = _filled(array, size) if fill else array
+    return feeds
+
+
 def _check_shape(array: NDArray[Any], spec: TensorSpec) -> None:
     fits = array.ndim == len(spec.shape) and all(
         not isinstance(wanted, int) or wanted == found
@@ -84,5 +100,4 @@ def _check_shape(array: NDArray[Any], spec: TensorSpec) -> None:
 
 
 def _filled(array: NDArray[Any], size: int) -> NDArray[Any]:
-    missing = size - len(array)
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing > 0 else array
+    return np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)])

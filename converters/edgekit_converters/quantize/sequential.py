@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import feeds_of
+from edgekit_converters.quantize.calibrate_feeds import full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.quant_plan import QuantizedConstant, QuantPlan, Use
 from edgekit_converters.quantize.scheme import value_name
@@ -138,9 +138,7 @@ def prefixes(hub: Hub, groups: Sequence[Group], samples: Dataset, size: int) -> 
     read = last_readers(groups)
     inputs: dict[ir.Value, list[NDArray[Any]]] = {value: [] for value in hub.model.graph.inputs if value in read}
     batches = 0
-    for feeds, count in feeds_of(hub, samples, size):
-        if batches and count < size and all(array.shape[:1] == (size,) for array in feeds.values()):
-            break  # The last batch is filled up with copies of one sample, which would count too much.
+    for feeds, _ in full_feeds(hub, samples, size):
         batches += 1
         for value, chunks in inputs.items():
             chunks.append(kept(feeds[value_name(value)]))

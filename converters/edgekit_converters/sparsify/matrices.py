@@ -21,6 +21,9 @@ from edgekit_converters.sparsify.solve import Floats
 SMALLEST = 64
 """Weights below which a matrix stays as it is."""
 
+BIAS = 2
+"""The input of a convolution or a Gemm that holds its bias."""
+
 WIDEST = 2048
 """Columns of which the products are kept; wider matrices are cut into chunks of columns that make up for one another no more."""
 
@@ -70,9 +73,9 @@ class Matrix:
     @property
     def has_bias(self) -> bool:
         """Whether a constant vector is added to the outputs, so that the weights need not meet their means."""
-        if self.node.op_type not in ("Conv", "ConvTranspose", "Gemm") or len(self.node.inputs) < 3:
+        if self.node.op_type not in ("Conv", "ConvTranspose", "Gemm") or len(self.node.inputs) <= BIAS:
             return False
-        bias = self.node.inputs[2]
+        bias = self.node.inputs[BIAS]
         if bias is None or not is_constant(bias) or attribute(self.node, "beta", 1.0) != 1.0:
             return False
         return constant_array(bias).size == self.outputs

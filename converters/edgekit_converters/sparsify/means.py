@@ -14,11 +14,10 @@ from edgekit_converters.quantize.scheme import clamp_bounds
 from edgekit_converters.quantize.sequential_group import Group
 from edgekit_converters.quantize.sequential_model import float_model
 from edgekit_converters.quantize.sequential_storage import Stored
+from edgekit_converters.sparsify.matrices import BIAS
 from edgekit_converters.sparsify.observe import View
 
 Arrays = Mapping[Use, NDArray[np.float32]]
-
-_BIAS = 2
 
 
 def with_clamped_means(view: View, weights: Arrays) -> dict[Use, NDArray[np.float32]]:
@@ -26,7 +25,7 @@ def with_clamped_means(view: View, weights: Arrays) -> dict[Use, NDArray[np.floa
 
     The dense network has been carried past the layer already, the sparse one has not.
     """
-    group, use = view.group, Use(view.group.name, _BIAS)
+    group, use = view.group, Use(view.group.name, BIAS)
     if group.activation is None or use not in weights:
         return {}
     clamp = clamp_bounds(group.activation)

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset
 from edgekit.sparsity import Sparsity
 from edgekit_converters.hub import Hub
-from edgekit_converters.quantize.calibrate_feeds import feeds_of, fixed_batch
+from edgekit_converters.quantize.calibrate_feeds import fixed_batch, full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
+from edgekit_converters.quantize.operands import with_operands
+from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.scheme import constant_array
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 from edgekit_converters.sparsify.allocate import LEVELS
-from edgekit_converters.sparsify.matrices import Matrix
+from edgekit_converters.sparsify.matrices import BIAS, Matrix
 from edgekit_converters.sparsify.moments import Gathering, Moments
 from edgekit_converters.sparsify.patterns import projection
 from edgekit_converters.sparsify.solve import Floats, Problem, lost, one_shot
@@ -35,29 +37,24 @@ class Outputs:
     def __init__(self, hub: Hub, samples: Dataset, judges: NDArray[np.int64]) -> None:
         rows = judges[spread(len(judges), min(SAMPLES, len(judges)))]
         size = fixed_batch(hub) or len(rows)
-        self._feeds = [feeds for feeds, _ in feeds_of(hub, Picked(samples, rows), size)]
-        self._proto = ir.to_proto(hub.model)
-        self._places = {tensor.name: number for number, tensor in enumerate(self._proto.graph.initializer)}
+        self._feeds = [feeds for feeds, _ in full_feeds(hub, Picked(samples, rows), size)]
+        self._hub = hub
         self._names = [
             value.name for value in hub.model.graph.outputs if value.name and value.dtype == ir.DataType.FLOAT
         ]
-        self._exact = self._run(self._proto)
+        self._exact = self._run(hub)
 
-    def error(self, arrays: Mapping[str, NDArray[np.float32]]) -> float:
-        """Mean over the outputs of squared error / variance, with ``arrays`` in the place of initializers of these names."""
-        changed = onnx.ModelProto()
-        changed.CopyFrom(self._proto)
-        for name, array in arrays.items():
-            changed.graph.initializer[self._places[name]].CopyFrom(onnx.numpy_helper.from_array(array, name))
-        found = self._run(changed)
+    def error(self, operands: Mapping[Use, NDArray[np.float32]]) -> float:
+        """Mean over the outputs of squared error / variance, with ``operands`` in the place of the hub's own."""
+        found = self._run(with_operands(self._hub, operands))
         ratios = [
             float(np.square(one - other).mean(dtype=np.float64) / max(float(other.var()), 1e-20))
             for one, other in zip(found, self._exact, strict=True)
         ]
         return float(np.mean(ratios)) if ratios else 0.0
 
-    def _run(self, model: onnx.ModelProto) -> list[NDArray[np.float32]]:
-        session = Calculator(model)
+    def _run(self, hub: Hub) -> list[NDArray[np.float32]]:
+        session = Calculator(ir.to_proto(hub.model))
         runs = [session.run(self._names, feeds) for feeds in self._feeds]
         return [np.concatenate([np.atleast_1d(run[n]) for run in runs]) for n in range(len(self._names))]
 
@@ -88,20 +85,20 @@ def measured(matrix: Matrix, sparsity: Sparsity, gathering: Gathering, outputs: 
     return Sensitivity({share: gain * loss for share, loss in local.items()}, shrink)
 
 
-def replaced(matrix: Matrix, weights: Floats, moments: Moments) -> dict[str, NDArray[np.float32]]:
-    """The initializers of a matrix and of its bias, by name, once the matrix is ``weights``."""
-    value = matrix.node.inputs[matrix.index]
-    assert value is not None
-    assert value.const_value is not None
-    shape = tuple(value.const_value.numpy().shape)
-    arrays = {str(value.name): matrix.give(weights, shape)}
+def replaced(matrix: Matrix, weights: Floats, moments: Moments) -> dict[Use, NDArray[np.float32]]:
+    """The operands of the matrix and of its bias, once the matrix is ``weights``."""
+    node = matrix.node
+    operands = {matrix.use: matrix.give(weights, _array(node, matrix.index).shape)}
     if matrix.has_bias:
-        bias = matrix.node.inputs[2]
-        assert bias is not None
-        assert bias.const_value is not None
-        trained = bias.const_value.numpy()
-        arrays[str(bias.name)] = shifted(trained, matrix, moments.shift(matrix.weights, weights))
-    return arrays
+        shift = moments.shift(matrix.weights, weights)
+        operands[Use(matrix.use.node, BIAS)] = shifted(_array(node, BIAS), matrix, shift)
+    return operands
+
+
+def _array(node: ir.Node, index: int) -> NDArray[np.float32]:
+    value = node.inputs[index]
+    assert value is not None
+    return constant_array(value)
 
 
 def shifted(bias: NDArray[np.float32], matrix: Matrix, shift: NDArray[np.float64]) -> NDArray[np.float32]:

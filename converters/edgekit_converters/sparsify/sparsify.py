@@ -15,6 +15,7 @@ from edgekit.sparsity import MatrixZeros
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import Editor
+from edgekit_converters.quantize.operands import with_operands
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.quantize import quantize
 from edgekit_converters.quantize.scheme import name_of
@@ -51,7 +52,7 @@ def sparsify(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     choices = choose(walk, matrices, patterns, progress)
     progress.stage("sparsify", len(walk.groups))
     weights = sparse_pass(walk, lambda matrix, gathering: _solved(matrix, gathering.whole(), choices), progress)
-    found = _edited(hub, weights)
+    found = with_operands(hub, weights)
     return Sparsified(found, tuple(_zeros(matrix, weights, choices) for matrix in matrices))
 
 
@@ -74,23 +75,7 @@ def _solved(matrix: Matrix, moments: Moments, choices: Mapping[Use, Choice]) -> 
         return {}
     problem = moments.problem(matrix.weights, choice.shrink)
     weights = sparse_weights(problem, projection(choice.sparsity, choice.share))
-    arrays = list(replaced(matrix, weights, moments).values())
-    uses = [matrix.use, Use(matrix.use.node, 2)]
-    return dict(zip(uses, arrays, strict=False))
-
-
-def _edited(hub: Hub, weights: Mapping[Use, NDArray[np.float32]]) -> Hub:
-    editor = Editor(hub.model)
-    for node in hub.model.graph:
-        for index, value in enumerate(node.inputs):
-            array = weights.get(Use(name_of(node), index))
-            if array is not None and value is not None:
-                node.replace_input_with(index, editor.constant(array, str(value.name)))
-    unread = [value for value in hub.model.graph.initializers.values() if not value.uses()]
-    for value in unread:
-        if not value.is_graph_output() and value.name is not None:
-            del hub.model.graph.initializers[value.name]
-    return hub
+    return replaced(matrix, weights, moments)
 
 
 def _zeros(matrix: Matrix, weights: Mapping[Use, NDArray[np.float32]], choices: Mapping[Use, Choice]) -> MatrixZeros:

@@ -17,7 +17,6 @@ from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.training.choice import choose
 from edgekit_converters.training.followable import followable
 from edgekit_converters.training.network import Masks, Network, masks_of
@@ -143,7 +142,7 @@ def _strengths(provenance: Provenance, values: Values, found: Dependencies) -> N
     numbers = np.concatenate([[0], provenance.squares(values)])  # NONE + 1 is 0
     strengths = np.zeros(found.unit_count + 1)
     for cut in found.cuts:
-        ids = provenance.operands.get(Use(cut.node, cut.index))
+        ids = provenance.operands.get(cut.use)
         if ids is not None:
             others = tuple(axis for axis in range(ids.ndim) if axis != cut.axis)
             np.add.at(strengths, cut.units, numbers[ids + 1].sum(axis=others))

@@ -14,11 +14,11 @@ from edgekit_converters.prune.choice import Candidate, Cutback, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.costs import costs_of
-from edgekit_converters.prune.dependencies import Dependencies, Space
+from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import grams, run_size
-from edgekit_converters.prune.order import Order, by_second_order, readers_of
-from edgekit_converters.prune.widths import Widths
+from edgekit_converters.prune.order import by_second_order, readers_of
+from edgekit_converters.prune.widths import widths_of
 
 _MULTIPLES = (((96, 16), (48, 4), (24, 2)), ((96, 16), (48, 8), (24, 4), (0, 2)))
 """From how many channels on what stays is a multiple of how many. Finer than for files, which small networks pay dearly for; the
@@ -40,7 +40,10 @@ def choose(
     progress.stage("choice")
     made: list[Cutback] = []
     for multiples in _MULTIPLES:
-        candidates = [_candidate(space, orders[space.name], multiples) for space in found.spaces]
+        candidates = [
+            Candidate(space.name, orders[space.name], widths_of(space, multiples), len(space.units))
+            for space in found.spaces
+        ]
         for cutback in cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays))):
             progress.step()
             if cutback.macs <= goal:
@@ -52,9 +55,3 @@ def choose(
             "least one step of their channels, and some keep all. Ask for less; left_alone of the result names them"
         )
     return min(made, key=lambda cutback: cutback.quality.loss).stays
-
-
-def _candidate(space: Space, order: Order, multiples: Sequence[tuple[int, int]]) -> Candidate:
-    multiple = next((size for least, size in multiples if len(space.units) * space.width >= least), 1)
-    step = max(1, multiple // space.width)
-    return Candidate(space.name, order, Widths(step, min(step, len(order.units))), len(order.units))

@@ -68,7 +68,7 @@ class Provenance:
         """Whether each number is in the hub, and whether it still is without the units that go."""
         seen, left = np.zeros(self._end, bool), np.zeros(self._end, bool)
         for use, ids in self.operands.items():
-            cuts = [cut for cut in found.cuts_of(use.node) if cut.index == use.index]
+            cuts = found.cuts_of(use)
             seen[ids[ids != NONE]] = True
             remaining = cut_operand(ids, cuts, stays)
             left[remaining[remaining != NONE]] = True

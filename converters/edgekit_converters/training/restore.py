@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.removal import cut_operand, operand_of
+from edgekit_converters.prune.removal import cut_operand
+from edgekit_converters.quantize.operands import operand_of
 from edgekit_converters.training.parameters import Mark, Parameter, Values
 from edgekit_converters.training.provenance import Provenance
 from edgekit_converters.training.tags import Ids
@@ -25,7 +26,7 @@ def restored(
     """
     result = {name: np.array(array) for name, array in values.items()}
     for use, ids in provenance.operands.items():
-        cuts = [cut for cut in found.cuts_of(use.node) if cut.index == use.index]
+        cuts = found.cuts_of(use)
         before, now = cut_operand(operand_of(hub, use), cuts, stays), operand_of(refitted, use)
         if before.shape != now.shape or np.array_equal(before, now):
             continue
