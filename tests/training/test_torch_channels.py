@@ -142,6 +142,25 @@ def test_what_a_module_can_not_lose_is_left_alone_and_named():
     assert smaller.model.layers.hidden_size == 8
 
 
+def test_queries_and_keys_keep_their_numbers_and_are_named():
+    """No weights sum over them: their product does."""
+
+    class Attention(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.head = (torch.nn.Linear(8, size) for size in (8, 8, 8, 3))
+
+        def forward(self, x):
+            mixed = torch.softmax(self.query(x) @ self.key(x).transpose(-1, -2) / 3, -1) @ self.value(x)
+            return self.head(mixed)
+
+    torch.manual_seed(0)
+    smaller = edgekit.prune.torch_channels(Attention(), drawn((5, 8)), "25%").finish()
+    assert smaller.model.query.out_features == smaller.model.key.out_features == 8
+    assert smaller.model.value.out_features < 8
+    assert "sums over its channels" in smaller.left_alone["query/MatMul"]
+
+
 def test_a_network_whose_sizes_are_fixed_in_its_code_loses_what_it_can():
     torch.manual_seed(0)
     x = drawn((6,))

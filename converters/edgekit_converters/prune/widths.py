@@ -25,12 +25,16 @@ class Widths:
         return total - kept if kept < total - removed else None
 
 
-def widths_of(space: Space) -> Widths:
-    """Multiples of 16 channels where the layer is wide, of 8, 4 and 2 where it is not."""
+Multiples = tuple[tuple[int, int], ...]
+"""From how many channels on what stays is a multiple of how many; the first that fits."""
+
+FOR_KERNELS: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+"""What the kernels of the files' runtimes like."""
+
+
+def widths_of(space: Space, multiples: Multiples = FOR_KERNELS) -> Widths:
+    """What stays of the space is a multiple of channels, in as many units."""
     channels = len(space.units) * space.width
-    multiple = next((size for least, size in _MULTIPLES if channels >= least), 1)
+    multiple = next((size for least, size in multiples if channels >= least), 1)
     step = max(1, multiple // space.width)
     return Widths(step, min(step, len(space.units)))
-
-
-_MULTIPLES = ((96, 16), (40, 8), (24, 4), (6, 2))

@@ -12,7 +12,7 @@ from edgekit.errors import ConversionError
 from edgekit.protocols import Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.run import hub_session
-from edgekit_converters.prune.consumers import consumers_of
+from edgekit_converters.prune.consumers import consumers_of, read_spaces
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
@@ -32,6 +32,7 @@ _TRIED = 4
 """Samples on which two networks are compared."""
 _REFIT_TOLERANCE = 1e-2
 """Between the refitted network and the refitted hub, whose folded constants round differently."""
+_UNREAD = "no layer that could be refitted sums over its channels, so that it can't be told what they are worth"
 
 
 @final
@@ -48,8 +49,10 @@ class Channels:
         hub = network.hub
         self._traced = trace(hub)
         self._found, failing = followable(self._traced, self._try)
-        self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing
         self._consumers = consumers_of(hub, self._found)
+        read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
+        unread = {space.name: _UNREAD for space in self._found.spaces if space.name not in read}
+        self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
         self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
         self._costs = costs_of(hub, self._found)
         self._silent = self._found.none_removed()
