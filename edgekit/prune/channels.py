@@ -73,7 +73,8 @@ class ChannelPruner:
         self._steps += 1
         if self._schedule.due(self._steps):
             self._channels.silence(self._schedule.share(self._steps))
-        self._channels.apply()
+        else:
+            self._channels.apply()
 
     def finish(self) -> Smaller:
         """The network without the channels that were to go. The user's own one stays as it is, silent channels included."""

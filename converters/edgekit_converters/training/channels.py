@@ -55,7 +55,7 @@ class Channels:
         self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
         self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
         self._costs = costs_of(hub, self._found)
-        self._silent = self._found.none_removed()
+        self._hush(self._found.none_removed())
 
     @property
     def macs(self) -> tuple[float, float]:
@@ -70,16 +70,17 @@ class Channels:
     def silence(self, part: float) -> None:
         """Choose this part (0..1) of the units that are to go, the weakest first, and put their weights to zero."""
         strengths = _strengths(self._network.provenance, self._network.values(), self._found)
+        sounds = self._sounds.copy()
         for space in self._found.spaces:
             going = space.units[~self._stays[space.units]]
             weakest = going[np.argsort(strengths[going], kind="stable")]
-            self._silent[weakest[: round(part * len(going))]] = False
+            sounds[weakest[: round(part * len(going))]] = False
+        self._hush(sounds)
         self.apply()
 
     def apply(self) -> None:
         """Put the weights of silent units back to zero."""
-        if not self._silent.all():
-            self._network.silence(self._masks(self._silent))
+        self._network.silence(self._masks)
 
     def removed(self) -> Any:
         """A copy of the network as it is now without the units that go. Its answers are those of the network with silent ones."""
@@ -96,17 +97,20 @@ class Channels:
         return model
 
     def state(self) -> dict[str, NDArray[np.bool_]]:
-        return {"stays": self._stays.copy(), "sounds": self._silent.copy()}
+        return {"stays": self._stays.copy(), "sounds": self._sounds.copy()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        self._stays, self._silent = (np.asarray(state[name], bool) for name in ("stays", "sounds"))
+        self._stays = np.asarray(state["stays"], bool)
+        self._hush(np.asarray(state["sounds"], bool))
         self.apply()
 
     def _kept(self, stays: NDArray[np.bool_]) -> dict[str, Kept]:
         return self._network.provenance.kept(self._found, stays)
 
-    def _masks(self, stays: NDArray[np.bool_]) -> Masks:
-        return masks_of(self._kept(stays), self._network.provenance)
+    def _hush(self, sounds: NDArray[np.bool_]) -> None:
+        """All units but these are silent from now on. The masks are kept: they are needed after each step of the training."""
+        self._sounds = sounds
+        self._masks: Masks = masks_of(self._kept(sounds), self._network.provenance)
 
     def _try(self, stays: NDArray[np.bool_]) -> None:
         """Raises ConversionError where the network without units does not answer as with silent ones."""
