@@ -91,7 +91,7 @@ class ChannelPruner:
         return {**self._channels.state(), _STEP: self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a pruner of the same network left off."""
+        """Go on where a pruner of the same network left off. Raises UsageError when the state is of another network."""
         self._channels.load_state(state)
         self._steps = int(state[_STEP])
 

@@ -111,6 +111,13 @@ def test_a_checkpoint_brings_the_choice_back():
     assert going_on.finish().macs[1] <= 0.6 * 192
 
 
+def test_a_checkpoint_of_another_network_is_refused():
+    state = after_one_step(torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 3)), drawn((6,))).state_dict()
+    model, shape = make("dense")
+    with pytest.raises(UsageError, match="same network"):
+        edgekit.prune.torch_channels(model, drawn(shape), "20%").load_state_dict(state)
+
+
 class Fixed(torch.nn.Module):
     """Its forward function knows one of its sizes by heart."""
 

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, UsageError
 from edgekit.protocols import Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.run import hub_session
@@ -100,6 +100,13 @@ class Channels:
         return {"stays": self._stays.copy(), "sounds": self._sounds.copy()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
+        """Raises UsageError when the state is of another network."""
+        found = {name: np.shape(state[name]) for name in ("stays", "sounds") if name in state}
+        wanted = dict.fromkeys(("stays", "sounds"), self._stays.shape)
+        if found != wanted:
+            raise UsageError(
+                f"the pruner's state has the masks {found}; expected {wanted}, the state of a pruner of the same network"
+            )
         self._stays = np.asarray(state["stays"], bool)
         self._hush(np.asarray(state["sounds"], bool))
         self.apply()
