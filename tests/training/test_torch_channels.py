@@ -9,7 +9,7 @@ import pytest
 from torch_training_networks import KINDS, make
 
 import edgekit.prune
-from edgekit.errors import UsageError
+from edgekit.errors import ConversionError, UsageError
 from edgekit.prune import OneShot, Polynomial
 
 torch = pytest.importorskip("torch")
@@ -180,6 +180,26 @@ def test_a_pruner_without_a_schedule_has_no_steps():
     model, shape = make("dense")
     with pytest.raises(UsageError, match="without a schedule"):
         edgekit.prune.torch_channels(model, drawn(shape)).step()
+
+
+def test_networks_that_can_not_be_judged_are_refused_and_told():
+    (diverged, shape), (coarse, _) = make("dense"), make("dense")
+    diverged[3].weight.data[0, 0] = float("nan")
+    with pytest.raises(UsageError, match=r"'3.weight' are not finite"):
+        edgekit.prune.torch_channels(diverged, drawn(shape))
+    with pytest.raises(UsageError, match=r"'0.weight' is of torch.bfloat16; expected torch.float32"):
+        edgekit.prune.torch_channels(coarse.bfloat16(), drawn(shape))
+
+
+def test_a_network_without_inner_channels_is_refused():
+    with pytest.raises(ConversionError, match=r"no layer of this network can lose channels.*model's output"):
+        edgekit.prune.torch_channels(torch.nn.Sequential(torch.nn.Linear(6, 3)), drawn((6,)))
+
+
+def test_the_most_that_can_go_is_told_where_more_is_asked_for():
+    model, shape = make("dense")
+    with pytest.raises(ConversionError, match=r"99% .* no more than [1-9]\d% .* Ask for less"):
+        edgekit.prune.torch_channels(model, drawn(shape), "99%")
 
 
 def test_an_amount_of_channels_is_a_percentage():

@@ -34,6 +34,8 @@ _REFIT_TOLERANCE = 1e-2
 """Between the refitted network and the refitted hub, whose folded constants round differently."""
 _UNREAD = "no layer that could be refitted sums over its channels, so that it can't be told what they are worth"
 
+_SHOWN = 3
+
 
 @final
 class Channels:
@@ -46,6 +48,7 @@ class Channels:
         self._network, self._samples = network, samples
         self._dataset = Samples.of(samples, [spec.name for spec in network.hub.inputs])
         self._progress = progress
+        _require_finite(network.values())
         hub = network.hub
         self._traced = trace(hub)
         self._found, failing = followable(self._traced, self._try)
@@ -53,6 +56,9 @@ class Channels:
         read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
         unread = {space.name: _UNREAD for space in self._found.spaces if space.name not in read}
         self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
+        if not read:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.left_alone.items())[:_SHOWN])
+            raise ConversionError(f"no layer of this network can lose channels. {reasons}")
         self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
         self._costs = costs_of(hub, self._found)
         self._hush(self._found.none_removed())
@@ -69,7 +75,9 @@ class Channels:
 
     def silence(self, part: float) -> None:
         """Choose this part (0..1) of the units that are to go, the weakest first, and put their weights to zero."""
-        strengths = _strengths(self._network.provenance, self._network.values(), self._found)
+        values = self._network.values()
+        _require_finite(values)
+        strengths = _strengths(self._network.provenance, values, self._found)
         sounds = self._sounds.copy()
         for space in self._found.spaces:
             going = space.units[~self._stays[space.units]]
@@ -140,6 +148,12 @@ class Channels:
                 f"the refitted weights can't be brought back into the network: it answers otherwise by {apart:.1e} of its "
                 "largest answer. Fine-tune it without them: give a schedule, call step() once, then finish()."
             )
+
+
+def _require_finite(values: Values) -> None:
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            raise UsageError(f"the weights {name!r} are not finite; the training has diverged")
 
 
 def _apart(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:

@@ -39,7 +39,8 @@ def choose(
     ]
     network, judge = Compensation(hub, found, consumers, known), Judge(hub, samples, run_size(hub))
     costs = costs_of(hub, found)
-    goal = (1 - share) * costs.macs(found.none_removed())
+    whole = least = costs.macs(found.none_removed())
+    goal = (1 - share) * whole
     progress.stage("choice")
     made: list[Cutback] = []
     for multiples in _MULTIPLES:
@@ -48,12 +49,13 @@ def choose(
         ]
         for cutback in cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays))):
             progress.step()
+            least = min(least, cutback.macs)
             if cutback.macs <= goal:
                 made.append(cutback)
                 break
     if not made:
         raise ConversionError(
-            f"{share:.0%} of the multiply-accumulates are to be removed, but this network can't lose so many: its layers keep at "
-            "least one step of their channels, and some keep all. Ask for less; left_alone of the result names them"
+            f"{share:.0%} of the multiply-accumulates are to be removed, but no more than {1 - least / whole:.0%} of this "
+            "network's can go: its layers keep at least one step of their channels, and some keep all. Ask for less."
         )
     return min(made, key=lambda cutback: cutback.quality.loss).stays
