@@ -119,4 +119,7 @@ def keras_channels(
 
 def _arrays(samples: Any) -> Sequence[NDArray[Any]]:
     several = samples if isinstance(samples, (list, tuple)) else (samples,)
-    return [np.asarray(one.detach().cpu() if hasattr(one, "detach") else one) for one in several]
+    arrays = [np.asarray(one.detach().cpu() if hasattr(one, "detach") else one) for one in several]
+    if shapes := [array.shape for array in arrays if not array.size]:
+        raise UsageError(f"the samples are of shape {shapes[0]}; expected (N, ...) with 150 to 250 typical inputs")
+    return arrays

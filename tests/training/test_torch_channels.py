@@ -202,6 +202,11 @@ def test_the_most_that_can_go_is_told_where_more_is_asked_for():
         edgekit.prune.torch_channels(model, drawn(shape), "99%")
 
 
+def test_channels_are_not_chosen_without_samples():
+    with pytest.raises(UsageError, match=r"of shape \(0, 6\); expected \(N, ...\)"):
+        edgekit.prune.torch_channels(make("dense")[0], drawn((6,), 0))
+
+
 def test_an_amount_of_channels_is_a_percentage():
     model, shape = make("dense")
     with pytest.raises(UsageError, match="expected a percentage"):
