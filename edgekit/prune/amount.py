@@ -32,10 +32,7 @@ class Fraction:
     sparsity: float
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.sparsity < 1.0:
-            raise UsageError(
-                f"the amount to prune is {100 * self.sparsity:g} %; expected more than 0 and less than 100 %"
-            )
+        _require_part(self.sparsity)
 
     def mask(self, weights: NDArray[np.floating], share: float) -> Mask:
         count = round(self.sparsity * share * weights.size)
@@ -92,4 +89,11 @@ def parse_share(text: str) -> float:
         raise UsageError(
             f"the amount to prune is {text!r}; expected a percentage such as '50%', or for weights N:M such as '2:4'"
         )
-    return float(found[1]) / 100
+    share = float(found[1]) / 100
+    _require_part(share)
+    return share
+
+
+def _require_part(share: float) -> None:
+    if not 0.0 < share < 1.0:
+        raise UsageError(f"the amount to prune is {100 * share:g} %; expected more than 0 and less than 100 %")

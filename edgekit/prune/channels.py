@@ -73,7 +73,8 @@ class ChannelPruner:
         self._steps += 1
         if self._schedule.due(self._steps):
             self._channels.silence(self._schedule.share(self._steps))
-        self._channels.apply()
+        else:
+            self._channels.apply()
 
     def finish(self) -> Smaller:
         """The network without the channels that were to go. The user's own one stays as it is, silent channels included."""
@@ -90,7 +91,7 @@ class ChannelPruner:
         return {**self._channels.state(), _STEP: self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a pruner of the same network left off."""
+        """Go on where a pruner of the same network left off. Raises UsageError when the state is of another network."""
         self._channels.load_state(state)
         self._steps = int(state[_STEP])
 
@@ -118,4 +119,7 @@ def keras_channels(
 
 def _arrays(samples: Any) -> Sequence[NDArray[Any]]:
     several = samples if isinstance(samples, (list, tuple)) else (samples,)
-    return [np.asarray(one.detach().cpu() if hasattr(one, "detach") else one) for one in several]
+    arrays = [np.asarray(one.detach().cpu() if hasattr(one, "detach") else one) for one in several]
+    if shapes := [array.shape for array in arrays if not array.size]:
+        raise UsageError(f"the samples are of shape {shapes[0]}; expected (N, ...) with 150 to 250 typical inputs")
+    return arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -10,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
-from edgekit.prune.amount import Mask, parse_amount
-from edgekit.prune.pruner import MaskedWeights, MaskPruner, Stepper
-from edgekit.prune.schedule import OneShot, Schedule
+from edgekit.prune.amount import Mask
+from edgekit.prune.pruner import MaskPruner, Stepper, mask_pruner
+from edgekit.prune.schedule import Schedule
 
 if TYPE_CHECKING:
     import keras as keras_package
@@ -29,17 +28,7 @@ def keras(
     pruner's ``step`` after each ``train_on_batch`` or ``optimizer.apply``, or give it to `keras_callback`. Raises UsageError.
     """
     _check_backend()
-    wanted = parse_amount(amount)
-    tensors: list[MaskedWeights] = []
-    left_alone: dict[str, str] = {}
-    for weights in _weights(model):
-        if any(fnmatch.fnmatchcase(weights.name, pattern) for pattern in skip):
-            left_alone[weights.name] = "it is skipped"
-        elif not wanted.fits(weights.read().shape):
-            left_alone[weights.name] = f"its {weights.read().shape[-1]} inputs are no multiple of the group's size"
-        else:
-            tensors.append(weights)
-    return MaskPruner(tensors, wanted, schedule or OneShot(), left_alone)
+    return mask_pruner(_weights(model), amount, schedule, skip)
 
 
 def keras_callback(pruner: Stepper) -> keras_package.callbacks.Callback:

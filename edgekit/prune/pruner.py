@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
-from edgekit.prune.amount import Amount, Mask
-from edgekit.prune.schedule import Schedule
+from edgekit.prune.amount import Amount, Mask, parse_amount
+from edgekit.prune.schedule import OneShot, Schedule
 
 _STEP = "step"
 
@@ -57,6 +58,24 @@ class Sparsity:
     def share(self) -> float:
         """Zeros of all weights of the pruned tensors."""
         return self.zeros / self.weights
+
+
+def mask_pruner(
+    weights: Iterable[MaskedWeights], amount: str, schedule: Schedule | None, skip: Sequence[str]
+) -> MaskPruner:
+    """A pruner of those whose name matches no pattern of ``skip`` and whose shape the amount fits. Raises UsageError."""
+    wanted = parse_amount(amount)
+    tensors: list[MaskedWeights] = []
+    left_alone: dict[str, str] = {}
+    for one in weights:
+        shape = one.read().shape
+        if any(fnmatch.fnmatchcase(one.name, pattern) for pattern in skip):
+            left_alone[one.name] = "it is skipped"
+        elif not wanted.fits(shape):
+            left_alone[one.name] = f"its {shape[-1]} inputs are no multiple of the group's size"
+        else:
+            tensors.append(one)
+    return MaskPruner(tensors, wanted, schedule or OneShot(), left_alone)
 
 
 @final
@@ -111,6 +130,12 @@ class MaskPruner:
                 f"the pruner's state lacks {sorted(wanted - found)[:3]} and has {sorted(found - wanted)[:3]} besides; expected "
                 "the state of a pruner of the same network, made with the same arguments"
             )
+        for tensor in self._tensors:
+            if state[tensor.name].shape != tensor.saved_mask().shape:
+                raise UsageError(
+                    f"the mask of {tensor.name!r} is {tuple(state[tensor.name].shape)}, its weights "
+                    f"{tuple(tensor.saved_mask().shape)}; expected the state of a pruner of the same network"
+                )
         for tensor in self._tensors:
             tensor.load_mask(state[tensor.name])
             tensor.apply()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.prune.amount import Mask, parse_amount
-from edgekit.prune.pruner import MaskedWeights, MaskPruner
-from edgekit.prune.schedule import OneShot, Schedule
+from edgekit.prune.amount import Mask
+from edgekit.prune.pruner import MaskPruner, mask_pruner
+from edgekit.prune.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,20 +24,10 @@ def torch(
     Dense, convolutional, recurrent and attention layers are pruned; embeddings, normalizations and biases are not. ``skip``:
     patterns of parameter names that stay whole ("head.*"). Without a ``schedule`` all is pruned at once. Raises UsageError.
     """
-    wanted = parse_amount(amount)
-    tensors: list[MaskedWeights] = []
-    left_alone: dict[str, str] = {}
-    for name, weights in _weights(model):
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in skip):
-            left_alone[name] = "it is skipped"
-        elif not wanted.fits(weights.read().shape):
-            left_alone[name] = f"its {weights.read().shape[-1]} inputs are no multiple of the group's size"
-        else:
-            tensors.append(weights)
-    return MaskPruner(tensors, wanted, schedule or OneShot(), left_alone)
+    return mask_pruner(_weights(model), amount, schedule, skip)
 
 
-def _weights(model: nn.Module) -> Iterator[tuple[str, TorchWeights]]:
+def _weights(model: nn.Module) -> Iterator[TorchWeights]:
     """Parameters that a layer multiplies its inputs by, each once although layers may share it."""
     from torch import nn
 
@@ -53,7 +42,7 @@ def _weights(model: nn.Module) -> Iterator[tuple[str, TorchWeights]]:
             seen.add(id(parameter))
             name = f"{path}.{own}".lstrip(".")
             transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
-            yield name, TorchWeights(name, parameter, 0 if transposed else 1)
+            yield TorchWeights(name, parameter, 0 if transposed else 1)
 
 
 @final

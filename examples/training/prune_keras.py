@@ -68,10 +68,10 @@ def accuracy(model: keras.Model, pictures: np.ndarray, labels: np.ndarray) -> fl
 
 def save(model: keras.Model, pictures: np.ndarray, labels: np.ndarray, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    path, samples = folder / "digits_small.keras", folder / "pictures.npz"
+    path, samples = folder / "digits_small.keras", folder / "keras_pictures.npz"
     model.save(path)
     np.savez(samples, x=pictures, y=labels)
-    print(f"edgekit convert {path} -o {folder / 'out'} --calibrate {samples}")
+    print(f"edgekit convert {path} -o {folder / 'keras_out'} --calibrate {samples}")
 
 
 if __name__ == "__main__":

@@ -100,12 +100,12 @@ def parameters(network: nn.Module) -> int:
 
 def save(network: nn.Module, example: Tensor, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    model, samples = folder / "digits_small.pt2", folder / "pictures.npz"
+    model, samples = folder / "digits_small.pt2", folder / "pytorch_pictures.npz"
     program = torch.export.export(network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.export.save(program, model)
     pictures, labels = as_tensors(np.load(DIGITS / "calibrate.npz"))
     np.savez(samples, input=pictures.numpy(), y=labels.numpy())
-    print(f"edgekit convert {model} -o {folder / 'out'} --calibrate {samples}")
+    print(f"edgekit convert {model} -o {folder / 'pytorch_out'} --calibrate {samples}")
 
 
 if __name__ == "__main__":

@@ -57,3 +57,9 @@ def test_amounts_are_told_as_text():
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(UsageError, match="expected"):
         parse_amount(text)
+
+
+@pytest.mark.parametrize("text", ["0%", "100%", "150 %", "2:4"])
+def test_what_is_no_share_of_channels_is_refused(text):
+    with pytest.raises(UsageError, match="expected"):
+        parse_share(text)

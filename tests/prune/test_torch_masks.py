@@ -110,6 +110,12 @@ def test_a_state_of_another_network_is_refused():
         edgekit.prune.torch(network(), "50%").load_state_dict(other.state_dict())
 
 
+def test_a_state_of_other_sizes_is_refused():
+    one, other = (edgekit.prune.torch(torch.nn.Sequential(torch.nn.Linear(4, size)), "50%") for size in (4, 8))
+    with pytest.raises(UsageError, match=r"'0.weight' is \(4, 4\), its weights \(8, 4\); expected the state"):
+        other.load_state_dict(one.state_dict())
+
+
 def test_recurrent_and_attention_layers_are_pruned_and_biases_are_not():
     model = torch.nn.ModuleDict({"l": torch.nn.LSTM(4, 8), "a": torch.nn.MultiheadAttention(8, 2)})
     names = set(edgekit.prune.torch(model, "50%").sparsity().by_tensor)

@@ -104,6 +104,28 @@ def test_the_smaller_model_keeps_its_names_and_can_be_saved(tmp_path):
     np.testing.assert_allclose(again(x).numpy(), smaller(x).numpy(), rtol=1e-6, atol=1e-6)
 
 
+def test_operators_between_layers_are_rebuilt_too():
+    keras.utils.set_random_seed(0)
+    given = keras.Input((8,))
+    joined = 2.0 * keras.layers.Dense(12, "relu", name="wide")(given) + keras.layers.Dense(12)(given)
+    model = keras.Model(given, keras.layers.Dense(3)(joined))
+    x = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
+    assert edgekit.prune.keras_channels(model, x, "25%").finish().units["wide"][1] < 12
+
+
+def test_a_layer_without_a_configuration_is_named():
+    class Own(keras.layers.Layer):
+        def get_config(self):
+            raise NotImplementedError("none")
+
+        def call(self, x):
+            return x
+
+    model = keras.Sequential([keras.Input((8,)), Own(name="mine"), keras.layers.Dense(3)])
+    with pytest.raises(UsageError, match=r"'mine' \(Own\) .* none. Give its class a get_config\(\)"):
+        edgekit.prune.keras_channels(model, np.zeros((8, 8), np.float32))
+
+
 def test_a_subclassed_model_is_refused():
     class Own(keras.Model):
         def __init__(self):

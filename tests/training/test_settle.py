@@ -45,3 +45,20 @@ def test_a_settled_module_answers_as_before_and_trains_on_its_own_statistics():
     torch.testing.assert_close(model.eval()(given).detach(), before)
     # The same batch in training, which normalizes by it.
     torch.testing.assert_close(model.train()(given).detach(), before, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras
+def test_a_settled_keras_model_answers_as_before_and_trains_on_its_own_statistics():
+    keras = pytest.importorskip("keras")
+    from edgekit_converters.training.keras_settle import settle_keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(6), keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    x = RANDOM.standard_normal((96, 4)).astype(np.float32) * 3 + 1
+    before = model(x, training=False).numpy()
+    settle_keras(model, [x])
+    np.testing.assert_allclose(model(x, training=False).numpy(), before, rtol=1e-4, atol=1e-5)
+    # The same batch in training, which normalizes by it.
+    np.testing.assert_allclose(model(x, training=True).numpy(), before, rtol=1e-3, atol=1e-3)

@@ -9,7 +9,7 @@ import pytest
 from torch_training_networks import KINDS, make
 
 import edgekit.prune
-from edgekit.errors import UsageError
+from edgekit.errors import ConversionError, UsageError
 from edgekit.prune import OneShot, Polynomial
 
 torch = pytest.importorskip("torch")
@@ -111,6 +111,13 @@ def test_a_checkpoint_brings_the_choice_back():
     assert going_on.finish().macs[1] <= 0.6 * 192
 
 
+def test_a_checkpoint_of_another_network_is_refused():
+    state = after_one_step(torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 3)), drawn((6,))).state_dict()
+    model, shape = make("dense")
+    with pytest.raises(UsageError, match="same network"):
+        edgekit.prune.torch_channels(model, drawn(shape), "20%").load_state_dict(state)
+
+
 class Fixed(torch.nn.Module):
     """Its forward function knows one of its sizes by heart."""
 
@@ -142,6 +149,25 @@ def test_what_a_module_can_not_lose_is_left_alone_and_named():
     assert smaller.model.layers.hidden_size == 8
 
 
+def test_queries_and_keys_keep_their_numbers_and_are_named():
+    """No weights sum over them: their product does."""
+
+    class Attention(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.head = (torch.nn.Linear(8, size) for size in (8, 8, 8, 3))
+
+        def forward(self, x):
+            mixed = torch.softmax(self.query(x) @ self.key(x).transpose(-1, -2) / 3, -1) @ self.value(x)
+            return self.head(mixed)
+
+    torch.manual_seed(0)
+    smaller = edgekit.prune.torch_channels(Attention(), drawn((5, 8)), "25%").finish()
+    assert smaller.model.query.out_features == smaller.model.key.out_features == 8
+    assert smaller.model.value.out_features < 8
+    assert "sums over its channels" in smaller.left_alone["query/MatMul"]
+
+
 def test_a_network_whose_sizes_are_fixed_in_its_code_loses_what_it_can():
     torch.manual_seed(0)
     x = drawn((6,))
@@ -154,6 +180,31 @@ def test_a_pruner_without_a_schedule_has_no_steps():
     model, shape = make("dense")
     with pytest.raises(UsageError, match="without a schedule"):
         edgekit.prune.torch_channels(model, drawn(shape)).step()
+
+
+def test_networks_that_can_not_be_judged_are_refused_and_told():
+    (diverged, shape), (coarse, _) = make("dense"), make("dense")
+    diverged[3].weight.data[0, 0] = float("nan")
+    with pytest.raises(UsageError, match=r"'3.weight' are not finite"):
+        edgekit.prune.torch_channels(diverged, drawn(shape))
+    with pytest.raises(UsageError, match=r"'0.weight' is of torch.bfloat16; expected torch.float32"):
+        edgekit.prune.torch_channels(coarse.bfloat16(), drawn(shape))
+
+
+def test_a_network_without_inner_channels_is_refused():
+    with pytest.raises(ConversionError, match=r"no layer of this network can lose channels.*model's output"):
+        edgekit.prune.torch_channels(torch.nn.Sequential(torch.nn.Linear(6, 3)), drawn((6,)))
+
+
+def test_the_most_that_can_go_is_told_where_more_is_asked_for():
+    model, shape = make("dense")
+    with pytest.raises(ConversionError, match=r"99% .* no more than [1-9]\d% .* Ask for less"):
+        edgekit.prune.torch_channels(model, drawn(shape), "99%")
+
+
+def test_channels_are_not_chosen_without_samples():
+    with pytest.raises(UsageError, match=r"of shape \(0, 6\); expected \(N, ...\)"):
+        edgekit.prune.torch_channels(make("dense")[0], drawn((6,), 0))
 
 
 def test_an_amount_of_channels_is_a_percentage():

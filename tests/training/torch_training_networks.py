@@ -4,52 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+KINDS = ("dense", "residual", "concatenation", "depthwise", "flattened", "autoencoder", "lstm", "gru", "attention")
+_SHAPES = {"dense": (6,), "lstm": (7, 6), "gru": (7, 6), "attention": (5, 16)}
+
 
 def make(kind: str) -> tuple[Any, tuple[int, ...]]:
     """An untrained network with batch statistics that are no trivial ones, and the shape of a sample."""
-    import torch
-    from torch import nn
-
-    class Residual(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.norm = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
-            self.narrow, self.widen = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1)
-
-        def forward(self, x: Any) -> Any:
-            made = torch.nn.functional.silu(self.norm(self.a(x)))
-            gate = torch.sigmoid(self.widen(torch.relu(self.narrow(made.mean((2, 3), keepdim=True)))))
-            return x + made * gate
-
-    class Joined(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one, self.three = nn.Conv2d(8, 6, 1), nn.Conv2d(8, 10, 3, padding=1)
-
-        def forward(self, x: Any) -> Any:
-            return torch.relu(torch.cat([self.one(x), self.three(x)], 1))
-
-    class Recurrent(nn.Module):
-        def __init__(self, layer: Any) -> None:
-            super().__init__()
-            self.layer, self.head = layer, nn.Linear(12, 5)
-
-        def forward(self, x: Any) -> Any:
-            return self.head(self.layer(x)[0][:, -1])
-
-    class Attention(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
-            self.norm, self.up, self.down = nn.LayerNorm(16), nn.Linear(16, 24), nn.Linear(24, 16)
-
-        def forward(self, x: Any) -> Any:
-            q, k, v = self.qkv(x).reshape(x.shape[0], x.shape[1], 3, -1, 4).permute(2, 0, 3, 1, 4)
-            mixed = torch.softmax(q @ k.transpose(-1, -2) / 2, -1) @ v
-            x = x + self.out(mixed.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
-            return x + self.down(torch.nn.functional.gelu(self.up(self.norm(x))))
-
     torch.manual_seed(0)
+    network = nn.Sequential(*_layers(kind))
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_()
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return network.eval(), _SHAPES.get(kind, (3, 8, 8))
+
+
+def _layers(kind: str) -> tuple[Any, ...]:
     convolution, norm, relu = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()
     ends = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
     layers: dict[str, tuple[Any, ...]] = {
@@ -63,15 +40,47 @@ def make(kind: str) -> tuple[Any, tuple[int, ...]]:
         "gru": (Recurrent(nn.GRU(6, 12, batch_first=True)),),
         "attention": (Attention(), nn.Flatten(), nn.Linear(16 * 5, 3)),
     }
-    shapes = {"dense": (6,), "lstm": (7, 6), "gru": (7, 6), "attention": (5, 16)}
-    network, shape = nn.Sequential(*layers[kind]), shapes.get(kind, (3, 8, 8))
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_()
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-    return network.eval(), shape
+    return layers[kind]
 
 
-KINDS = ("dense", "residual", "concatenation", "depthwise", "flattened", "autoencoder", "lstm", "gru", "attention")
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.narrow, self.widen = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1)
+
+    def forward(self, x: Any) -> Any:
+        made = torch.nn.functional.silu(self.norm(self.a(x)))
+        gate = torch.sigmoid(self.widen(torch.relu(self.narrow(made.mean((2, 3), keepdim=True)))))
+        return x + made * gate
+
+
+class Joined(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.three = nn.Conv2d(8, 6, 1), nn.Conv2d(8, 10, 3, padding=1)
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(torch.cat([self.one(x), self.three(x)], 1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(12, 5)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.layer(x)[0][:, -1])
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
+        self.norm, self.up, self.down = nn.LayerNorm(16), nn.Linear(16, 24), nn.Linear(24, 16)
+
+    def forward(self, x: Any) -> Any:
+        q, k, v = self.qkv(x).reshape(x.shape[0], x.shape[1], 3, -1, 4).permute(2, 0, 3, 1, 4)
+        mixed = torch.softmax(q @ k.transpose(-1, -2) / 2, -1) @ v
+        x = x + self.out(mixed.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
+        return x + self.down(torch.nn.functional.gelu(self.up(self.norm(x))))

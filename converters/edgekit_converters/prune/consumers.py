@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import attribute, constant, sole_consumer
 from edgekit_converters.hub.patches import Window, window_of
-from edgekit_converters.prune.dependencies import STAYS, Array, Cut, Dependencies, Role, Units
+from edgekit_converters.prune.dependencies import STAYS, Array, Cut, Dependencies, Role, Space, Units
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.rules import RECURRENT
@@ -114,6 +114,16 @@ def consumers_of(hub: Hub, found: Dependencies) -> list[Consumer]:
     ]
     order = {name: place for place, name in enumerate(nodes)}
     return sorted(made, key=lambda consumer: (order[consumer.name], consumer.cut.index))
+
+
+def read_spaces(spaces: Sequence[Space], consumers: Sequence[Consumer]) -> list[Space]:
+    """The spaces with the units that any consumer reads, those with none left out.
+
+    Of units that no layer sums over with weights of its own (queries and keys) it can't be told what they are worth: they stay.
+    """
+    read = np.unique(np.concatenate([consumer.units for consumer in consumers])) if consumers else np.array([])
+    own = [replace(space, units=space.units[np.isin(space.units, read)]) for space in spaces]
+    return [space for space in own if len(space.units)]
 
 
 def _consumer(node: ir.Node, cut: Cut) -> Iterator[Consumer]:

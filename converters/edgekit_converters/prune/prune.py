@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from edgekit.pruning import Importance, Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
-from edgekit_converters.prune.consumers import Consumer, consumers_of
+from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
@@ -138,18 +138,13 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 def _candidates(
     found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
 ) -> list[Candidate]:
-    """Spaces with units that may go, in the order of the importance asked for.
-
-    Of units that no layer sums over with weights of its own (queries and keys) it can't be told what they are worth: they stay.
-    """
+    """Spaces with units that may go, in the order of the importance asked for."""
     candidates = []
-    read = np.unique(np.concatenate([consumer.units for consumer in consumers])) if consumers else np.array([])
-    for space in found.spaces:
-        own = replace(space, units=space.units[np.isin(space.units, read)])
-        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(own.units))
+    for space in read_spaces(found.spaces, consumers):
+        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
         if most:
-            units = _ORDERS[pruning.importance](own, readers_of(own, consumers, known))
-            candidates.append(Candidate(own.name, units, widths_of(own), most))
+            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
+            candidates.append(Candidate(space.name, order, widths_of(space), most))
     return candidates
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit_converters.prune.dependencies import Space
@@ -26,14 +25,15 @@ class Widths:
         return total - kept if kept < total - removed else None
 
 
-Multiples = Sequence[tuple[int, int]]
-"""(channels from which on, the multiple of channels that is kept), the widest first."""
+Multiples = tuple[tuple[int, int], ...]
+"""From how many channels on what stays is a multiple of how many; the first that fits."""
 
-KERNEL_MULTIPLES: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+FOR_KERNELS: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+"""What the kernels of the files' runtimes like."""
 
 
-def widths_of(space: Space, multiples: Multiples = KERNEL_MULTIPLES) -> Widths:
-    """Multiples of 16 channels where the layer is wide, of 8, 4 and 2 where it is not, unless others are given."""
+def widths_of(space: Space, multiples: Multiples = FOR_KERNELS) -> Widths:
+    """What stays of the space is a multiple of channels, in as many units."""
     channels = len(space.units) * space.width
     multiple = next((size for least, size in multiples if channels >= least), 1)
     step = max(1, multiple // space.width)

@@ -8,11 +8,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, UsageError
 from edgekit.protocols import Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.run import hub_session
-from edgekit_converters.prune.consumers import consumers_of
+from edgekit_converters.prune.consumers import consumers_of, read_spaces
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
@@ -31,6 +31,9 @@ _TRIED = 4
 """Samples on which two networks are compared."""
 _REFIT_TOLERANCE = 1e-2
 """Between the refitted network and the refitted hub, whose folded constants round differently."""
+_UNREAD = "no layer that could be refitted sums over its channels, so that it can't be told what they are worth"
+
+_SHOWN = 3
 
 
 @final
@@ -44,14 +47,20 @@ class Channels:
         self._network, self._samples = network, samples
         self._dataset = Samples.of(samples, [spec.name for spec in network.hub.inputs])
         self._progress = progress
+        _require_finite(network.values())
         hub = network.hub
         self._traced = trace(hub)
         self._found, failing = followable(self._traced, self._try)
-        self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing
         self._consumers = consumers_of(hub, self._found)
+        read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
+        unread = {space.name: _UNREAD for space in self._found.spaces if space.name not in read}
+        self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
+        if not read:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.left_alone.items())[:_SHOWN])
+            raise ConversionError(f"no layer of this network can lose channels. {reasons}")
         self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
         self._costs = costs_of(hub, self._found)
-        self._silent = self._found.none_removed()
+        self._hush(self._found.none_removed())
 
     @property
     def macs(self) -> tuple[float, float]:
@@ -65,17 +74,20 @@ class Channels:
 
     def silence(self, part: float) -> None:
         """Choose this part (0..1) of the units that are to go, the weakest first, and put their weights to zero."""
-        strengths = _strengths(self._network.provenance, self._network.values(), self._found)
+        values = self._network.values()
+        _require_finite(values)
+        strengths = _strengths(self._network.provenance, values, self._found)
+        sounds = self._sounds.copy()
         for space in self._found.spaces:
             going = space.units[~self._stays[space.units]]
             weakest = going[np.argsort(strengths[going], kind="stable")]
-            self._silent[weakest[: round(part * len(going))]] = False
+            sounds[weakest[: round(part * len(going))]] = False
+        self._hush(sounds)
         self.apply()
 
     def apply(self) -> None:
         """Put the weights of silent units back to zero."""
-        if not self._silent.all():
-            self._network.silence(self._masks(self._silent))
+        self._network.silence(self._masks)
 
     def removed(self) -> Any:
         """A copy of the network as it is now without the units that go. Its answers are those of the network with silent ones."""
@@ -92,17 +104,27 @@ class Channels:
         return model
 
     def state(self) -> dict[str, NDArray[np.bool_]]:
-        return {"stays": self._stays.copy(), "sounds": self._silent.copy()}
+        return {"stays": self._stays.copy(), "sounds": self._sounds.copy()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        self._stays, self._silent = (np.asarray(state[name], bool) for name in ("stays", "sounds"))
+        """Raises UsageError when the state is of another network."""
+        found = {name: np.shape(state[name]) for name in ("stays", "sounds") if name in state}
+        wanted = dict.fromkeys(("stays", "sounds"), self._stays.shape)
+        if found != wanted:
+            raise UsageError(
+                f"the pruner's state has the masks {found}; expected {wanted}, the state of a pruner of the same network"
+            )
+        self._stays = np.asarray(state["stays"], bool)
+        self._hush(np.asarray(state["sounds"], bool))
         self.apply()
 
     def _kept(self, stays: NDArray[np.bool_]) -> dict[str, Kept]:
         return self._network.provenance.kept(self._found, stays)
 
-    def _masks(self, stays: NDArray[np.bool_]) -> Masks:
-        return masks_of(self._kept(stays), self._network.provenance)
+    def _hush(self, sounds: NDArray[np.bool_]) -> None:
+        """All units but these are silent from now on. The masks are kept: they are needed after each step of the training."""
+        self._sounds = sounds
+        self._masks: Masks = masks_of(self._kept(sounds), self._network.provenance)
 
     def _try(self, stays: NDArray[np.bool_]) -> None:
         """Raises ConversionError where the network without units does not answer as with silent ones."""
@@ -125,6 +147,12 @@ class Channels:
                 f"the refitted weights can't be brought back into the network: it answers otherwise by {apart:.1e} of its "
                 "largest answer. Fine-tune it without them: give a schedule, call step() once, then finish()."
             )
+
+
+def _require_finite(values: Values) -> None:
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            raise UsageError(f"the weights {name!r} are not finite; the training has diverged")
 
 
 def _apart(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit_converters.training.parameters import Mark, Parameter, Values
+from edgekit_converters.training.parameters import Mark, Parameter, Values, batch_norm_parameters
 
 if TYPE_CHECKING:
     import keras
+
+
+_BATCH_NORM = {
+    "gamma": Mark.FACTOR,
+    "beta": Mark.OFFSET,
+    "moving_mean": Mark.NOTHING,
+    "moving_variance": Mark.VARIANCE,
+}
 
 
 def keras_parameters(model: keras.Model) -> list[Parameter]:
@@ -46,7 +54,8 @@ def _of_layer(layer: Any, own: dict[str, str]) -> Iterator[Parameter]:
         for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
     }
     if type(layer).__name__ == "BatchNormalization":
-        yield from _of_batch_norm(own, shapes, float(layer.epsilon))
+        held = {_BATCH_NORM[name]: (path, shapes[name]) for name, path in own.items()}
+        yield from batch_norm_parameters(held, float(layer.epsilon))
         return
     for name, path in own.items():
         yield Parameter(path, shapes[name], follows=_leader(layer, own, shapes) if name == "bias" else None)
@@ -59,19 +68,6 @@ def _leader(layer: Any, own: dict[str, str], shapes: dict[str, tuple[int, ...]])
     if kernel is None or kind.startswith("Depthwise") or len(shapes["bias"]) != 1:
         return None
     return own[kernel], len(shapes[kernel]) - (2 if kind.endswith("Transpose") else 1)
-
-
-def _of_batch_norm(own: dict[str, str], shapes: dict[str, tuple[int, ...]], epsilon: float) -> Iterator[Parameter]:
-    offset = "beta" if "beta" in own else "moving_mean"
-    marks = {
-        "gamma": Mark.FACTOR,
-        "beta": Mark.OFFSET,
-        "moving_mean": Mark.MINUS_OFFSET if offset == "moving_mean" else Mark.NOTHING,
-        "moving_variance": Mark.VARIANCE,
-    }
-    for name, path in own.items():
-        follows = None if name == offset else (own[offset], 0)
-        yield Parameter(path, shapes[name], marks.get(name, Mark.TAG), follows, epsilon)
 
 
 def keras_values(model: keras.Model) -> dict[str, NDArray[Any]]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Sizes = dict[str, int]
 
-_REBUILD_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, NotImplementedError)
-"""What Keras raises on a configuration that does not fit together."""
+_KERAS_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, NotImplementedError)
+"""What Keras, its backends and layers of the user's own raise on a configuration that does not fit together."""
 
 
 def rebuilt(model: keras.Model, kept: Mapping[str, Kept]) -> keras.Model:
@@ -25,28 +25,52 @@ def rebuilt(model: keras.Model, kept: Mapping[str, Kept]) -> keras.Model:
 
     Raises UsageError for a model that Keras can't build from its configuration, ConversionError where the sizes do not fit.
     """
-    import keras
-
-    names = weight_names(model)
-
-    def copied(layer: keras.Layer) -> keras.Layer:
-        return layer.__class__.from_config(_config(layer, names, kept))
-
-    if not isinstance(model, keras.Sequential) and not getattr(model, "_is_graph_network", _is_functional(model)):
+    if not any(kind.__name__ in ("Functional", "Sequential") for kind in type(model).__mro__):
         raise UsageError(
             f"the model is a {type(model).__name__}, which Keras can't build with other sizes; expected a functional or "
             "Sequential one"
         )
-    try:
-        result = keras.models.clone_model(model, clone_function=copied)
-    except _REBUILD_ERRORS as error:
-        raise ConversionError(f"Keras can't build the smaller model: {' '.join(str(error).split())[:300]}") from error
+    configs = {id(operation): _configuration(operation) for operation in _operations(model)}
+    names = weight_names(model)
+    for layer in model.layers:
+        _resize(layer, configs[id(layer)], names, kept)
+    result = _cloned(model, configs)
     _give_weights(model, result, kept)
     return result
 
 
-def _is_functional(model: keras.Model) -> bool:
-    return type(model).__name__ == "Functional" or type(model).__mro__[1].__name__ == "Functional"
+def _operations(model: keras.Model) -> list[keras.Operation]:
+    """Layers, and in a functional model what stands between them (``x + y``)."""
+    import keras
+
+    return list(model.layers if isinstance(model, keras.Sequential) else model.operations)
+
+
+def _configuration(operation: keras.Operation) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = operation.get_config()
+    except _KERAS_ERRORS as error:
+        raise UsageError(
+            f"the layer {operation.name!r} ({type(operation).__name__}) has no configuration to be built from: "
+            f"{_in_short(error)}. Give its class a get_config() that returns the arguments of its constructor"
+        ) from error
+    return config
+
+
+def _cloned(model: keras.Model, configs: Mapping[int, dict[str, Any]]) -> keras.Model:
+    """A copy whose operations are built from these configurations, by the identity of the operation."""
+    import keras
+
+    try:
+        return keras.models.clone_model(
+            model, clone_function=lambda operation: type(operation).from_config(configs[id(operation)])
+        )
+    except _KERAS_ERRORS as error:
+        raise ConversionError(f"Keras can't build the model with these sizes: {_in_short(error)}") from error
+
+
+def _in_short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _give_weights(model: keras.Model, result: keras.Model, kept: Mapping[str, Kept]) -> None:
@@ -65,12 +89,6 @@ def _give_weights(model: keras.Model, result: keras.Model, kept: Mapping[str, Ke
             )
         made[new_names[id(new)]] = array
     set_keras_values(result, made)
-
-
-def _config(layer: Any, names: Mapping[int, str], kept: Mapping[str, Kept]) -> dict[str, Any]:
-    config: dict[str, Any] = layer.get_config()
-    _resize(layer, config, names, kept)
-    return config
 
 
 def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: Mapping[str, Kept]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,3 +46,16 @@ class Parameter:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+
+def batch_norm_parameters(held: Mapping[Mark, tuple[str, tuple[int, ...]]], epsilon: float) -> Iterator[Parameter]:
+    """Those of a batch normalization, from name and shape by mark (NOTHING: its mean). The offset decides the size of all.
+
+    Where there is no offset the mean is one, with the other sign.
+    """
+    offset = Mark.OFFSET if Mark.OFFSET in held else Mark.NOTHING
+    for mark, (name, shape) in held.items():
+        if mark is offset:
+            yield Parameter(name, shape, Mark.OFFSET if mark is Mark.OFFSET else Mark.MINUS_OFFSET)
+        else:
+            yield Parameter(name, shape, mark, (held[offset][0], 0), epsilon)

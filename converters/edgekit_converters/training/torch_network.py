@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, UsageError
 from edgekit.protocols import Progress, ReadOptions
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
@@ -38,6 +38,7 @@ class TorchNetwork:
     """A `training.network.Network` over a module."""
 
     def __init__(self, model: nn.Module, samples: Sequence[NDArray[Any]], progress: Progress) -> None:
+        _require_float32(model)
         self.hub, self.provenance = read_torch(model, samples, progress)
         self._model = model
 
@@ -70,6 +71,17 @@ class TorchNetwork:
 
     def settle(self, model: nn.Module, samples: Sequence[NDArray[Any]]) -> None:
         settle_torch(model, [_single(array) for array in samples])
+
+
+def _require_float32(model: nn.Module) -> None:
+    import torch
+
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise UsageError(
+                f"the parameter {name!r} is of {tensor.dtype}; expected torch.float32. Call model.float() first, and train in "
+                "fewer bits under torch.autocast"
+            )
 
 
 def read_torch(model: nn.Module, samples: Sequence[NDArray[Any]], progress: Progress) -> tuple[Hub, Provenance]:

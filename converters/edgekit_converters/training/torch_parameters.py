@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit_converters.training.parameters import Mark, Parameter, Values
+from edgekit_converters.training.parameters import Mark, Parameter, Values, batch_norm_parameters
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+_BATCH_NORM = {
+    "weight": Mark.FACTOR,
+    "bias": Mark.OFFSET,
+    "running_mean": Mark.NOTHING,
+    "running_var": Mark.VARIANCE,
+}
 
 
 def torch_parameters(model: nn.Module) -> list[Parameter]:
@@ -34,7 +42,8 @@ def _of_module(prefix: str, module: nn.Module, own: Mapping[str, torch.Tensor]) 
     from torch import nn
 
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        yield from _of_batch_norm(prefix, own, float(module.eps))
+        held = {_BATCH_NORM[name]: (prefix + name, tuple(tensor.shape)) for name, tensor in own.items()}
+        yield from batch_norm_parameters(held, float(module.eps))
         return
     for name, tensor in own.items():
         follows = None
@@ -42,19 +51,6 @@ def _of_module(prefix: str, module: nn.Module, own: Mapping[str, torch.Tensor]) 
             outputs = 1 if isinstance(module, nn.modules.conv._ConvTransposeNd) else 0
             follows = (f"{prefix}weight", outputs)
         yield Parameter(prefix + name, tuple(tensor.shape), follows=follows)
-
-
-def _of_batch_norm(prefix: str, own: Mapping[str, torch.Tensor], epsilon: float) -> Iterator[Parameter]:
-    offset = "bias" if "bias" in own else "running_mean"
-    marks = {
-        "weight": Mark.FACTOR,
-        "bias": Mark.OFFSET,
-        "running_mean": Mark.MINUS_OFFSET if offset == "running_mean" else Mark.NOTHING,
-        "running_var": Mark.VARIANCE,
-    }
-    for name, tensor in own.items():
-        follows = None if name == offset else (prefix + offset, 0)
-        yield Parameter(prefix + name, tuple(tensor.shape), marks[name], follows, epsilon)
 
 
 def torch_values(model: nn.Module) -> dict[str, NDArray[Any]]:

@@ -30,13 +30,12 @@ def settle_torch(model: nn.Module, samples: Sequence[NDArray[Any]]) -> None:
         found[layer].add(inputs[0].cpu().numpy(), 1)
 
     hooks = [layer.register_forward_pre_hook(gather) for layer in layers]
-    training, device = model.training, next(model.parameters()).device
+    device = next(model.parameters()).device
     modes = {module: module.training for module in model.modules()}
     model.eval()
     with torch.no_grad():
         for start in range(0, len(samples[0]), _BATCH):
             model(*(torch.from_numpy(np.array(array[start : start + _BATCH])).to(device) for array in samples))
-    model.train(training)
     for module, mode in modes.items():
         module.training = mode
     for hook in hooks:
