@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from edgekit.protocols import Delegate
 
 
-class BenchCommand(click.Command):
-    """`bench FILE...`, which also answers to `bench compare OLD NEW`."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        if args[:1] == ["compare"]:
-            from edgekit.cli.bench_compare import compare
-
-            return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
 what_options = together(
     click.option(
         "--runtime",
@@ -99,10 +86,7 @@ more_options = together(
 )
 
 
-@command(
-    example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json",
-    kind=BenchCommand,
-)
+@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json")
 @click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
 @what_options
 @length_options
