@@ -7,17 +7,15 @@ of the ratio, widened by that drift (`edgekit.repeats`), does not hold 1.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MeasurementError, UsageError
+from edgekit.bench_document import read_document
+from edgekit.errors import MeasurementError
 from edgekit.quantiles import Quantile
 from edgekit.repeats import difference, spread
-
-SCHEMA_READ = "edgekit.bench/1"
 
 
 class Verdict(enum.Enum):
@@ -69,14 +67,7 @@ class Recorded:
 
 def read_results(path: Path) -> tuple[dict[str, Recorded], Mapping[str, Any]]:
     """The results by what was timed, and the whole document. Raises UsageError for another kind of file."""
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path} can't be read as JSON ({error}); expected what edgekit bench --json prints"
-        ) from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA_READ:
-        raise UsageError(f"{path} holds no {SCHEMA_READ} document; expected what edgekit bench --json prints")
+    document = read_document(path)
     return {one.what: one for one in map(_recorded, document["results"])}, document
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,19 @@ def test_another_file_is_not_touched(tmp_path: Path) -> None:
 def test_a_document_of_another_kind_is_refused(store: ResultsStore) -> None:
     with pytest.raises(UsageError, match=r"expected edgekit\.bench/1"):
         store.add({"schema": "edgekit.report/1"}, "2026")
+
+
+def test_a_document_of_an_older_edgekit_is_refused_with_what_it_lacks(store: ResultsStore) -> None:
+    older = document(1.0)
+    del older["results"][0]["throughput"]
+    with pytest.raises(UsageError, match="has no throughput: an older edgekit made it"):
+        store.add(older, "2026")
+
+
+def test_a_value_that_the_tables_refuse_is_no_fault_of_the_file(store: ResultsStore) -> None:
+    with pytest.raises(sqlite3.Error):
+        store.add(document(1.0, file="a") | {"device": ["kitchen"]}, "2026")
+    assert len(store.results()) == 3
 
 
 def test_the_users_store_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
