@@ -24,12 +24,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def document(record: BenchRecord, *, keep_samples: bool = False) -> dict[str, Any]:
-    """In JSON's own types. ``keep_samples`` adds every single run."""
+def document(record: BenchRecord) -> dict[str, Any]:
+    """In JSON's own types."""
     results = [plain(result) for result in record.benchmark.results]
     for result in results:
         del result["latency"]["rounds_ns"]
-        if not keep_samples:
+        if not result["latency"]["samples_ns"]:
             del result["latency"]["samples_ns"]
     measured = record.benchmark
     return {

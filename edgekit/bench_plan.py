@@ -37,7 +37,7 @@ class BenchPlan:
 
     ``runtimes``: each opens the files of its formats; empty: the first installed one. ``batches`` and ``streams`` may be empty:
     the file's own batch; one stream, and offline one a core as well.
-    ``sustained_seconds``: run each file without a pause for so long, afterwards.
+    ``sustained_seconds``: run each file without a pause for so long, afterwards. ``keep_samples``: every single run too.
     """
 
     files: tuple[Path, ...]
@@ -54,6 +54,7 @@ class BenchPlan:
     profile: bool = False
     energy: bool = False
     sustained_seconds: float | None = None
+    keep_samples: bool = False
     gates: PlacementGates = field(default_factory=PlacementGates)
 
 
@@ -95,7 +96,7 @@ class BenchRecord:
         return 0 if all(limit.passed for limit in self.limits) else 1
 
 
-def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples: bool = False) -> BenchRecord:
+def carry_out(plan: BenchPlan, place: Place, progress: Progress) -> BenchRecord:
     """Measure at that place. Raises as `edgekit.benchmark.benchmark`."""
     contenders = list(_contenders(plan, place))
     measured = benchmark(
@@ -103,7 +104,7 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples
         plan.timing,
         processes=plan.processes,
         starts=plan.starts,
-        keep_samples=keep_samples,
+        keep_samples=plan.keep_samples,
         progress=progress,
         place=place,
     )

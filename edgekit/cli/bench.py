@@ -122,7 +122,6 @@ def bench(
     record: bool,
     store: Path | None,
     label: str,
-    keep_samples: bool,
     **options: Any,
 ) -> int:
     """Time model files against one another.
@@ -137,7 +136,7 @@ def bench(
         return _suite(console, suite, models, data, plan, device)
     if not plan.files:
         raise UsageError("there is nothing to time; name model files, or --suite mlperf-tiny --models FOLDER")
-    answers = _measured(console, plan, device, journal, group, keep_samples)
+    answers = _measured(console, plan, device, journal, group)
     for answer in answers:
         if answer.record is not None:
             write_files(answer, _of_board(csv_file, answer, group), _of_board(html_file, answer, group))
@@ -146,9 +145,9 @@ def bench(
     if group is None:
         [only] = answers
         assert only.record is not None
-        console.show(BenchResult(only.record, keep_samples))
+        console.show(BenchResult(only.record))
         return only.record.exit_code
-    console.show(GroupResult(group, answers, keep_samples))
+    console.show(GroupResult(group, answers))
     return max(1 if answer.record is None else answer.record.exit_code for answer in answers)
 
 
@@ -172,7 +171,6 @@ def _measured(
     device: Address | None,
     journal: Path | None,
     group: str | None,
-    keep_samples: bool,
 ) -> tuple[BoardAnswer, ...]:
     """What each board found; one answer without a name where there is no group."""
     from edgekit.bench_plan import carry_out
@@ -187,9 +185,9 @@ def _measured(
         from edgekit.devices.inventory import Inventory
 
         addresses = [entry.address for entry in Inventory.load().group(group)]
-        return run_group(plan, addresses, console.boards(), keep_samples=keep_samples)
+        return run_group(plan, addresses, console.boards())
     with reached(device, journal) as place:
-        record = carry_out(plan, place, console.progress, keep_samples=keep_samples)
+        record = carry_out(plan, place, console.progress)
     if journal is not None:
         journal.unlink(missing_ok=True)
     return (BoardAnswer("", record),)
@@ -225,6 +223,7 @@ def plan_of(
     profile: bool,
     energy: bool,
     sustained: float | None,
+    keep_samples: bool,
     require_delegate: Sequence[str],
     limit_fallback: FallbackLimit | None,
     delegates: tuple[Delegate, ...],
@@ -249,6 +248,7 @@ def plan_of(
         profile=profile,
         energy=energy,
         sustained_seconds=sustained,
+        keep_samples=keep_samples,
         delegates=delegates,
         gates=gates_from(require_delegate, limit_fallback),
     )
