@@ -193,7 +193,7 @@ def energy_here(one: Contender, progress: Progress) -> Energy | None:
         return None
     work = open_work(one.path, registry.runtime(one.runtime), one.options, one.workload, one.feeds)
     work.call()
-    energy = measure_energy(work.call, meter, runs_a_call=work.runs)
+    energy = measure_energy(work.call, meter, work.runs)
     meter.close()
     work.close()
     return energy
