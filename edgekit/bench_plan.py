@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit import registry
-from edgekit.benchmark import Benchmark, Contender, benchmark, contender
+from edgekit.benchmark import Benchmark, Contender, benchmark, contender, opens_alike
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.figures import PlacementSummary
 from edgekit.gates import PlacementGates, judged_apart
@@ -108,7 +108,7 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress) -> BenchRecord:
         progress=progress,
         place=place,
     )
-    single = [one for one in contenders if one.workload == Workload()] or contenders[:1]
+    single = [one for number, one in enumerate(contenders) if not any(opens_alike(one, e) for e in contenders[:number])]
     placements = _placements(single, plan.gates, place, progress) if plan.gates else {}
     return BenchRecord(
         plan.scenario,
