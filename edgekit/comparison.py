@@ -16,6 +16,7 @@ from edgekit.bench_document import read_document
 from edgekit.errors import MeasurementError
 from edgekit.quantiles import Quantile
 from edgekit.repeats import difference, spread
+from edgekit.workload import more_than_a_sample
 
 
 class Verdict(enum.Enum):
@@ -100,12 +101,9 @@ def _recorded(result: Mapping[str, Any]) -> Recorded:
     latency = result["latency"]
     if not (repeats := latency.get("repeats_ns")):
         raise MeasurementError(f"{result['file']}: the document has no repeats_ns; run edgekit bench --json again")
-    name = f"{Path(result['file']).name}, {result['runtime']}, threads {result['threads']}"
-    name = ", ".join((name, *result.get("delegates", ())))
-    streams, samples = result.get("streams", 1), result.get("samples", 1)
-    if samples > 1:
-        name += f", {streams} stream{'s' if streams > 1 else ''} of {samples // streams}"
-    return Recorded(name, float(latency["p50_ns"]["value"]), tuple(map(float, repeats)))
+    parts = [Path(result["file"]).name, result["runtime"], f"threads {result['threads']}", *result.get("delegates", ())]
+    parts += more_than_a_sample(result.get("streams", 1), result.get("samples", 1))
+    return Recorded(", ".join(parts), float(latency["p50_ns"]["value"]), tuple(map(float, repeats)))
 
 
 def _remarks(

@@ -114,6 +114,16 @@ def test_the_page_has_the_plots_and_escapes_names(record: BenchRecord) -> None:
     assert "exp<1>" not in page
 
 
+def test_a_file_that_two_runtimes_ran_is_two_lines_named_by_them(record: BenchRecord) -> None:
+    found = document(record)
+    found["results"] += [{**one, "runtime": "another"} for one in found["results"]]
+    page = html(found)
+    assert "exp&lt;1&gt;.onnx another batch 4</text>" in page
+    assert "exp&lt;1&gt;.onnx onnxruntime batch 4</text>" in page
+    [sweep] = [part for part in page.split("<h2>") if part.startswith("Threads<")]
+    assert sweep.count("<polyline") == 4, "two runtimes, two batches"
+
+
 def test_a_runtime_opens_the_files_of_its_formats_alone(model: Path) -> None:
     plan = BenchPlan((model,), runtimes=("litert",), timing=QUICK, processes=1)
     with pytest.raises(UsageError, match="none of litert opens"):

@@ -116,6 +116,15 @@ def test_the_users_store_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch
     assert store_path() == tmp_path / "edgekit" / "results.sqlite"
 
 
+def test_trends_draw_every_device_four_a_chart(store: ResultsStore) -> None:
+    for number in range(9):
+        store.add(document(100.0, f"board{number}", "c.tflite"), "2026-01-05T00:00:00+00:00")
+    page = trend_page(store.results(Selection(file="c*")))
+    assert page.count("<svg") == 3
+    assert all(f"board{number}" in page for number in range(9))
+    assert page.count("<polyline") == 9
+
+
 def test_trends_have_a_chart_a_file_and_a_line_a_device(store: ResultsStore) -> None:
     store.add(document(120.0, "<kitchen>"), "2026-01-04T00:00:00+00:00")
     page = trend_page(store.results())

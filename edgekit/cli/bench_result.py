@@ -119,9 +119,9 @@ def _times(result: Timed) -> tuple[str, ...]:
 
 def _name(result: Timed) -> str:
     """The file, and what a call of it computes where that is more than a sample."""
-    several = [f"{result.streams} streams"] if result.streams > 1 else []
-    if result.samples > result.streams:
-        several.append(f"batch {result.samples // result.streams}")
+    from edgekit.workload import more_than_a_sample
+
+    several = more_than_a_sample(result.streams, result.samples)
     return " ".join([Path(result.file).name, *([f"({', '.join(several)})"] if several else [])])
 
 
