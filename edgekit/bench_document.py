@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from edgekit.bench_plan import BenchRecord
+from edgekit.errors import UsageError
 from edgekit.json_text import plain
+
+if TYPE_CHECKING:
+    from edgekit.bench_plan import BenchRecord
 
 SCHEMA = "edgekit.bench/1"
 
@@ -19,12 +24,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def document(record: BenchRecord, *, keep_samples: bool = False) -> dict[str, Any]:
-    """In JSON's own types. ``keep_samples`` adds every single run."""
+def document(record: BenchRecord) -> dict[str, Any]:
+    """In JSON's own types."""
     results = [plain(result) for result in record.benchmark.results]
     for result in results:
         del result["latency"]["rounds_ns"]
-        if not keep_samples:
+        if not result["latency"]["samples_ns"]:
             del result["latency"]["samples_ns"]
     measured = record.benchmark
     return {
@@ -41,6 +46,19 @@ def document(record: BenchRecord, *, keep_samples: bool = False) -> dict[str, An
         "placements": plain(record.placements),
         "limits": [plain(limit) | {"passed": limit.passed} for limit in record.limits],
     }
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A document that was written to a file. Raises UsageError for another kind of file."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} can't be read as JSON ({error}); expected what edgekit bench --json prints"
+        ) from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise UsageError(f"{path} holds no {SCHEMA} document; expected what edgekit bench --json prints")
+    return found
 
 
 def csv_text(found: Mapping[str, Any]) -> str:

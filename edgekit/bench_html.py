@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.chart_page import Chart, page
-from edgekit.line_charts import Line, line_chart
+from edgekit.line_charts import Line, in_charts, line_chart
 from edgekit.report_charts import Bar, bar_chart
+from edgekit.workload import more_than_a_sample
 
 _MOST_OPS = 12
 
@@ -33,7 +34,7 @@ def _facts(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _charts(document: Mapping[str, Any]) -> Iterator[Chart]:
-    results = document["results"]
+    results = _told_apart(document["results"])
     bars = [
         Bar(_label(one), one["latency"]["p50_ns"]["value"], _times(one), to=one["latency"]["p90_ns"]["value"])
         for one in results
@@ -53,7 +54,7 @@ def _sweep(results: list[Mapping[str, Any]]) -> Iterator[Chart]:
     by_file: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for one in results:
         if one["streams"] == 1:
-            by_file[f"{Path(one['file']).name} {one['samples'] if one['samples'] > 1 else ''}"].append(one)
+            by_file[_label({**one, "threads": 1})].append(one)
     lines = [
         Line(
             name,
@@ -63,9 +64,10 @@ def _sweep(results: list[Mapping[str, Any]]) -> Iterator[Chart]:
         for name, found in by_file.items()
         if len({one["threads"] for one in found}) > 1
     ]
-    if lines:
-        svg = line_chart(lines[:4], "Threads", "threads", "1/s")
-        yield Chart("Threads", "Samples a second, with the interval of each figure.", svg)
+    for part in in_charts(lines):
+        svg = line_chart(part, "Threads", "threads", "1/s")
+        names = ", ".join(line.label for line in part)
+        yield Chart("Threads", f"Samples a second, with the interval of each figure: {names}.", svg)
 
 
 def _starts(result: Mapping[str, Any]) -> Chart:
@@ -99,11 +101,19 @@ def _sustained(series: Mapping[str, Any]) -> Iterator[Chart]:
             yield Chart(f"{name}, {unit}", "Beside it.", line_chart([Line(unit, told)], unit, "seconds", unit))
 
 
+def _told_apart(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The results with a ``name``: the file's, and its runtime's too where several ran it."""
+    runtimes = defaultdict(set)
+    for one in results:
+        runtimes[one["file"]].add(one["runtime"])
+    several = {file for file, names in runtimes.items() if len(names) > 1}
+    names = [(Path(one["file"]).name, f" {one['runtime']}" if one["file"] in several else "") for one in results]
+    return [{**one, "name": file + runtime} for one, (file, runtime) in zip(results, names, strict=True)]
+
+
 def _label(result: Mapping[str, Any]) -> str:
-    several = [f"threads {result['threads']}"] if result["threads"] > 1 else []
-    several += [f"{result['streams']} streams"] if result["streams"] > 1 else []
-    several += [f"batch {result['samples'] // result['streams']}"] if result["samples"] > result["streams"] else []
-    return " ".join([Path(result["file"]).name, *several])
+    threads = [f"threads {result['threads']}"] if result["threads"] > 1 else []
+    return " ".join([result["name"], *threads, *more_than_a_sample(result["streams"], result["samples"])])
 
 
 def _times(result: Mapping[str, Any]) -> str:

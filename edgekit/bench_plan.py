@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit import registry
-from edgekit.benchmark import Benchmark, Contender, benchmark, contender
+from edgekit.benchmark import Benchmark, Contender, benchmark, contender, opens_alike
 from edgekit.errors import MeasurementError, UsageError
 from edgekit.figures import PlacementSummary
 from edgekit.gates import PlacementGates, judged_apart
@@ -37,7 +37,7 @@ class BenchPlan:
 
     ``runtimes``: each opens the files of its formats; empty: the first installed one. ``batches`` and ``streams`` may be empty:
     the file's own batch; one stream, and offline one a core as well.
-    ``sustained_seconds``: run each file without a pause for so long, afterwards.
+    ``sustained_seconds``: run each file without a pause for so long, afterwards. ``keep_samples``: every single run too.
     """
 
     files: tuple[Path, ...]
@@ -54,6 +54,7 @@ class BenchPlan:
     profile: bool = False
     energy: bool = False
     sustained_seconds: float | None = None
+    keep_samples: bool = False
     gates: PlacementGates = field(default_factory=PlacementGates)
 
 
@@ -95,7 +96,7 @@ class BenchRecord:
         return 0 if all(limit.passed for limit in self.limits) else 1
 
 
-def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples: bool = False) -> BenchRecord:
+def carry_out(plan: BenchPlan, place: Place, progress: Progress) -> BenchRecord:
     """Measure at that place. Raises as `edgekit.benchmark.benchmark`."""
     contenders = list(_contenders(plan, place))
     measured = benchmark(
@@ -103,11 +104,11 @@ def carry_out(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples
         plan.timing,
         processes=plan.processes,
         starts=plan.starts,
-        keep_samples=keep_samples,
+        keep_samples=plan.keep_samples,
         progress=progress,
         place=place,
     )
-    single = [one for one in contenders if one.workload == Workload()] or contenders[:1]
+    single = [one for number, one in enumerate(contenders) if not any(opens_alike(one, e) for e in contenders[:number])]
     placements = _placements(single, plan.gates, place, progress) if plan.gates else {}
     return BenchRecord(
         plan.scenario,
@@ -192,7 +193,7 @@ def energy_here(one: Contender, progress: Progress) -> Energy | None:
         return None
     work = open_work(one.path, registry.runtime(one.runtime), one.options, one.workload, one.feeds)
     work.call()
-    energy = measure_energy(work.call, meter, runs_a_call=work.runs)
+    energy = measure_energy(work.call, meter, work.runs)
     meter.close()
     work.close()
     return energy

@@ -170,7 +170,7 @@ def _loads(contenders: Sequence[Contender], starts: int, place: Place, progress:
     progress.stage("measuring load time and memory", len(contenders))
     found: list[LoadCost] = []
     for position, one in enumerate(contenders):
-        same = (other for other in range(position) if _opens_alike(contenders[other], one))
+        same = (other for other in range(position) if opens_alike(contenders[other], one))
         earlier = next(same, None)
         found.append(
             measure_load(one.path, one.runtime, one.options, place, starts) if earlier is None else found[earlier]
@@ -179,7 +179,8 @@ def _loads(contenders: Sequence[Contender], starts: int, place: Place, progress:
     return found
 
 
-def _opens_alike(one: Contender, other: Contender) -> bool:
+def opens_alike(one: Contender, other: Contender) -> bool:
+    """Whether two contenders differ in what a call does alone."""
     return (one.path, one.runtime, one.options) == (other.path, other.runtime, other.options)
 
 

@@ -1,4 +1,4 @@
-"""A page of charts and tables as one HTML file that needs no network and no package."""
+"""A page of charts as one HTML file that needs no network and no package."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ svg polyline.line0 { stroke: var(--a); } svg polyline.line1 { stroke: var(--b); 
 svg polyline.line2 { stroke: var(--c); } svg polyline.line3 { stroke: var(--d); }
 svg circle.line0, svg text.line0 { fill: var(--a); } svg circle.line1, svg text.line1 { fill: var(--b); }
 svg circle.line2, svg text.line2 { fill: var(--c); } svg circle.line3, svg text.line3 { fill: var(--d); }
-table { border-collapse: collapse; font-size: .9rem; } th, td { padding: .3rem .8rem .3rem 0; text-align: left;
-  border-bottom: 1px solid var(--line); }
 """
 
 

@@ -7,17 +7,16 @@ of the ratio, widened by that drift (`edgekit.repeats`), does not hold 1.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MeasurementError, UsageError
+from edgekit.bench_document import read_document
+from edgekit.errors import MeasurementError
 from edgekit.quantiles import Quantile
 from edgekit.repeats import difference, spread
-
-SCHEMA_READ = "edgekit.bench/1"
+from edgekit.workload import more_than_a_sample
 
 
 class Verdict(enum.Enum):
@@ -69,14 +68,7 @@ class Recorded:
 
 def read_results(path: Path) -> tuple[dict[str, Recorded], Mapping[str, Any]]:
     """The results by what was timed, and the whole document. Raises UsageError for another kind of file."""
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{path} can't be read as JSON ({error}); expected what edgekit bench --json prints"
-        ) from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA_READ:
-        raise UsageError(f"{path} holds no {SCHEMA_READ} document; expected what edgekit bench --json prints")
+    document = read_document(path)
     return {one.what: one for one in map(_recorded, document["results"])}, document
 
 
@@ -109,12 +101,9 @@ def _recorded(result: Mapping[str, Any]) -> Recorded:
     latency = result["latency"]
     if not (repeats := latency.get("repeats_ns")):
         raise MeasurementError(f"{result['file']}: the document has no repeats_ns; run edgekit bench --json again")
-    name = f"{Path(result['file']).name}, {result['runtime']}, threads {result['threads']}"
-    name = ", ".join((name, *result.get("delegates", ())))
-    streams, samples = result.get("streams", 1), result.get("samples", 1)
-    if samples > 1:
-        name += f", {streams} stream{'s' if streams > 1 else ''} of {samples // streams}"
-    return Recorded(name, float(latency["p50_ns"]["value"]), tuple(map(float, repeats)))
+    parts = [Path(result["file"]).name, result["runtime"], f"threads {result['threads']}", *result.get("delegates", ())]
+    parts += more_than_a_sample(result.get("streams", 1), result.get("samples", 1))
+    return Recorded(", ".join(parts), float(latency["p50_ns"]["value"]), tuple(map(float, repeats)))
 
 
 def _remarks(

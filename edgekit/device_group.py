@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from edgekit.bench_plan import BenchPlan, BenchRecord, carry_out
 from edgekit.errors import EdgekitError
-from edgekit.place import Place, reached
+from edgekit.place import reached
 
 if TYPE_CHECKING:
     from edgekit.devices.address import Address
@@ -28,53 +28,44 @@ class BoardAnswer:
     error: str = ""
 
 
-def run_group(
-    plan: BenchPlan, addresses: Sequence[Address], follow: Follow, *, keep_samples: bool = False
-) -> tuple[BoardAnswer, ...]:
+def run_group(plan: BenchPlan, addresses: Sequence[Address], follow: Follow) -> tuple[BoardAnswer, ...]:
     """Every board's answer, in the order of ``addresses``.
 
-    Ctrl-C ends the command at once: the boards' own processes end when their connections do.
+    Ctrl-C ends the command at once: the boards' own processes end when their connections do. Any error that is neither
+    edgekit's own nor the system's is a fault of edgekit, and raised as it is.
     """
-    done: queue.Queue[tuple[int, BoardAnswer]] = queue.Queue()
-
-    def job(position: int) -> None:
-        address = addresses[position]
-        done.put((position, _answer(plan, address, follow, keep_samples)))
-
-    for position in range(len(addresses)):
-        threading.Thread(target=job, args=(position,), daemon=True).start()
-    answers = dict(_received(done, len(addresses)))
-    return tuple(answers[position] for position in range(len(addresses)))
+    answers = [_started(plan, address, follow) for address in addresses]
+    # In short pieces, so that Ctrl-C is heard.
+    while (state := wait(answers, timeout=0.2, return_when=FIRST_EXCEPTION)).not_done:
+        for answer in state.done:
+            answer.result()
+    return tuple(answer.result() for answer in answers)
 
 
-def _received(done: queue.Queue[tuple[int, BoardAnswer]], count: int) -> Iterator[tuple[int, BoardAnswer]]:
-    """Waits in short pieces, so that Ctrl-C is heard."""
-    while count:
+def _started(plan: BenchPlan, address: Address, follow: Follow) -> Future[BoardAnswer]:
+    """The board's answer to come, from a thread that does not keep the command from ending: those of an executor do."""
+    found: Future[BoardAnswer] = Future()
+
+    def job() -> None:
         try:
-            answer = done.get(timeout=0.2)
-        except queue.Empty:
-            continue
-        count -= 1
-        yield answer
+            found.set_result(_answer(plan, address, follow))
+        except BaseException as error:  # noqa: BLE001  # raised where the answer is asked for
+            found.set_exception(error)
+
+    threading.Thread(target=job, daemon=True).start()
+    return found
 
 
-def _answer(plan: BenchPlan, address: Address, follow: Follow, keep_samples: bool) -> BoardAnswer:
+def _answer(plan: BenchPlan, address: Address, follow: Follow) -> BoardAnswer:
     follow(address.name, "connecting")
     try:
         with reached(address) as place:
-            record = _measured(plan, place, follow, keep_samples)
-    except EdgekitError as error:
+            record = carry_out(plan, place, _Reported(place.name, follow))
+    except (EdgekitError, OSError) as error:
         follow(address.name, "failed")
         return BoardAnswer(address.name, None, str(error))
-    except Exception as error:  # noqa: BLE001  # a thread that dies in silence would be waited for without end
-        follow(address.name, "failed")
-        return BoardAnswer(address.name, None, f"{type(error).__name__}: {error}")
     follow(address.name, "done")
     return BoardAnswer(address.name, record)
-
-
-def _measured(plan: BenchPlan, place: Place, follow: Follow, keep_samples: bool) -> BenchRecord:
-    return carry_out(plan, place, _Reported(place.name, follow), keep_samples=keep_samples)
 
 
 @final

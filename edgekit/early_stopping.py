@@ -8,9 +8,12 @@ c = .99, no tolerance, and t >= 1; the latency that it reports is the t-th large
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.quantiles import binomial
 
 CONFIDENCE = 0.99
 """LoadGen's own; it is no setting there either."""
@@ -55,12 +58,5 @@ def queries_needed(percentile: float) -> int:
 
 def overlatency_allowed(count: int, percentile: float) -> int:
     """The largest t with P(binomial(count, 1 - percentile) <= t) <= 1 - c; -1 where even none is too many."""
-    log_p, log_q = math.log(percentile), math.log1p(-percentile)
-    below, allowed = 0.0, -1
-    for above in range(count + 1):
-        choices = math.lgamma(count + 1) - math.lgamma(above + 1) - math.lgamma(count - above + 1)
-        below += math.exp(choices + above * log_q + (count - above) * log_p)
-        if below > 1 - CONFIDENCE:
-            break
-        allowed = above
-    return allowed
+    at_most = np.cumsum(binomial(count, 1 - percentile))
+    return int(np.searchsorted(at_most, 1 - CONFIDENCE, side="right")) - 1

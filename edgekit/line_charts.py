@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
+from typing import TypeVar
 
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 26, 34
 CHARACTER = 7.5
 """About the width of a letter."""
+
+
+MOST_LINES = 4
+"""Of a chart: the page's style sheet has so many colours."""
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,12 @@ class Line:
     label: str
     points: Sequence[tuple[float, float]]
     bands: Sequence[tuple[float, float]] = ()
+
+
+def in_charts(lines: Iterable[Part]) -> Iterator[list[Part]]:
+    """The lines in charts of `MOST_LINES`."""
+    rest = list(lines)
+    return (rest[start : start + MOST_LINES] for start in range(0, len(rest), MOST_LINES))
 
 
 def line_chart(lines: Sequence[Line], title: str, x_label: str, y_label: str) -> str:

@@ -98,7 +98,7 @@ def open_here(request: LoadRequest, progress: Progress) -> Session:
 
 
 def load_here(request: LoadRequest, progress: Progress) -> int:
-    """Median nanoseconds of opening the file once more; what `measure_load` runs in its second process."""
+    """Median nanoseconds of opening the file once more; what `measure_load` runs in its last process."""
     runtime = registry.runtime(request.runtime)
     times = []
     for _ in range(_OPENINGS):
@@ -106,7 +106,7 @@ def load_here(request: LoadRequest, progress: Progress) -> int:
         session = runtime.open(request.path, request.options)
         times.append(time.perf_counter_ns() - began)
         session.close()
-    return sorted(times[1:])[(_OPENINGS - 1) // 2]
+    return statistics.median_high(times[1:])
 
 
 _OPENINGS = 4

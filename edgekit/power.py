@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
+from edgekit.latency import Clock
+
 
 class Meter(Protocol):
     """A source of power readings. Exists so that counters and rails are used alike."""
@@ -45,38 +47,47 @@ class Energy:
     net_joules: float
 
 
-def find_meter(root: Path = Path("/")) -> Meter | None:
+def find_meter(root: Path = Path("/"), clock: Clock = time.perf_counter_ns) -> Meter | None:
     """The first source that answers; None on boards that tell nothing."""
     if packages := _rapl(root):
         return _Counter("RAPL package energy", packages)
     for name, watts in (("INA3221", _ina3221(root)), ("Raspberry Pi's power chip", _pmic(root))):
         if watts is not None:
-            return _Integrator(name, watts)
+            return _Integrator(name, watts, clock)
     return None
 
 
-def measure_energy(call: Callable[[], object], meter: Meter, seconds: float = 2.0, runs_a_call: int = 1) -> Energy:
-    """Run the call for so long, after as long a rest."""
-    idle = _watts(meter, lambda: time.sleep(seconds))
-    runs = 0
+def measure_energy(
+    call: Callable[[], object],
+    meter: Meter,
+    runs_a_call: int = 1,
+    *,
+    seconds: float = 2.0,
+    rest: Callable[[float], object] = time.sleep,
+    clock: Clock = time.perf_counter_ns,
+) -> Energy:
+    """Run the call for so long, after as long a ``rest``."""
+    calls = 0
 
     def work() -> None:
-        nonlocal runs
-        ends = time.perf_counter() + seconds
-        while time.perf_counter() < ends:
+        nonlocal calls
+        ends = clock() + seconds * 1e9
+        while not calls or clock() < ends:
             call()
-            runs += runs_a_call
+            calls += 1
 
-    began = time.perf_counter()
-    watts = _watts(meter, work)
-    each = (time.perf_counter() - began) / runs
-    return Energy(meter.name, runs, watts, idle, watts * each, max(0.0, watts - idle) * each)
+    idle, _ = _watts(meter, lambda: rest(seconds), clock)
+    watts, taken = _watts(meter, work, clock)
+    runs = calls * runs_a_call
+    return Energy(meter.name, runs, watts, idle, watts * taken / runs, max(0.0, watts - idle) * taken / runs)
 
 
-def _watts(meter: Meter, work: Callable[[], object]) -> float:
-    joules, began = meter.joules(), time.perf_counter()
+def _watts(meter: Meter, work: Callable[[], object], clock: Clock) -> tuple[float, float]:
+    """The mean power, and the seconds that the work took."""
+    joules, began = meter.joules(), clock()
     work()
-    return (meter.joules() - joules) / (time.perf_counter() - began)
+    used, taken = meter.joules() - joules, (clock() - began) / 1e9
+    return used / taken, taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +102,13 @@ class _Counter:
 
     def __init__(self, name: str, packages: list[_Package]) -> None:
         self.name, self._packages = name, packages
-        self._last = [_microjoules(package.counter) for package in packages]
+        self._last = [_joules(package.counter) for package in packages]
         self._total = 0.0
 
     def joules(self) -> float:
         """Counters wrap every few minutes: to be asked more often than that."""
         for position, package in enumerate(self._packages):
-            now = _microjoules(package.counter)
+            now = _joules(package.counter)
             step = now - self._last[position]
             self._total += step if step >= 0 else step + package.range_joules
             self._last[position] = now
@@ -110,9 +121,9 @@ class _Counter:
 class _Integrator:
     """Power, read by a thread ten times a second and added up."""
 
-    def __init__(self, name: str, watts: Callable[[], float]) -> None:
-        self.name, self._watts = name, watts
-        self._total, self._at = 0.0, time.perf_counter()
+    def __init__(self, name: str, watts: Callable[[], float], clock: Clock) -> None:
+        self.name, self._watts, self._clock = name, watts, clock
+        self._total, self._at = 0.0, clock()
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -132,8 +143,8 @@ class _Integrator:
     def _add(self) -> None:
         with self._lock:
             watts = self._watts()
-            now = time.perf_counter()  # after the reading, which takes a while: callers count from its answer on
-            self._total += watts * (now - self._at)
+            now = self._clock()  # after the reading, which takes a while: callers count from its answer on
+            self._total += watts * (now - self._at) / 1e9
             self._at = now
 
 
@@ -143,15 +154,15 @@ def _rapl(root: Path) -> list[_Package]:
     for zone in sorted((root / "sys/class/powercap").glob("*rapl:*")):
         if zone.name.count(":") == 1:
             try:
-                _microjoules(zone / "energy_uj")
-                found.append(_Package(zone / "energy_uj", _microjoules(zone / "max_energy_range_uj")))
+                _joules(zone / "energy_uj")
+                found.append(_Package(zone / "energy_uj", _joules(zone / "max_energy_range_uj")))
             except (OSError, ValueError):  # only root may read it, since 2020
                 continue
     return found
 
 
-def _microjoules(path: Path) -> float:
-    """In joules."""
+def _joules(path: Path) -> float:
+    """Of a file that holds microjoules."""
     return int(path.read_text("ascii")) / 1e6
 
 

@@ -54,14 +54,14 @@ def runs_needed(probability: float, confidence: float = 0.95) -> int:
 
 def _ranks(count: int, probability: float, confidence: float) -> tuple[int, int]:
     """Ranks from 1 of the interval's ends."""
-    below = np.cumsum(_binomial(count, probability))
+    below = np.cumsum(binomial(count, probability))
     tail = (1 - confidence) / 2
     low = int(np.searchsorted(below, tail, side="right"))
     high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
     return max(low, 1), min(high, count)
 
 
-def _binomial(count: int, probability: float) -> NDArray[np.float64]:
+def binomial(count: int, probability: float) -> NDArray[np.float64]:
     """Probabilities of 0 to ``count`` successes."""
     log_factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
     successes = np.arange(count + 1)

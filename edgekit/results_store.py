@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench_document import SCHEMA
 from edgekit.errors import UsageError
 
 _VERSION = 1
@@ -77,14 +78,17 @@ class ResultsStore:
         self.path = path
 
     def add(self, document: Mapping[str, Any], at: str, label: str = "") -> int:
-        """Keep a document edgekit.bench/1; the number of its run."""
-        if document.get("schema") != "edgekit.bench/1":
+        """Keep a document edgekit.bench/1; the number of its run. Raises UsageError for one without the figures of today."""
+        if document.get("schema") != SCHEMA:
+            raise UsageError(f"a document of the schema {document.get('schema')!r} can't be kept; expected {SCHEMA}")
+        try:
+            state, rows = document["after"], [_row(result) for result in document["results"]]
+        except KeyError as error:
             raise UsageError(
-                f"a document of the schema {document.get('schema')!r} can't be kept; expected edgekit.bench/1"
-            )
+                f"the document has no {error.args[0]}: an older edgekit made it. Run edgekit bench --json again"
+            ) from error
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as connection:
-            state = document["after"]
             row: tuple[Any, ...] = (at, label, document["device"] or "local", state["processor"], state["governor"])
             row += (state["temperature_c"], document.get("elsewhere"), json.dumps(document))
             run = connection.execute(
@@ -95,7 +99,7 @@ class ResultsStore:
             assert run is not None
             connection.executemany(
                 f"INSERT INTO results VALUES ({', '.join('?' * 16)})",
-                [_row(run, result) for result in document["results"]],
+                [(run, *row) for row in rows],
             )
             connection.commit()
         return run
@@ -141,8 +145,10 @@ class ResultsStore:
                     )
                 yield connection
         except sqlite3.OperationalError as error:
-            raise UsageError(f"{self.path} can't be opened: {error}") from error
+            raise UsageError(f"{self.path} can't be read or written: {error}") from error
         except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a value that the tables refuse: a fault of ours
+                raise
             raise UsageError(f"{self.path} is no SQLite file: {error}") from error
 
 
@@ -151,10 +157,10 @@ def store_path() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "edgekit" / "results.sqlite"
 
 
-def _row(run: int, result: Mapping[str, Any]) -> Sequence[Any]:
+def _row(result: Mapping[str, Any]) -> Sequence[Any]:
+    """The columns of the table but the first."""
     latency, load = result["latency"], result["load"]
     return (
-        run,
         Path(result["file"]).name,
         result["runtime"],
         result["runtime_version"],

@@ -7,6 +7,7 @@ single-stream; what the suite asks of a submission beyond (its runner on a host,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -69,7 +70,7 @@ class SuiteEntry:
     file: str
     result: int
     quality: Quality | None
-    note: str = ""
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,12 @@ def run_suite(
         raise UsageError(f"{models} holds no .tflite or .onnx file of {suite}; expected names like {names}")
     bench = carry_out(replace(plan, files=tuple(files)), place, progress)
     positions = {result.file: number for number, result in reversed([*enumerate(bench.benchmark.results)])}
-    entries = [
-        replace(entry, result=positions[str(path)])
-        for task, paths in found.items()
-        for path, entry in zip(paths, _entries(task, paths, data, plan, place, progress), strict=True)
-    ]
+    entries = []
+    for task, paths in found.items():
+        qualities, note = _checked(task, paths, data, plan, place, progress)
+        for path in paths:
+            why = "the structure alone, untrained" if UNTRAINED in path.name else note
+            entries.append(SuiteEntry(task.name, str(path), positions[str(path)], qualities.get(path), why))
     return SuiteRecord(suite, tuple(entries), tuple(task.title for task, paths in found.items() if not paths), bench)
 
 
@@ -110,24 +112,22 @@ def task_files(task: Task, folder: Path) -> list[Path]:
     return [path for path in paths if any(fnmatch(path.name.lower(), pattern) for pattern in task.files)]
 
 
-def _entries(
+def _checked(
     task: Task, paths: Sequence[Path], data: Path | None, plan: BenchPlan, place: Place, progress: Progress
-) -> Iterator[SuiteEntry]:
-    if not paths:
-        return
+) -> tuple[dict[Path, Quality], str]:
+    """The quality of each trained file, opened as it was timed; or why there is none."""
     samples = _samples_file(task, data)
     if samples is None:
-        note = f"no {' or '.join(task.data)} in {data}" if data else "no --data"
-        yield from (SuiteEntry(task.name, str(path), 0, None, note) for path in paths)
-        return
+        return {}, f"no {' or '.join(task.data)} in {data}" if data else "no --data"
     runtime = plan.runtimes[0] if len(plan.runtimes) == 1 else None
-    sessions = [place.open_file(path, runtime, SessionOptions(threads=plan.threads[0])) for path in paths]
-    qualities = _qualities(task, paths, sessions, samples, progress)
-    for path, quality in zip(paths, qualities, strict=True):
-        if UNTRAINED in path.name:
-            yield SuiteEntry(task.name, str(path), 0, None, "the structure alone, untrained")
-        else:
-            yield SuiteEntry(task.name, str(path), 0, quality)
+    options = SessionOptions(threads=plan.threads[0], delegates=plan.delegates)
+    with ExitStack() as opened:
+        sessions = {}
+        for path in paths:
+            if UNTRAINED not in path.name:
+                sessions[path] = place.open_file(path, runtime, options)
+                opened.callback(sessions[path].close)
+        return dict(_qualities(task, sessions, samples, progress)) if sessions else {}, ""
 
 
 def _samples_file(task: Task, data: Path | None) -> Path | None:
@@ -136,10 +136,10 @@ def _samples_file(task: Task, data: Path | None) -> Path | None:
 
 
 def _qualities(
-    task: Task, paths: Sequence[Path], sessions: Sequence[Session], samples: Path, progress: Progress
-) -> Iterator[Quality]:
-    """Of each file, in their order. The others are compared with the first float file."""
-    float_first = sorted(zip(paths, sessions, strict=True), key=lambda pair: _quantized(*pair))
+    task: Task, sessions: Mapping[Path, Session], samples: Path, progress: Progress
+) -> Iterator[tuple[Path, Quality]]:
+    """Of each file. The others are compared with the first float file."""
+    float_first = sorted(sessions.items(), key=lambda pair: _quantized(*pair))
     dataset = open_dataset(str(samples), float_first[0][1].inputs)
     found = evaluate(
         [Candidate(path.name, session) for path, session in float_first],
@@ -147,17 +147,20 @@ def _qualities(
         metric=metric_or_default(task.metric, dataset) if _labelled(dataset) else None,
         progress=progress,
     )
-    for path in paths:
+    for path in sessions:
         value = found.accuracy.get(path.name)
         agreement = found.agreement.get(path.name)
-        yield Quality(
-            samples=found.samples,
-            metric=task.metric,
-            value=value,
-            target=task.target,
-            met=None if value is None else value >= task.target,
-            sqnr_db=agreement.sqnr_db if agreement else None,
-            reference=float_first[0][0].name,
+        yield (
+            path,
+            Quality(
+                samples=found.samples,
+                metric=task.metric,
+                value=value,
+                target=task.target,
+                met=None if value is None else value >= task.target,
+                sqnr_db=agreement.sqnr_db if agreement else None,
+                reference=float_first[0][0].name,
+            ),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgekit import registry
 from edgekit.benchmark import Contender
 from edgekit.conditions import read_conditions
 from edgekit.errors import MeasurementError
+from edgekit.latency import Clock
 from edgekit.place import Place
 from edgekit.power import Meter, find_meter
 from edgekit.protocols import Progress
@@ -59,9 +60,7 @@ def sustain(contender: Contender, seconds: float, place: Place, progress: Progre
     """Run the file there for that long. Raises MeasurementError for an emulated ``place``."""
     if place.emulated:
         raise MeasurementError(f"{place.name} is emulated: its times say nothing about a board's")
-    sent = Contender(
-        place.send(contender.path), contender.runtime, contender.options, contender.feeds, contender.workload
-    )
+    sent = replace(contender, path=place.send(contender.path))
     points: tuple[Point, ...] = place.run(
         "edgekit.sustained:sustain_here", SustainRequest(sent, seconds), progress, stage="sustained run"
     ).value
@@ -85,18 +84,20 @@ def sustain_here(request: SustainRequest, progress: Progress, root: Path = Path(
     return tuple(points)
 
 
-def follow(work: Work, seconds: float, meter: Meter | None, root: Path) -> Iterator[Point]:
+def follow(
+    work: Work, seconds: float, meter: Meter | None, root: Path, clock: Clock = time.perf_counter_ns
+) -> Iterator[Point]:
     """A point an interval, until the time is over."""
     interval = max(1.0, seconds / INTERVALS)
-    began = time.perf_counter()
-    joules, last = meter.joules() if meter else 0.0, began
-    while last - began < seconds:
-        samples = _run_for(work.call, min(interval, seconds - (last - began)))
-        now = time.perf_counter()
+    began = clock()
+    joules, last = meter.joules() if meter else 0.0, 0.0
+    while last < seconds:
+        samples = _run_for(work.call, min(interval, seconds - last), clock)
+        now = (clock() - began) / 1e9
         used = meter.joules() if meter else 0.0
         state = read_conditions(root)
         yield Point(
-            seconds=now - began,
+            seconds=now,
             p50_ns=float(np.median(samples)) / work.runs,
             p90_ns=float(np.quantile(samples, 0.9)) / work.runs,
             runs=len(samples) * work.runs,
@@ -115,9 +116,8 @@ def slowdown_of(points: Sequence[Point]) -> float:
     return float(np.median(last) / np.median(first))
 
 
-def _run_for(call: Callable[[], object], seconds: float) -> list[int]:
+def _run_for(call: Callable[[], object], seconds: float, clock: Clock) -> list[int]:
     samples: list[int] = []
-    clock = time.perf_counter_ns
     ends = clock() + seconds * 1e9
     while not samples or clock() < ends:
         began = clock()

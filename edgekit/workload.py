@@ -33,6 +33,12 @@ class Workload:
     streams: int = 1
 
 
+def more_than_a_sample(streams: int, samples: int) -> list[str]:
+    """What a call of so many streams and samples computes, for people; nothing where it is one sample."""
+    words = [f"{streams} streams"] if streams > 1 else []
+    return [*words, f"batch {samples // streams}"] if samples > streams else words
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """An opened file: the call to time, how often it runs all streams, and how many samples one such run computes."""

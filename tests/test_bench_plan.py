@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from in_process import InProcess
 
+from edgekit import workload
 from edgekit.bench_document import COLUMNS, csv_text, document
 from edgekit.bench_html import html
 from edgekit.bench_plan import BenchPlan, BenchRecord, Scenario, carry_out
 from edgekit.errors import UsageError
 from edgekit.latency import Timing
-from edgekit.place import Here
 from edgekit.protocols import Silent
 from edgekit_converters.hub.build import GraphBuilder
 
-QUICK = Timing(min_seconds=0.05, warm_up_seconds=0.1, block_ns=2_000_000)
+QUICK = Timing(min_seconds=0.05, warm_up_seconds=0.02, block_ns=1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def record(model: Path) -> BenchRecord:
+def place() -> InProcess:
+    return InProcess()
+
+
+@pytest.fixture(scope="module")
+def record(model: Path, place: InProcess) -> BenchRecord:
     plan = BenchPlan(
         (model,),
         scenario=Scenario.OFFLINE,
@@ -42,9 +49,11 @@ def record(model: Path) -> BenchRecord:
         starts=2,
         profile=True,
         energy=True,
-        sustained_seconds=0.2,
+        sustained_seconds=0.02,
     )
-    return carry_out(plan, Here(), Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workload, "BURST_NS", 500_000)  # shorter bursts are less exact, and quicker
+        return carry_out(plan, place, Silent())
 
 
 def test_every_combination_is_timed(record: BenchRecord) -> None:
@@ -61,16 +70,19 @@ def test_a_batch_of_four_takes_less_than_four_times_as_long_a_sample(record: Ben
     assert by_samples[4].latency.p50_ns.value > by_samples[1].latency.p50_ns.value
 
 
-def test_combinations_that_open_alike_are_opened_once(record: BenchRecord) -> None:
+def test_combinations_that_open_alike_are_opened_once(record: BenchRecord, place: InProcess) -> None:
     loads = [one.load for one in record.benchmark.results]
     assert len({load.starts_ns for load in loads}) == 2, "one a number of threads"
+    calls = Counter(name.partition(":")[2] for name in place.calls)
+    assert (calls["start_here"], calls["load_here"]) == (2 * (2 + 2), 2), (
+        "each start in a process of its own, warm and cold"
+    )
+    assert calls["sample_here"] == 2, "every process times all files"
 
 
-def test_starts_are_measured_warm_and_cold(record: BenchRecord) -> None:
-    load = record.benchmark.results[0].load
-    assert len(load.starts_ns) == 2
-    assert load.cold_ns is not None
-    assert load.cold_ns > load.load_ns
+def test_what_is_told_of_a_file_is_told_of_every_file_whatever_its_batches(record: BenchRecord) -> None:
+    found = (record.profiles, record.energies, record.sustained)
+    assert [[one.threads for one in each] for each in found] == [[1, 2]] * 3
 
 
 def test_the_profile_names_the_op_and_the_energy_its_absence(record: BenchRecord) -> None:
@@ -89,13 +101,30 @@ def test_csv_has_a_row_a_result_and_units_in_its_columns(record: BenchRecord) ->
 
 def test_the_page_has_the_plots_and_escapes_names(record: BenchRecord) -> None:
     page = html(document(record))
-    for heading in ("Latency", "Throughput", "Threads", "Spread of", "Ops of", "sustained"):
-        assert f"<h2>{heading}" in page or heading in page
+    for heading in (
+        "<h2>Latency<",
+        "<h2>Throughput<",
+        "<h2>Threads<",
+        "<h2>Spread of ",
+        "<h2>Ops of ",
+        ", sustained</h2>",
+    ):
+        assert heading in page
     assert "exp&lt;1&gt;.onnx" in page
     assert "exp<1>" not in page
+
+
+def test_a_file_that_two_runtimes_ran_is_two_lines_named_by_them(record: BenchRecord) -> None:
+    found = document(record)
+    found["results"] += [{**one, "runtime": "another"} for one in found["results"]]
+    page = html(found)
+    assert "exp&lt;1&gt;.onnx another batch 4</text>" in page
+    assert "exp&lt;1&gt;.onnx onnxruntime batch 4</text>" in page
+    [sweep] = [part for part in page.split("<h2>") if part.startswith("Threads<")]
+    assert sweep.count("<polyline") == 4, "two runtimes, two batches"
 
 
 def test_a_runtime_opens_the_files_of_its_formats_alone(model: Path) -> None:
     plan = BenchPlan((model,), runtimes=("litert",), timing=QUICK, processes=1)
     with pytest.raises(UsageError, match="none of litert opens"):
-        carry_out(plan, Here(), Silent())
+        carry_out(plan, InProcess(), Silent())

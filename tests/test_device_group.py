@@ -25,11 +25,10 @@ def test_boards_work_at_the_same_time_and_a_lost_one_costs_no_other(monkeypatch:
     def reach(address: Address) -> Iterator[Place]:
         if address.name == "lost":
             raise DeviceError("it is off")
-        here = Here()
-        here.name = address.name  # type: ignore[misc]
-        yield here
+        with named(address) as here:
+            yield here
 
-    def work(plan: BenchPlan, place: Place, progress: Progress, *, keep_samples: bool) -> BenchRecord:
+    def work(plan: BenchPlan, place: Place, progress: Progress) -> BenchRecord:
         progress.stage("timing", 2)
         together.wait()
         progress.step()
@@ -50,10 +49,36 @@ def test_boards_work_at_the_same_time_and_a_lost_one_costs_no_other(monkeypatch:
     assert ("lost", "failed") in told
 
 
-def test_an_error_of_any_kind_ends_its_board_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> BenchRecord:
-        raise ZeroDivisionError("a bug")
+@contextmanager
+def named(address: Address) -> Iterator[Place]:
+    here = Here()
+    here.name = address.name  # type: ignore[misc]
+    yield here
 
-    monkeypatch.setattr(device_group, "carry_out", fail)
-    [found] = run_group(BenchPlan(()), [Address("local")], lambda *_: None)
-    assert found.error
+
+def one_fails(monkeypatch: pytest.MonkeyPatch, error: Exception, over: threading.Event) -> None:
+    """The board "odd" fails at once; any other is at work until it is ``over``."""
+
+    def work(plan: BenchPlan, place: Place, progress: Progress) -> BenchRecord:
+        if place.name == "odd":
+            raise error
+        over.wait(60)
+        return BenchRecord(plan.scenario, place.name)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(device_group, "reached", named)
+    monkeypatch.setattr(device_group, "carry_out", work)
+
+
+def test_a_fault_of_ours_is_raised_as_it_is_while_others_are_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    one_fails(monkeypatch, ZeroDivisionError("a bug"), over)
+    addresses = [Address("local", name=name) for name in ("kitchen", "odd")]
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        run_group(BenchPlan(()), addresses, lambda *_: None)
+    over.set()
+
+
+def test_an_error_of_the_system_ends_its_board_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_fails(monkeypatch, ConnectionResetError("it went away"), threading.Event())
+    [found] = run_group(BenchPlan(()), [Address("local", name="odd")], lambda *_: None)
+    assert (found.record, found.error) == (None, "it went away")

@@ -7,34 +7,12 @@ import random
 import time
 
 import pytest
+from made_clock import Watch
 
 from edgekit.errors import MeasurementError
 from edgekit.latency import Candidate, Timing, measure, ratio
 
 QUICK = Timing(min_seconds=0.2, max_seconds=10.0)
-
-
-class Watch:
-    """A clock that only moves when a call takes its time."""
-
-    def __init__(self) -> None:
-        self.now = 0
-        self.order: list[str] = []
-
-    def __call__(self) -> int:
-        return self.now
-
-    def candidate(self, name: str, *times_ns: int) -> Candidate:
-        """A call that takes ``times_ns`` in turn, again and again."""
-        turn = 0
-
-        def call() -> None:
-            nonlocal turn
-            self.order.append(name)
-            self.now += times_ns[turn % len(times_ns)]
-            turn += 1
-
-        return Candidate(name, call)
 
 
 def test_a_constant_call_has_exact_quantiles() -> None:

@@ -21,11 +21,15 @@ def product(path: Path, size: int) -> Path:
     return path
 
 
-def test_a_larger_file_needs_more_memory_by_about_its_size(tmp_path: Path) -> None:
-    small = measure_load(product(tmp_path / "small.onnx", 8), "onnxruntime", SessionOptions())
+def test_a_larger_file_needs_more_memory_by_about_its_size_and_starts_are_warm_and_cold(tmp_path: Path) -> None:
+    small = measure_load(product(tmp_path / "small.onnx", 8), "onnxruntime", SessionOptions(), starts=2)
     large = measure_load(product(tmp_path / "large.onnx", 2048), "onnxruntime", SessionOptions())
     assert large.peak_memory_bytes - small.peak_memory_bytes > 2048 * 2048 * 4
     assert small.start_ns > small.load_ns > 0
+    assert (len(small.starts_ns), len(large.starts_ns)) == (2, 1)
+    assert small.cold_ns is not None
+    assert small.cold_ns > small.load_ns, "a cold start imports the runtime too"
+    assert large.cold_ns is None, "cold starts are measured with several"
 
 
 def test_what_opening_raises_is_raised_here(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
+from made_clock import Watch
 
 from edgekit.power import find_meter, measure_energy, pmic_watts
 
@@ -58,16 +58,16 @@ def test_a_jetsons_whole_rail_counts_alone(tmp_path: Path) -> None:
                 f"curr{number}_input": f"{milliamperes}\n",
             },
         )
-    assert watts_of(tmp_path) == pytest.approx(5.0, rel=0.05)
+    assert watts_of(tmp_path) == pytest.approx(5.0)
     (folder / "in1_label").write_text("VDD_OTHER\n")
-    assert watts_of(tmp_path) == pytest.approx(5.0 + 2.0 + 1.0, rel=0.05)
+    assert watts_of(tmp_path) == pytest.approx(5.0 + 2.0 + 1.0)
 
 
 def test_a_pi_5s_power_chip_adds_the_rails_with_both_figures(tmp_path: Path) -> None:
     assert pmic_watts(PMIC) == pytest.approx(0.1 * 3.7 + 2.0 * 0.85)
     write(tmp_path, {"usr/bin/vcgencmd": f"#!/bin/sh\n[ \"$1\" = pmic_read_adc ] && cat <<'E'\n{PMIC}E\n"})
     (tmp_path / "usr/bin/vcgencmd").chmod(0o755)
-    assert watts_of(tmp_path) == pytest.approx(2.07, rel=0.05)
+    assert watts_of(tmp_path) == pytest.approx(2.07)
 
 
 def test_an_older_pi_whose_command_knows_no_rails_has_no_meter(tmp_path: Path) -> None:
@@ -77,42 +77,39 @@ def test_an_older_pi_whose_command_knows_no_rails_has_no_meter(tmp_path: Path) -
 
 
 def test_energy_of_a_run_leaves_the_rest_out() -> None:
+    watch = Watch()
+
     class Busy:
         """Ten watts at rest, thirty while the call runs."""
 
-        name = "made"
-
-        def __init__(self) -> None:
-            self.total, self.at, self.watts = 0.0, time.perf_counter(), 10.0
+        name, total = "made", 0.0
 
         def joules(self) -> float:
-            now = time.perf_counter()
-            self.total += self.watts * (now - self.at)
-            self.at = now
             return self.total
 
         def close(self) -> None: ...
 
     meter = Busy()
 
-    def call() -> None:
-        if meter.watts < 30:
-            meter.joules()
-            meter.watts = 30.0
-        time.sleep(0.002)
+    def take(seconds: float, watts: float) -> None:
+        watch.sleep(seconds)
+        meter.total += watts * seconds
 
-    found = measure_energy(call, meter, seconds=0.1)
-    assert found.idle_watts == pytest.approx(10, rel=0.1)
-    assert found.watts == pytest.approx(30, rel=0.1)
-    assert found.net_joules == pytest.approx(20 * 0.1 / found.runs, rel=0.2)
+    found = measure_energy(
+        lambda: take(0.002, 30), meter, 4, seconds=0.1, rest=lambda seconds: take(seconds, 10), clock=watch
+    )
+    assert (found.idle_watts, found.watts, found.runs) == (pytest.approx(10), pytest.approx(30), 4 * 50)
+    assert found.joules == pytest.approx(30 * 0.002 / 4)
+    assert found.net_joules == pytest.approx(20 * 0.002 / 4)
 
 
 def watts_of(root: Path) -> float:
-    meter = find_meter(root)
+    watch = Watch()
+    meter = find_meter(root, watch)
     assert meter is not None
     try:
-        joules, began = meter.joules(), time.perf_counter()
-        time.sleep(0.15)
-        return (meter.joules() - joules) / (time.perf_counter() - began)
+        before = meter.joules()
+        watch.sleep(1)
+        return meter.joules() - before
     finally:
         meter.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,31 @@ def test_a_document_of_another_kind_is_refused(store: ResultsStore) -> None:
         store.add({"schema": "edgekit.report/1"}, "2026")
 
 
+def test_a_document_of_an_older_edgekit_is_refused_with_what_it_lacks(store: ResultsStore) -> None:
+    older = document(1.0)
+    del older["results"][0]["throughput"]
+    with pytest.raises(UsageError, match="has no throughput: an older edgekit made it"):
+        store.add(older, "2026")
+
+
+def test_a_value_that_the_tables_refuse_is_no_fault_of_the_file(store: ResultsStore) -> None:
+    with pytest.raises(sqlite3.Error):
+        store.add(document(1.0, file="a") | {"device": ["kitchen"]}, "2026")
+    assert len(store.results()) == 3
+
+
 def test_the_users_store_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert store_path() == tmp_path / "edgekit" / "results.sqlite"
+
+
+def test_trends_draw_every_device_four_a_chart(store: ResultsStore) -> None:
+    for number in range(9):
+        store.add(document(100.0, f"board{number}", "c.tflite"), "2026-01-05T00:00:00+00:00")
+    page = trend_page(store.results(Selection(file="c*")))
+    assert page.count("<svg") == 3
+    assert all(f"board{number}" in page for number in range(9))
+    assert page.count("<polyline") == 9
 
 
 def test_trends_have_a_chart_a_file_and_a_line_a_device(store: ResultsStore) -> None:

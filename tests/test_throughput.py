@@ -88,10 +88,10 @@ class Slow:
     """A run that waits to be let go, and counts how many wait."""
 
     def __init__(self) -> None:
-        self.go, self.started = threading.Event(), 0
+        self.go, self.started = threading.Event(), threading.Semaphore(0)
 
     def run(self, feeds: Feeds) -> Outputs:
-        self.started += 1
+        self.started.release()
         assert self.go.wait(10)
         return {}
 
@@ -105,11 +105,13 @@ def test_a_full_queue_makes_the_caller_wait() -> None:
     fourth.start()
     fourth.join(0.05)
     assert fourth.is_alive()
-    assert slow.started == 2
+    assert [slow.started.acquire(timeout=10) for _ in range(2)] == [True, True]
+    assert not slow.started.acquire(blocking=False)
     slow.go.set()
     fourth.join(10)
     queue.close()
-    assert (slow.started, closed) == (4, [True])
+    assert [slow.started.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+    assert closed == [True]
 
 
 def test_the_stream_is_read_no_further_than_there_are_places() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,30 +11,19 @@ import click
 
 from edgekit.cli.bench_result import BenchResult, GroupResult
 from edgekit.cli.command import command
-from edgekit.cli.console import Console
+from edgekit.cli.console import Console, Shown
 from edgekit.cli.parameters import CONFIDENCE, COUNTS, SECONDS, SHARE
 from edgekit.cli.shared_options import delegate_option, device_option, gate_options, gates_from, together
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.bench_plan import BenchPlan, BenchRecord
+    from edgekit.cli.suite_result import SuiteResult
     from edgekit.device_group import BoardAnswer
     from edgekit.devices.address import Address
     from edgekit.gates import FallbackLimit
+    from edgekit.place import Place
     from edgekit.protocols import Delegate
-
-
-class BenchCommand(click.Command):
-    """`bench FILE...`, which also answers to `bench compare OLD NEW`."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        if args[:1] == ["compare"]:
-            from edgekit.cli.bench_compare import compare
-
-            return compare.make_context(f"{info_name} compare", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
 
 
 what_options = together(
@@ -99,10 +89,7 @@ more_options = together(
 )
 
 
-@command(
-    example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json",
-    kind=BenchCommand,
-)
+@command(example="edgekit bench out/model.int8.tflite out/model.int8.onnx --threads 1,2 --json")
 @click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
 @what_options
 @length_options
@@ -138,7 +125,6 @@ def bench(
     record: bool,
     store: Path | None,
     label: str,
-    keep_samples: bool,
     **options: Any,
 ) -> int:
     """Time model files against one another.
@@ -149,71 +135,81 @@ def bench(
     on where the ops run is broken.
     """
     plan = plan_of(**options)
-    if suite is not None:
-        return _suite(console, suite, models, data, plan, device)
-    if not plan.files:
-        raise UsageError("there is nothing to time; name model files, or --suite mlperf-tiny --models FOLDER")
-    answers = _measured(console, plan, device, journal, group, keep_samples)
+    if suite is None and (models is not None or data is not None):
+        raise UsageError("--models and --data are a suite's folders; add --suite mlperf-tiny")
+    if label and not record and store is None:
+        raise UsageError("--label is what the store calls the run; add --record or --store")
+    if journal is not None and device is None:
+        raise UsageError("--resume goes on with work on a device; give --device too")
+    answers: tuple[BoardAnswer, ...]
+    result: Shown
+    if group is not None:
+        answers, result = _on_group(console, plan, group, device, suite)
+    else:
+        with _at(device, journal) as place:
+            answers, result = (
+                _on_one(console, plan, place) if suite is None else _suite(console, suite, models, data, plan, place)
+            )
     for answer in answers:
         if answer.record is not None:
-            write_files(answer, _of_board(csv_file, answer, group), _of_board(html_file, answer, group))
+            write_files(answer.record, _of_board(csv_file, answer), _of_board(html_file, answer))
             if record or store is not None:
                 _keep(answer.record, store, label)
-    if group is None:
-        [only] = answers
-        assert only.record is not None
-        console.show(BenchResult(only.record, keep_samples))
-        return only.record.exit_code
-    console.show(GroupResult(group, answers, keep_samples))
+    console.show(result)
     return max(1 if answer.record is None else answer.record.exit_code for answer in answers)
 
 
-def _suite(
-    console: Console, suite: str, models: Path | None, data: Path | None, plan: BenchPlan, device: Address | None
-) -> int:
-    from edgekit.cli.suite_result import SuiteResult
+@contextmanager
+def _at(device: Address | None, journal: Path | None) -> Iterator[Place]:
+    """The place, which keeps its answers in the journal until all is done."""
     from edgekit.place import reached
+
+    with reached(device, journal) as place:
+        yield place
+    if journal is not None:
+        journal.unlink(missing_ok=True)
+
+
+def _on_one(console: Console, plan: BenchPlan, place: Place) -> tuple[tuple[BoardAnswer, ...], BenchResult]:
+    from edgekit.bench_plan import carry_out
+    from edgekit.device_group import BoardAnswer
+
+    if not plan.files:
+        raise UsageError("there is nothing to time; name model files, or --suite mlperf-tiny --models FOLDER")
+    record = carry_out(plan, place, console.progress)
+    return (BoardAnswer("", record),), BenchResult(record)
+
+
+def _suite(
+    console: Console, suite: str, models: Path | None, data: Path | None, plan: BenchPlan, place: Place
+) -> tuple[tuple[BoardAnswer, ...], SuiteResult]:
+    from edgekit.cli.suite_result import SuiteResult
+    from edgekit.device_group import BoardAnswer
     from edgekit.suite import run_suite
 
     if models is None or not models.is_dir() or plan.files:
         raise UsageError("--suite takes the files in a folder: give --models FOLDER, and no FILE")
-    with reached(device) as place:
-        console.show(SuiteResult(run_suite(suite, models, data, plan, place, console.progress)))
-    return 0
+    found = run_suite(suite, models, data, plan, place, console.progress)
+    return (BoardAnswer("", found.bench),), SuiteResult(found)
 
 
-def _measured(
-    console: Console,
-    plan: BenchPlan,
-    device: Address | None,
-    journal: Path | None,
-    group: str | None,
-    keep_samples: bool,
-) -> tuple[BoardAnswer, ...]:
-    """What each board found; one answer without a name where there is no group."""
-    from edgekit.bench_plan import carry_out
-    from edgekit.device_group import BoardAnswer, run_group
-    from edgekit.place import reached
+def _on_group(
+    console: Console, plan: BenchPlan, group: str, device: Address | None, suite: str | None
+) -> tuple[tuple[BoardAnswer, ...], GroupResult]:
+    from edgekit.device_group import run_group
+    from edgekit.devices.inventory import Inventory
 
-    if journal is not None and device is None:
-        raise UsageError("--resume goes on with work on a device; give --device too")
-    if group is not None:
-        if device is not None:
-            raise UsageError("--device and --device-group exclude one another")
-        from edgekit.devices.inventory import Inventory
-
-        addresses = [entry.address for entry in Inventory.load().group(group)]
-        return run_group(plan, addresses, console.boards(), keep_samples=keep_samples)
-    with reached(device, journal) as place:
-        record = carry_out(plan, place, console.progress, keep_samples=keep_samples)
-    if journal is not None:
-        journal.unlink(missing_ok=True)
-    return (BoardAnswer("", record),)
+    if device is not None or suite is not None:
+        raise UsageError("--device-group goes with neither --device nor --suite; run a suite on one --device at a time")
+    if not plan.files:
+        raise UsageError("there is nothing to time; name model files")
+    answers = run_group(plan, [entry.address for entry in Inventory.load().group(group)], console.boards())
+    return answers, GroupResult(group, answers)
 
 
-def _of_board(path: Path | None, answer: BoardAnswer, group: str | None) -> Path | None:
+def _of_board(path: Path | None, answer: BoardAnswer) -> Path | None:
     """Each board of a group has a file of its own: times.csv becomes times.kitchen.csv."""
-    return path if path is None or group is None else path.with_suffix(f".{answer.device}{path.suffix}")
+    return path.with_suffix(f".{answer.device}{path.suffix}") if path is not None and answer.device else path
 
 
 def _keep(record: BenchRecord, store: Path | None, label: str) -> None:
@@ -241,6 +237,7 @@ def plan_of(
     profile: bool,
     energy: bool,
     sustained: float | None,
+    keep_samples: bool,
     require_delegate: Sequence[str],
     limit_fallback: FallbackLimit | None,
     delegates: tuple[Delegate, ...],
@@ -265,19 +262,19 @@ def plan_of(
         profile=profile,
         energy=energy,
         sustained_seconds=sustained,
+        keep_samples=keep_samples,
         delegates=delegates,
         gates=gates_from(require_delegate, limit_fallback),
     )
 
 
-def write_files(answer: BoardAnswer, csv_file: Path | None, html_file: Path | None) -> None:
+def write_files(record: BenchRecord, csv_file: Path | None, html_file: Path | None) -> None:
     """What was asked for beside the text."""
     from edgekit.artifact import written_whole
     from edgekit.bench_document import csv_text, document
     from edgekit.bench_html import html
 
-    assert answer.record is not None
     for path, draw in ((csv_file, csv_text), (html_file, html)):
         if path is not None:
             with written_whole(path) as part:
-                part.write_text(draw(document(answer.record)), "utf-8")
+                part.write_text(draw(document(record)), "utf-8")

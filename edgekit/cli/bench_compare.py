@@ -49,10 +49,10 @@ class CompareResult:
 @click.option("--confidence", type=CONFIDENCE, default=0.95, show_default="95%", help="Of the interval of each ratio.")
 @click.option("--limit-regression", "limit", type=SHARE, help="Largest slowdown allowed, as in 3%. [default: none]")
 def compare(console: Console, old: Path, new: Path, confidence: float, limit: float | None) -> int:
-    """Say whether the times of NEW differ from those of OLD, both made by edgekit bench --json.
+    """Say whether the times of two runs of bench differ.
 
-    A difference is real where the interval of the ratio does not hold 1. Ends with 1 where a file is slower for certain, and
-    by more than --limit-regression.
+    OLD and NEW are what edgekit bench --json printed. A difference is real where the interval of the ratio does not hold 1.
+    Ends with 1 where a file is slower for certain, and by more than --limit-regression.
     """
     from edgekit.comparison import compare as compare_files
 

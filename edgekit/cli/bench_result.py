@@ -23,15 +23,14 @@ _MOST_OPS = 15
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """A `BenchRecord` for output. ``keep_samples`` adds every single run to the JSON."""
+    """A `BenchRecord` for output."""
 
     record: BenchRecord
-    keep_samples: bool
 
     def to_json(self) -> str:
         from edgekit.bench_document import document
 
-        return json_text(document(self.record, keep_samples=self.keep_samples))
+        return json_text(document(self.record))
 
     def sections(self) -> Sequence[Table | str]:
         record, measured = self.record, self.record.benchmark
@@ -58,7 +57,6 @@ class GroupResult:
 
     group: str
     answers: tuple[BoardAnswer, ...]
-    keep_samples: bool
 
     def to_json(self) -> str:
         from edgekit.bench_document import document
@@ -66,7 +64,7 @@ class GroupResult:
         boards = [
             {
                 "device": answer.device,
-                "bench": document(answer.record, keep_samples=self.keep_samples) if answer.record else None,
+                "bench": document(answer.record) if answer.record else None,
                 "error": answer.error,
             }
             for answer in self.answers
@@ -121,9 +119,9 @@ def _times(result: Timed) -> tuple[str, ...]:
 
 def _name(result: Timed) -> str:
     """The file, and what a call of it computes where that is more than a sample."""
-    several = [f"{result.streams} streams"] if result.streams > 1 else []
-    if result.samples > result.streams:
-        several.append(f"batch {result.samples // result.streams}")
+    from edgekit.workload import more_than_a_sample
+
+    several = more_than_a_sample(result.streams, result.samples)
     return " ".join([Path(result.file).name, *([f"({', '.join(several)})"] if several else [])])
 
 

@@ -87,7 +87,7 @@ def check(
     recipe_file: Path | None,
     **preprocess: Any,
 ) -> int:
-    """Measure a file's accuracy and its agreement with another model.
+    """Measure a file's accuracy and agreement with another model.
 
     Ends with 0 when FILE is within the limits, with 1 when a limit is broken.
     """

@@ -45,12 +45,12 @@ def _json_option(function: Decorated) -> Decorated:
 
 
 def command(
-    *, example: str, json: bool = True, name: str | None = None, kind: type[click.Command] = click.Command
+    *, example: str, json: bool = True, name: str | None = None
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command of edgekit; its first argument is the `Console`.
 
-    ``example`` is a runnable command line that ends the help text. ``json=False`` leaves the --json option out; ``kind`` is the
-    command's class. The function's own options are decorators below this one. It may return an exit code.
+    ``example`` is a runnable command line that ends the help text. ``json=False`` leaves the --json option out. The
+    function's own options are decorators below this one. It may return an exit code.
     """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
@@ -58,7 +58,7 @@ def command(
         options: Sequence[Callable[[Any], Any]] = [debug_option, quiet_option, *([_json_option] if json else [])]
         for option in options:
             with_console = option(with_console)
-        made = click.command(name=name, cls=kind, epilog=f"\b\nExample: {example}")(with_console)
+        made = click.command(name=name, epilog=f"\b\nExample: {example}")(with_console)
         # click prepends what is decorated later; the common options belong at the end of the help.
         made.params = [p for p in made.params if not _common(p)] + [p for p in made.params if _common(p)]
         return made

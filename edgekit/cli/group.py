@@ -22,13 +22,17 @@ class LazyCommand:
     summary: str
 
 
+# A name of two words is a command beside the one of its first word: `bench FILE...` and `bench compare OLD NEW`.
 COMMANDS = {
     "convert": LazyCommand(
         "edgekit.cli.convert:convert", "Convert a model to int8 TFLite and ONNX files and check them."
     ),
-    "check": LazyCommand("edgekit.cli.check:check", "Measure a file's accuracy and its agreement with another model."),
+    "check": LazyCommand("edgekit.cli.check:check", "Measure a file's accuracy and agreement with another model."),
     "run": LazyCommand("edgekit.cli.run:run", "Run a model file on arrays and write its outputs."),
     "bench": LazyCommand("edgekit.cli.bench:bench", "Time model files against one another."),
+    "bench compare": LazyCommand(
+        "edgekit.cli.bench_compare:compare", "Say whether the times of two runs of bench differ."
+    ),
     "results": LazyCommand("edgekit.cli.results:results", "List, query and plot what bench measured over time."),
     "inspect": LazyCommand("edgekit.cli.inspect:inspect", "Show what a .tflite or .onnx file holds."),
     "compile": LazyCommand("edgekit.cli.compile:compile_command", "Compile a .tflite or .onnx file for an NPU or GPU."),
@@ -57,13 +61,17 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Raises UnknownNameError, which suggests the nearest command."""
+        two_words = " ".join(args[:2])
+        if len(args) > 1 and two_words in COMMANDS:
+            return two_words, self.get_command(ctx, two_words), args[2:]
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UnknownNameError("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete a command's name from the table, without importing a command."""
-        names = [CompletionItem(n, help=c.summary) for n, c in COMMANDS.items() if n.startswith(incomplete)]
+        fitting = [(n, c) for n, c in COMMANDS.items() if n.startswith(incomplete) and " " not in n]
+        names = [CompletionItem(n, help=c.summary) for n, c in fitting]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "edgekit.results/1"
 QUERY_SCHEMA = "edgekit.query/1"
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +92,10 @@ def results() -> None:
 @store_option
 def add(console: Console, documents: tuple[Path, ...], label: str, store: Path | None) -> None:
     """Keep documents that edgekit bench --json printed."""
+    from edgekit.bench_document import read_document
+
     opened = opened_store(store)
-    for path in documents:
-        try:
-            document = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"{path} can't be read as JSON ({error}); expected what edgekit bench --json prints"
-            ) from error
+    for document in [read_document(path) for path in documents]:
         keep(opened, document, label)
     console.show(ResultList(opened.results()))
 
@@ -147,9 +140,9 @@ def opened_store(path: Path | None) -> ResultsStore:
     return ResultsStore(path or store_path())
 
 
-def keep(store: ResultsStore, document: dict[str, Any], label: str) -> int:
+def keep(store: ResultsStore, document: dict[str, Any], label: str) -> None:
     """Put a document into the store, with the present time."""
-    return store.add(document, datetime.now(timezone.utc).isoformat(timespec="seconds"), label)
+    store.add(document, datetime.now(timezone.utc).isoformat(timespec="seconds"), label)
 
 
 def _selection(file: str, device: str, runtime: str, limit: int) -> Selection:

@@ -33,7 +33,7 @@ class SuiteResult:
         columns = "task,file,>p50 ms,>p90 ms by MLPerf's rule,quality,target,met,>dB to float"
         missing = [f"no file for {title}" for title in self.record.missing]
         notes = [f"{Path(entry.file).name}: {entry.note}" for entry in self.record.entries if entry.note]
-        rest = BenchResult(self.record.bench, keep_samples=False).sections()
+        rest = BenchResult(self.record.bench).sections()
         return [table(columns, [self._row(entry) for entry in self.record.entries]), "", *missing, *notes, "", *rest]
 
     def _row(self, entry: SuiteEntry) -> tuple[str, ...]:

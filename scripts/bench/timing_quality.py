@@ -17,7 +17,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,11 @@ from typing import Any
 import numpy as np
 from commands import edgekit as edgekit_command
 from models import WORK, data_file
-from overhead import CALLS_A_BLOCK
+from overhead import CALLS_A_BLOCK, calls
 from results import Figure, Result, load_average, publish
 
-from edgekit import registry
 from edgekit.comparison import Verdict, judge, read_results
-from edgekit.example_feeds import example_feeds
 from edgekit.latency import Candidate, Timing, sample
-from edgekit.protocols import SessionOptions
 from edgekit.quantiles import Quantile
 from edgekit.repeats import IN_TURNS, spread
 
@@ -146,7 +142,7 @@ def fastest(blocks: list[Callable[[], float]], rounds: int = 400) -> list[float]
 def bare_session_and_loop(model: Path) -> Iterator[Callable[[], float]]:
     """Blocks of calls, each the nanoseconds of a call: a bare loop over the interpreter, one over a session, and the session's
     calls timed one by one as the benchmark does."""
-    (_, bare), (_, session) = bare_and_session(model)
+    bare, _, _, _, session, *_ = calls(model)
 
     def loop(call: Callable[[], object]) -> float:
         began = time.perf_counter_ns()
@@ -158,25 +154,6 @@ def bare_session_and_loop(model: Path) -> Iterator[Callable[[], float]]:
     yield lambda: loop(session)
     timing = Timing(min_seconds=1e-6, max_seconds=1e-3, warm_up_seconds=0.0, block_ns=2_000_000)
     yield lambda: float(statistics.fmean(sample([Candidate("", session)], timing, 1)[0].blocks_ns[-1]))
-
-
-def bare_and_session(model: Path) -> Iterator[tuple[str, Callable[[], object]]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(model), num_threads=1)
-    interpreter.allocate_tensors()
-    [slot], [result] = interpreter.get_input_details(), interpreter.get_output_details()
-    session = registry.runtime("litert").open(model, SessionOptions(threads=1))
-    feeds = example_feeds(session.inputs)
-    [array] = feeds.values()
-
-    def bare() -> object:
-        interpreter.set_tensor(slot["index"], array)
-        interpreter.invoke()
-        return interpreter.get_tensor(result["index"])
-
-    yield "bare", bare
-    yield "session", partial(session.run, feeds)
 
 
 def _elsewhere(runs: list[dict[str, Any]]) -> str:

@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_models import write_doubler
+from in_process import InProcess
 
+from edgekit import place
 from edgekit.cli.border import run
+from edgekit.cli.console import Console
 
-QUICK = ["--min-seconds", "50ms", "--processes", "2", "--starts", "1"]
+QUICKEST = ["--min-seconds", "20ms", "--processes", "1", "--starts", "1"]
 
 
-def test_json_has_every_figure_and_no_raw_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [str(write_doubler(tmp_path / name)) for name in ("a.onnx", "b.onnx")]
-    assert run(["bench", *files, *QUICK, "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What edgekit bench --json prints of two files, run once for all tests that read it; it stands beside the files."""
+    folder = tmp_path_factory.mktemp("bench")
+    files = [str(write_doubler(folder / name)) for name in ("a.onnx", "b.onnx")]
+    with (folder / "bench.json").open("w") as stdout:
+        options = ["--min-seconds", "50ms", "--processes", "2", "--starts", "1", "--json"]
+        assert run(["bench", *files, *options], Console(stdout=stdout, stderr=sys.stderr)) == 0
+    return folder / "bench.json"
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares the child processes, which the tests with ``printed`` and with a group of boards have."""
+
+    @contextmanager
+    def reached(address: object, journal: object = None) -> Iterator[InProcess]:
+        yield InProcess()
+
+    monkeypatch.setattr(place, "reached", reached)
+
+
+def test_json_has_every_figure_and_no_raw_samples(printed: Path) -> None:
+    document = json.loads(printed.read_text())
     assert document["schema"] == "edgekit.bench/1"
     first, second = document["results"]
     assert first["ratio"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    assert second["file"] == files[1]
+    assert second["file"] == str(printed.with_name("b.onnx"))
     latency = second["latency"]
     assert latency["p50_ns"]["low"] <= latency["p50_ns"]["value"] <= latency["p90_ns"]["value"]
     assert "samples_ns" not in latency
@@ -32,24 +57,27 @@ def test_json_has_every_figure_and_no_raw_samples(tmp_path: Path, capsys: pytest
     assert document["before"]["cores"] >= 1
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_samples_are_kept_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", str(write_doubler(tmp_path / "a.onnx")), *QUICK, "--json", "--keep-samples"]) == 0
+    assert run(["bench", str(write_doubler(tmp_path / "a.onnx")), *QUICKEST, "--json", "--keep-samples"]) == 0
     latency = json.loads(capsys.readouterr().out)["results"][0]["latency"]
     assert len(latency["samples_ns"]) == latency["runs"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_table_names_the_files_and_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "in.npz", x=np.ones((4, 3), np.float32))
     file = str(write_doubler(tmp_path / "a.onnx", batch=2))
-    assert run(["bench", file, *QUICK, "--input", str(tmp_path / "in.npz")]) == 0
+    assert run(["bench", file, *QUICKEST, "--input", str(tmp_path / "in.npz")]) == 0
     out = capsys.readouterr().out
     assert "a.onnx" in out
     assert "governor" in out
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_too_little_time_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(write_doubler(tmp_path / "a.onnx"))
-    assert run(["bench", file, "--min-seconds", "1us", "--max-seconds", "1us", "--processes", "1"]) == 1
+    assert run(["bench", file, *QUICKEST, "--min-seconds", "1us", "--max-seconds", "1us"]) == 1
     assert "Measure longer" in capsys.readouterr().err
 
 
@@ -59,30 +87,28 @@ def test_a_missing_file_is_one_message(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_run_against_itself_is_no_regression_and_a_slower_one_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    printed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = str(write_doubler(tmp_path / "a.onnx"))
-    assert run(["bench", file, *QUICK, "--processes", "3", "--json"]) == 0
-    old, new = tmp_path / "old.json", tmp_path / "new.json"
-    old.write_text(capsys.readouterr().out)
-    assert run(["bench", "compare", str(old), str(old), "--limit-regression", "3%"]) == 0
+    assert run(["bench", "compare", str(printed), str(printed), "--limit-regression", "3%"]) == 0
     assert "no difference" in capsys.readouterr().out
-    document = json.loads(old.read_text())
+    document, new = json.loads(printed.read_text()), tmp_path / "new.json"
     latency = document["results"][0]["latency"]
-    latency["p50_ns"]["value"] *= 100
-    latency["repeats_ns"] = [100 * value for value in latency["repeats_ns"]]
+    slower = 1e9  # beyond any spread of two processes on a busy machine
+    latency["p50_ns"]["value"] *= slower
+    latency["repeats_ns"] = [slower * value for value in latency["repeats_ns"]]
     new.write_text(json.dumps(document))
-    assert run(["bench", "compare", str(old), str(new), "--limit-regression", "3%", "--json"]) == 1
+    assert run(["bench", "compare", str(printed), str(new), "--limit-regression", "3%", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "edgekit.comparison/1"
     assert (found["differences"][0]["verdict"], found["exit_code"]) == ("slower", 1)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_results_are_kept_listed_asked_for_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, store = str(write_doubler(tmp_path / "a.onnx")), ["--store", str(tmp_path / "r.sqlite")]
     csv_file, page = tmp_path / "a.csv", tmp_path / "a.html"
     extra = ["--csv", str(csv_file), "--html", str(page), "--label", "v1"]
-    assert run(["bench", file, *QUICK, *store, *extra]) == 0
+    assert run(["bench", file, *QUICKEST, *store, *extra]) == 0
     assert csv_file.read_text().startswith("device,file,")
     assert "<svg" in page.read_text()
     capsys.readouterr()
@@ -95,11 +121,17 @@ def test_results_are_kept_listed_asked_for_and_drawn(tmp_path: Path, capsys: pyt
     assert "polyline" in (tmp_path / "trend.html").read_text()
 
 
-def test_a_document_can_be_kept_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", str(write_doubler(tmp_path / "a.onnx")), *QUICK, "--json"]) == 0
-    (tmp_path / "a.json").write_text(capsys.readouterr().out)
-    assert run(["results", "add", str(tmp_path / "a.json"), "--store", str(tmp_path / "r.sqlite")]) == 0
+def test_a_document_can_be_kept_later(printed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["results", "add", str(printed), "--store", str(tmp_path / "r.sqlite")]) == 0
     assert "a.onnx" in capsys.readouterr().out
+
+
+def test_documents_are_kept_all_or_none(printed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, report = tmp_path / "r.sqlite", tmp_path / "report.json"
+    report.write_text('{"schema": "edgekit.report/1"}')
+    assert run(["results", "add", str(printed), str(report), "--store", str(store)]) == 2
+    assert "report.json holds no edgekit.bench/1 document" in capsys.readouterr().err
+    assert not store.exists()
 
 
 def test_a_group_of_boards_answers_as_one(
@@ -112,7 +144,7 @@ def test_a_group_of_boards_answers_as_one(
     assert run(["devices", "add", "lost", "local", "--python", "/nowhere", "--group", "lab", "--no-probe"]) == 0
     capsys.readouterr()
     file = str(write_doubler(tmp_path / "a.onnx"))
-    assert run(["bench", file, *QUICK, "--device-group", "lab", "--json"]) == 1
+    assert run(["bench", file, *QUICKEST, "--device-group", "lab", "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "edgekit.benchgroup/1"
     assert [board["device"] for board in document["boards"]] == ["kitchen", "attic", "lost"]
@@ -120,14 +152,23 @@ def test_a_group_of_boards_answers_as_one(
     assert "/nowhere" in document["boards"][2]["error"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_suite_is_told_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_doubler(tmp_path / "resnet.onnx", batch="batch")
     np.savez(tmp_path / "ic.npz", x=np.eye(3, dtype=np.float32), y=np.arange(3))
     folder = str(tmp_path)
-    assert run(["bench", "--suite", "mlperf-tiny", "--models", folder, "--data", folder, *QUICK]) == 0
+    files = ["--csv", str(tmp_path / "a.csv"), "--store", str(tmp_path / "r.sqlite")]
+    limit = ["--require-delegate", "XnnpackExecutionProvider"]
+    assert (
+        run(["bench", "--suite", "mlperf-tiny", "--models", folder, "--data", folder, *QUICKEST, *files, *limit]) == 1
+    )
     out = capsys.readouterr().out
     assert "top1 1.0000" in out
     assert "no file for keyword spotting" in out
+    assert "XnnpackExecutionProvider" in out, "the limit is told, and the command ends with 1"
+    assert "resnet.onnx" in (tmp_path / "a.csv").read_text()
+    assert run(["results", "list", *files[2:]]) == 0
+    assert "resnet.onnx" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -135,6 +176,9 @@ def test_a_suite_is_told_by_task(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         ([], "nothing to time"),
         (["--suite", "mlperf-tiny"], "give --models FOLDER"),
+        (["--suite", "mlperf-tiny", "--device-group", "lab"], "goes with neither --device nor --suite"),
+        (["a.onnx", "--models", "."], "add --suite mlperf-tiny"),
+        (["a.onnx", "--label", "v1"], "add --record or --store"),
         (["a.onnx", "--percentile", "20%"], "--percentile is 0.2"),
         (["a.onnx", "--threads", "0"], "numbers from 1 on"),
         (["a.onnx", "--resume", "journal"], "give --device too"),

@@ -42,7 +42,7 @@ def test_a_commands_help_begins_with_its_summary_and_ends_with_an_example(
     made = getattr(importlib.import_module(module), attribute)
     assert isinstance(made, click.Command)
     assert (made.help or "").partition("\n")[0] == COMMANDS[name].summary
-    assert run([name, "--help"]) == 0
+    assert run([*name.split(), "--help"]) == 0
     assert f"Example: edgekit {name}" in capsys.readouterr().out.rsplit("\n\n", 1)[-1]
 
 
@@ -62,7 +62,16 @@ def test_completion_prints_a_script(capsys: pytest.CaptureFixture[str], shell: s
 
 
 def test_completion_of_commands_comes_from_the_table() -> None:
-    environment = {"COMP_WORDS": "edgekit co", "COMP_CWORD": "1", "_EDGEKIT_COMPLETE": "bash_complete", "PATH": ""}
+    assert completed("edgekit co", 1) == ["plain,convert", "plain,compile", "plain,completion"]
+
+
+def test_a_command_of_two_words_is_completed_as_itself() -> None:
+    assert completed("edgekit bench", 1) == ["plain,bench"]
+    assert completed("edgekit bench compare --limit", 3) == ["plain,--limit-regression"]
+
+
+def completed(words: str, current: int) -> list[str]:
+    environment = {"COMP_WORDS": words, "COMP_CWORD": str(current), "_EDGEKIT_COMPLETE": "bash_complete", "PATH": ""}
     code = "from edgekit.cli import main; import sys; sys.argv = ['edgekit']; main()"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["plain,convert", "plain,compile", "plain,completion"]
+    return done.stdout.splitlines()
