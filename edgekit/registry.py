@@ -186,7 +186,7 @@ class _BrokenRuntime:
         self.name, self._error = name, error
 
     def probe(self) -> Availability:
-        return Availability(False, reason=str(self._error), remedy="pip install or uninstall its package")
+        return Availability(False, reason=str(self._error))
 
     def open(self, path: Path, options: SessionOptions) -> Session:
         raise self._error
