@@ -148,6 +148,15 @@ RULES = (
         kernel="int16",
     ),
     Rule(
+        Advice(
+            "its filter is stored without its zeros, which XNNPACK does not read",
+            "leave it: edgekit stores a filter like that where the interpreter's own kernel is then faster (docs/sparsity.md)",
+        ),
+        delegate="xnnpack",
+        op="FULLY_CONNECTED",
+        kernel="sparse",
+    ),
+    Rule(
         Advice("weights are int8 and activations float (a hybrid kernel)", _STATIC_INT8),
         delegate="xnnpack",
         op="CONV|FULLY_CONNECTED",

@@ -63,7 +63,7 @@ def find_runtime(path: Path, name: str | None = None) -> Runtime:
         availability = candidate.probe()
         if availability.available or name:
             return candidate
-        reasons.append(f"{candidate.name}: {availability.reason}; {availability.remedy}")
+        reasons.append(f"{candidate.name}: {availability.words}")
     raise RuntimeUnavailableError(f"no runtime for {suffix} files is installed. {'. '.join(reasons)}")
 
 

@@ -416,7 +416,7 @@ def _runtime_notes(request: Request) -> tuple[str, ...]:
     absent = registry.runtime(name).probe()
     return (
         f"not checked in {name}, the engine of {request.target.name}, but in another, whose answers may differ by a step: "
-        f"{absent.reason}. Install it with: {absent.remedy}",
+        + absent.words,
     )
 
 

@@ -74,6 +74,11 @@ class Availability:
     absent: tuple[Absent, ...] = ()
     """Those that are known and can't be asked for here."""
 
+    @property
+    def words(self) -> str:
+        """Why it can't be used and what to do, for a message."""
+        return f"{self.reason}. Install it with: {self.remedy}" if self.remedy else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedOp:

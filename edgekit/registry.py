@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MissingPackageError, PluginError, UnknownNameError
+from edgekit.errors import MissingPackageError, PluginError
+from edgekit.plugins import all_names, find_entry, loading
 from edgekit.protocols import Availability, Runtime, Session, SessionOptions, Source, Transport
 
 RUNTIMES = {
@@ -69,8 +69,7 @@ STAGES = {
 
 def names(kind: str) -> tuple[str, ...]:
     """All names of a kind ("runtime", "source", "metric", "transport", "compiler"): built-ins, then entry points of others."""
-    builtin = _builtins(kind)
-    return (*builtin, *sorted(entry.name for entry in _entry_points(kind) if entry.name not in builtin))
+    return all_names(kind, _builtins(kind))
 
 
 def runtime(name: str) -> Runtime:
@@ -153,41 +152,22 @@ def _builtins(kind: str) -> dict[str, str]:
     }[kind]
 
 
-def _entry_points(kind: str) -> Any:
-    return entry_points(group=f"edgekit.{kind}s")
-
-
 def _load(kind: str, name: str) -> Any:
     builtin = _builtins(kind)
     if name in builtin:
         return load_attribute(builtin[name], f"the {kind} {name!r}")
-    entry = _entry(kind, name)
-    try:
+    entry = find_entry(kind, name, builtin)
+    with loading(kind, entry):
         return entry.load()
-    except Exception as error:  # a stranger's module may raise anything
-        raise PluginError(kind, name, _package(entry), error) from error
 
 
 def _made(kind: str, name: str) -> Any:
     """An instance of what is registered under that name. Raises UnknownNameError and PluginError."""
-    make = _load(kind, name)
-    if name in _builtins(kind):
+    make, builtin = _load(kind, name), _builtins(kind)
+    if name in builtin:
         return make()
-    try:
+    with loading(kind, find_entry(kind, name, builtin)):
         return make()
-    except Exception as error:  # as above
-        raise PluginError(kind, name, _package(_entry(kind, name)), error) from error
-
-
-def _entry(kind: str, name: str) -> Any:
-    for entry in _entry_points(kind):
-        if entry.name == name:
-            return entry
-    raise UnknownNameError(kind, name, names(kind))
-
-
-def _package(entry: Any) -> str:
-    return entry.dist.name if entry.dist else ""
 
 
 def _runtime_or_broken(name: str) -> Runtime:
@@ -206,7 +186,7 @@ class _BrokenRuntime:
         self.name, self._error = name, error
 
     def probe(self) -> Availability:
-        return Availability(False, reason=str(self._error), remedy="pip install or uninstall its package")
+        return Availability(False, reason=str(self._error))
 
     def open(self, path: Path, options: SessionOptions) -> Session:
         raise self._error

@@ -110,7 +110,8 @@ class _Values:
     def size(self, name: str) -> int:
         """Bytes of a value where it is stored: those of its integers, where it has them."""
         stored = self.dequantized.get(name, name)
-        item = 1 if name in self.dequantized or name in self.quantized else self.sizes.get(stored, 4)
+        is_converted = name in self.dequantized or name in self.quantized
+        item = 1 if is_converted and stored not in self.constants else self.sizes.get(stored, 4)
         return self.elements.get(name, self.elements.get(stored, 0)) * item
 
 

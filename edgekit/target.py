@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from importlib import resources
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import PluginError, RecipeError, UnknownNameError
+from edgekit.errors import RecipeError
+from edgekit.plugins import all_names, find_entry, loading
 from edgekit.recipe import IoType, Recipe, read_toml
 
 if TYPE_CHECKING:
@@ -103,11 +103,7 @@ def builtin_targets() -> tuple[str, ...]:
 
 def target_names() -> tuple[str, ...]:
     """All profiles that can be named: the built-in ones, then those of other packages (entry points ``edgekit.targets``)."""
-    builtin = builtin_targets()
-    return (*builtin, *sorted(entry.name for entry in entry_points(group=PLUGINS) if entry.name not in builtin))
-
-
-PLUGINS = "edgekit.targets"
+    return all_names("target", builtin_targets())
 
 
 def load_target(name_or_path: str) -> Target:
@@ -120,19 +116,15 @@ def load_target(name_or_path: str) -> Target:
 
 def _profile(name: str) -> Traversable:
     """The profile's file: in this package, or ``<name>.toml`` in the package that an entry point of that name names."""
-    if name in builtin_targets():
+    builtin = builtin_targets()
+    if name in builtin:
         return resources.files("edgekit") / "targets" / f"{name}.toml"
-    entry = next((entry for entry in entry_points(group=PLUGINS) if entry.name == name), None)
-    if entry is None:
-        raise UnknownNameError("target", name, target_names())
-    try:
+    entry = find_entry("target", name, builtin)
+    with loading("target", entry):
         found = resources.files(entry.value) / f"{name}.toml"
-    except Exception as error:  # a stranger's package may raise anything
-        raise PluginError("target", name, entry.dist.name if entry.dist else "", error) from error
-    if not found.is_file():
-        missing = FileNotFoundError(f"{entry.value} has no {name}.toml")
-        raise PluginError("target", name, entry.dist.name if entry.dist else "", missing)
-    return found
+        if not found.is_file():
+            raise FileNotFoundError(f"{entry.value} has no {name}.toml")
+        return found
 
 
 def _from_file(path: Path) -> Target:

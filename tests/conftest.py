@@ -1,4 +1,4 @@
-"""The small trained network that the repository ships, for every test of the whole path."""
+"""For all tests: the small trained network that the repository ships, and examples of hypothesis that may take their time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from pathlib import Path
 
 import pytest
 from conversion import DIGITS, convert
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """How long an example takes says how busy the machine is. Environments for some of the tests are without hypothesis."""
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        from hypothesis import settings
+
+        settings.register_profile("unhurried", deadline=None)
+        settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ class RuntimeList:
         absent = [entry for entry in self.runtimes if not entry.availability.available]
         return [
             table("runtime,formats,version,providers and delegates", rows),
-            *(f"{e.name}: {e.availability.reason}. Install it with: {e.availability.remedy}" for e in absent),
+            *(f"{entry.name}: {entry.availability.words}" for entry in absent),
             *(line for entry in self.runtimes for line in _absent(entry)),
         ]
 

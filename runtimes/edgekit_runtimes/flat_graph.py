@@ -20,7 +20,7 @@ from edgekit_runtimes.tflite_cuts import main_graph, one_op
 
 @dataclass(frozen=True, slots=True)
 class FlatGraph:
-    """The first subgraph of a file. ``dtypes``: numpy's names by tensor index; ``constants``: tensors with data of their own."""
+    """The first subgraph of a file. ``dtypes``: as `place` takes them; ``constants``: tensors with data of their own."""
 
     inputs: tuple[TensorDetails, ...]
     outputs: tuple[TensorDetails, ...]
@@ -62,7 +62,7 @@ def _read(model: Any, schema: Any) -> FlatGraph:
         outputs=tuple(tensors[graph.Outputs(n)] for n in range(graph.OutputsLength())),
         signatures=dict(_signature(model.SignatureDefs(n)) for n in range(model.SignatureDefsLength())),
         ops=tuple(_op(model, graph.Operators(n), names) for n in range(graph.OperatorsLength())),
-        dtypes={index: str(tensor["dtype"]) for index, tensor in enumerate(tensors)},
+        dtypes={index: _stored_as(graph.Tensors(index), tensor) for index, tensor in enumerate(tensors)},
         constants=frozenset(index for index, has_data in enumerate(filled) if has_data),
     )
 
@@ -80,6 +80,10 @@ def _tensor(tensor: Any, index: int) -> TensorDetails:
         "dtype": _DTYPES.get(tensor.Type(), "object"),
         "quantization": (encoding.Scale(0), encoding.ZeroPoint(0)) if single else (0.0, 0),
     }
+
+
+def _stored_as(tensor: Any, details: TensorDetails) -> str:
+    return ("sparse " if tensor.Sparsity() else "") + str(details["dtype"])
 
 
 def _filled(model: Any, tensor: Any) -> bool:

@@ -109,7 +109,7 @@ class InterpreterSession:
 
     def placement(self) -> Placement:
         interpreter = self._opened()
-        dtypes = {int(entry["index"]): np.dtype(entry["dtype"]).name for entry in interpreter.get_tensor_details()}
+        dtypes = {int(entry["index"]): _stored_as(entry) for entry in interpreter.get_tensor_details()}
         return place(interpreter._get_ops_details(), dtypes, self._shares, xnnpack=self._xnnpack)
 
     def close(self) -> None:
@@ -159,6 +159,10 @@ class InterpreterSession:
 
     def _refuse(self, *_: object) -> NoReturn:
         raise UsageError(f"the session of {self._file} is closed; open the file again")
+
+
+def _stored_as(entry: TensorDetails) -> str:
+    return ("sparse " if entry.get("sparsity_parameters") else "") + np.dtype(entry["dtype"]).name
 
 
 def last_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.errors import ArtifactError, RuntimeUnavailableError, UsageError
 from edgekit.protocols import Availability, Delegate, SessionOptions, TimedOp
 from edgekit_runtimes.external_delegate import ExternalDelegate, load_external
+from edgekit_runtimes.installed import require
 from edgekit_runtimes.interpreter import Interpreter, InterpreterSession, last_line
 from edgekit_runtimes.interpreter_placement import Share, partitions_of
 from edgekit_runtimes.interpreter_times import op_times
@@ -57,8 +58,7 @@ def time_ops(
 
 def checked(runtime: str, availability: Availability, path: Path, options: SessionOptions) -> SessionOptions:
     """The options with kernels that were asked for as a delegate ("reference") in their place. Raises as `open_interpreter`."""
-    if not availability.available:
-        raise RuntimeUnavailableError(f"{runtime} can't be used: {availability.reason}. {_try(availability)}")
+    require(runtime, availability)
     options = _with_kernels(options)
     if options.kernels not in _RESOLVERS:
         raise UsageError(f"kernels is {options.kernels!r}; expected one of: {', '.join(_RESOLVERS)}")
@@ -120,7 +120,3 @@ def _apply(interpreter: Interpreter, delegate: ExternalDelegate) -> Share:
 
 def _is_xnnpack(delegate: Delegate) -> bool:
     return delegate.library is None and delegate.name.upper() == "XNNPACK"
-
-
-def _try(availability: Availability) -> str:
-    return f"Install it with: {availability.remedy}" if availability.remedy else ""

@@ -28,8 +28,9 @@ def place(
 ) -> Placement:
     """Place every op of the file: inside a partition of a delegate, or on the interpreter's built-in kernels.
 
-    ``dtypes``: numpy's names by tensor index. ``shares``: the external delegates in the order in which they chose; the
-    partitions after theirs are XNNPACK's, which takes of what is left (``xnnpack``: whether it was asked).
+    ``dtypes``: numpy's names by tensor index, "sparse float32" for a filter that is stored without its zeros.
+    ``shares``: the external delegates in the order in which they chose; the partitions after theirs are XNNPACK's, which takes
+    of what is left (``xnnpack``: whether it was asked).
 
     The interpreter lists the file's ops first and then one DELEGATE op a partition, which says only what goes in and
     comes out: the ops between the two are what it took.
@@ -97,7 +98,9 @@ def _kernel(op: str, operands: Sequence[str], results: Sequence[str]) -> tuple[b
     data, result = (operands or ["none"])[_DATA.get(op, 0)], (results or ["none"])[0]
     if op in _WEIGHTED and data.startswith("float") and "int8" in operands:
         return True, f"{data} x int8 -> {result}"
-    return data in _INTEGERS and result in _INTEGERS, f"{data} -> {result}"
+    integer = data in _INTEGERS and result in _INTEGERS
+    sparse = [f" x {operand}" for operand in operands if operand.startswith("sparse ")]
+    return integer, f"{data}{''.join(sparse)} -> {result}"
 
 
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")

@@ -115,7 +115,5 @@ def find_library(libraries: Sequence[str]) -> Path | None:
 def _folders() -> tuple[Path, ...]:
     named = [part for part in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if part]
     triplet = str(sysconfig.get_config_var("MULTIARCH") or "")
-    common = [
-        f"{root}/{leaf}" for root in ("/usr/local/lib", "/usr/lib", "/lib") for leaf in ("", triplet) if leaf or root
-    ]
-    return tuple(Path(folder) for folder in (*named, *common, "/vendor/lib64"))
+    common = [Path(root, leaf) for root in ("/usr/local/lib", "/usr/lib", "/lib") for leaf in ("", triplet)]
+    return tuple(dict.fromkeys((*map(Path, named), *common, Path("/vendor/lib64"))))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit.protocols import Availability, SessionOptions, TimedOp
+from edgekit_runtimes.installed import installed_version
 from edgekit_runtimes.interpreter import InterpreterSession
 from edgekit_runtimes.interpreter_options import accelerators, open_interpreter, time_ops
 from edgekit_runtimes.litert_choices import choice_of, compiled_accelerators
@@ -25,7 +25,9 @@ class LiteRt:
 
     def probe(self) -> Availability:
         if find_spec("ai_edge_litert") is not None:
-            return Availability(True, _version(), accelerators=(*accelerators(), *compiled_accelerators()))
+            return Availability(
+                True, installed_version("ai-edge-litert"), accelerators=(*accelerators(), *compiled_accelerators())
+            )
         if sys.version_info < (3, 11):
             found = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Availability(
@@ -45,14 +47,6 @@ class LiteRt:
         if choice_of(options) is not None:
             return ()
         return time_ops(self.name, self.probe(), _MODULE, path, options)
-
-
-def _version() -> str:
-    """The installed version; "" for a copy without its package's records."""
-    try:
-        return version("ai-edge-litert")
-    except PackageNotFoundError:
-        return ""
 
 
 _MODULE = "ai_edge_litert.interpreter"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import Artifact, Manifest, Quantization, TensorSpec
-from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
+from edgekit.errors import ArtifactError, FeedError, UsageError
 from edgekit.protocols import Availability, Feeds, Placement, SessionOptions, TimedOp
 from edgekit_runtimes.feeds import Expected, expectations, verify
+from edgekit_runtimes.installed import installed_version, require
 from edgekit_runtimes.onnxruntime_binding import OnnxBound
 from edgekit_runtimes.onnxruntime_native import native_errors, one_line, open_native
 from edgekit_runtimes.onnxruntime_placement import place
@@ -42,11 +42,8 @@ class OnnxRuntime:
         return replace(found, accelerators=available(), absent=absent()) if found.available else found
 
     def open(self, path: Path, options: SessionOptions) -> OnnxSession:
-        unusable = self._unusable()
-        if unusable is not None:
-            raise RuntimeUnavailableError(
-                f"onnxruntime can't be used: {unusable.reason}. Install it with: {unusable.remedy}"
-            )
+        if (unusable := self._unusable()) is not None:
+            require(self.name, unusable)
         if not path.is_file():
             raise ArtifactError(f"there is no model file {str(path)!r}")
         return OnnxSession(path, options, choose(options.delegates, path, options.threads))
@@ -59,7 +56,9 @@ class OnnxRuntime:
         try:
             import onnxruntime  # noqa: F401  # whether it can be imported is the question
         except ImportError as error:
-            return Availability(False, _version(), f"importing onnxruntime fails: {error}", remedy)
+            return Availability(
+                False, installed_version("onnxruntime"), f"importing onnxruntime fails: {error}", remedy
+            )
         return None
 
     def op_times(self, path: Path, options: SessionOptions) -> tuple[TimedOp, ...]:
@@ -124,14 +123,6 @@ class OnnxSession:
             raise UsageError(f"the session of {self._path.name} is closed; open the file again")
         verify(feeds, self.inputs, self._path.name)
         self._expected = tuple(Expected(e.name, e.dtype, feeds[e.name].shape) for e in self._expected)
-
-
-def _version() -> str:
-    """The installed version; builds with other providers come under other distribution names."""
-    try:
-        return version("onnxruntime")
-    except PackageNotFoundError:
-        return ""
 
 
 def _spec(entry: Any, encodings: dict[str, Quantization], path: Path) -> TensorSpec:

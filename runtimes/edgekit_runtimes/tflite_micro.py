@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, final
@@ -16,6 +15,7 @@ from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, Us
 from edgekit.protocols import Availability, Feeds, Placement, SessionOptions
 from edgekit_runtimes.feeds import expectations, verify
 from edgekit_runtimes.flat_graph import FlatGraph, read_graph
+from edgekit_runtimes.installed import installed_version, require
 from edgekit_runtimes.interpreter_placement import place
 from edgekit_runtimes.micro_arena import in_use, open_grown, refuse
 from edgekit_runtimes.micro_arena_search import ALIGNMENT, least_arena
@@ -36,7 +36,7 @@ class TfliteMicro:
 
     def probe(self) -> Availability:
         if find_spec("tflite_micro") is not None:
-            return Availability(True, _version(), accelerators=("reference",))
+            return Availability(True, installed_version("tflite-micro"), accelerators=("reference",))
         if sys.version_info[:2] not in _PYTHONS or (sys.platform, platform.machine()) != ("linux", "x86_64"):
             found = f"{sys.version_info.major}.{sys.version_info.minor} on {sys.platform}, {platform.machine()}"
             reason = f"tflite-micro has wheels for Python 3.10 to 3.13 on Linux x86-64; this is {found}"
@@ -47,11 +47,7 @@ class TfliteMicro:
 
     def open(self, path: Path, options: SessionOptions) -> MicroSession:
         """Raises RuntimeUnavailableError (package absent, any delegate), UsageError, ArtifactError (ops that it lacks)."""
-        availability = self.probe()
-        if not availability.available:
-            raise RuntimeUnavailableError(
-                f"{self.name} can't be used: {availability.reason}. Install it with: {availability.remedy}"
-            )
+        require(self.name, self.probe())
         _check(options)
         if not path.is_file():
             raise ArtifactError(f"there is no model file {str(path)!r}")
@@ -150,11 +146,3 @@ def _again(interpreter: Any) -> None:
         interpreter.invoke()
     except RuntimeError:
         return
-
-
-def _version() -> str:
-    """The installed version; "" for a copy without its package's records."""
-    try:
-        return version("tflite-micro")
-    except PackageNotFoundError:
-        return ""

@@ -1,6 +1,6 @@
 """Int8 files of five trained networks here and on emulated boards: are the integers the same? (run 13 of docs/results.md)
 
-    scripts/emulator && EDGEKIT_DATA=<folder> python scripts/bench/emulated_twins.py [resnet8 ...] [--samples 5]
+    scripts/emulator && EDGEKIT_DATA=<folder> python scripts/bench/emulated_twins.py [resnet8 ...] [--samples 5] [--epochs 60]
 
 Files with int8 inputs and outputs, so that no float operator hides a difference: LiteRT's have none at all. In ONNX
 Runtime the LSTM and the Transformer keep float operators; there each operator is run alone on equal inputs to see which kernels
@@ -25,7 +25,7 @@ from models import WORK, cifar_samples, data_file
 from numpy.typing import NDArray
 from results import Figure, Result, publish
 from sounds import anomaly_samples, keyword_samples
-from spoken_digits import spoken_digits_model, spoken_digits_samples
+from spoken_digits import EPOCHS, spoken_digits_model, spoken_digits_samples
 
 from edgekit.artifact import Artifact
 from edgekit.devices import Address, There
@@ -42,19 +42,24 @@ Answers = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The model and its (calibration, evaluation) samples. ``floats``: its ONNX file keeps float operators."""
+    """The model, trained for so many epochs where it is trained here, and its (calibration, evaluation) samples.
 
-    model: Callable[[], Path]
+    ``floats``: its ONNX file keeps float operators.
+    """
+
+    model: Callable[[int], Path]
     samples: Callable[[], tuple[Path, Path]]
     floats: bool = False
 
 
 NETWORKS = {
-    "resnet8": Network(lambda: data_file("mlperf_tiny/pretrainedResnet.h5"), cifar_samples),
-    "ad01": Network(lambda: data_file("mlperf_tiny/ad01.h5"), anomaly_samples),
-    "kws": Network(lambda: data_file("mlperf_tiny/kws_ref_model"), lambda: keyword_samples(0.003)),
-    "lstm": Network(lambda: spoken_digits_model("lstm"), spoken_digits_samples, floats=True),
-    "transformer": Network(lambda: spoken_digits_model("transformer"), spoken_digits_samples, floats=True),
+    "resnet8": Network(lambda _: data_file("mlperf_tiny/pretrainedResnet.h5"), cifar_samples),
+    "ad01": Network(lambda _: data_file("mlperf_tiny/ad01.h5"), anomaly_samples),
+    "kws": Network(lambda _: data_file("mlperf_tiny/kws_ref_model"), lambda: keyword_samples(0.003)),
+    "lstm": Network(lambda epochs: spoken_digits_model("lstm", epochs), spoken_digits_samples, floats=True),
+    "transformer": Network(
+        lambda epochs: spoken_digits_model("transformer", epochs), spoken_digits_samples, floats=True
+    ),
 }
 
 
@@ -62,12 +67,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("networks", nargs="*", metavar="NETWORK", default=[*NETWORKS])
     parser.add_argument("--samples", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the LSTM and the Transformer")
     arguments = parser.parse_args()
-    return max(publish(_twins(name, NETWORKS[name], arguments.samples)) for name in arguments.networks)
+    return max(
+        publish(_twins(name, NETWORKS[name], arguments.samples, arguments.epochs)) for name in arguments.networks
+    )
 
 
-def _twins(name: str, network: Network, count: int) -> Result:
-    model, (calibrate, evaluate) = network.model(), network.samples()
+def _twins(name: str, network: Network, count: int, epochs: int) -> Result:
+    model, (calibrate, evaluate) = network.model(epochs), network.samples()
     integers = ("--io", "int8")
     tflite = _converted(model, calibrate, "tflite", *integers, "--integer-only")
     onnx = _converted(model, calibrate, "onnx", *(() if network.floats else integers))

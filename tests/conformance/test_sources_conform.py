@@ -41,10 +41,18 @@ def transformer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class TestOnnx(SourceConformance):
+class BuiltinConformance(SourceConformance):
+    """``reader``: its name in the registry."""
+
+    reader: str
+
     @pytest.fixture
     def source(self) -> Source:
-        return registry.source("onnx")
+        return registry.source(self.reader)
+
+
+class TestOnnx(BuiltinConformance):
+    reader = "onnx"
 
     @pytest.fixture
     def example(self, tmp_path: Path) -> Path:
@@ -53,48 +61,36 @@ class TestOnnx(SourceConformance):
         return path
 
 
-class TestKeras(SourceConformance):
+class TestKeras(BuiltinConformance):
+    reader = "keras"
     pytestmark = needs("keras", pytest.mark.tensorflow)
-
-    @pytest.fixture
-    def source(self) -> Source:
-        return registry.source("keras")
 
     @pytest.fixture
     def example(self) -> Path:
         return DIGITS / "digits_cnn.keras"
 
 
-class TestTensorflow(SourceConformance):
+class TestTensorflow(BuiltinConformance):
+    reader = "tensorflow"
     pytestmark = needs("tf2onnx", pytest.mark.tensorflow, pytest.mark.slow)
-
-    @pytest.fixture
-    def source(self) -> Source:
-        return registry.source("tensorflow")
 
     @pytest.fixture
     def example(self, saved_model: Path) -> Path:
         return saved_model
 
 
-class TestPytorch(SourceConformance):
+class TestPytorch(BuiltinConformance):
+    reader = "pytorch"
     pytestmark = needs("torch", pytest.mark.pytorch, pytest.mark.slow)
-
-    @pytest.fixture
-    def source(self) -> Source:
-        return registry.source("pytorch")
 
     @pytest.fixture
     def example(self, exported_program: Path) -> Path:
         return exported_program
 
 
-class TestHuggingface(SourceConformance):
+class TestHuggingface(BuiltinConformance):
+    reader = "huggingface"
     pytestmark = needs("transformers", pytest.mark.pytorch, pytest.mark.slow)
-
-    @pytest.fixture
-    def source(self) -> Source:
-        return registry.source("huggingface")
 
     @pytest.fixture
     def example(self, transformer_folder: Path) -> Path:

@@ -106,6 +106,8 @@ def test_runtimes_that_cannot_be_loaded_stand_in_the_list_and_in_nobodys_way(
     assert run(["runtimes", "--json"]) == 0
     listed = {entry["name"]: entry["availability"] for entry in json.loads(capsys.readouterr().out)["runtimes"]}
     assert "its driver is not loaded" in listed["unmade"]["reason"]
+    assert run(["runtimes"]) == 0
+    assert "Repair or uninstall that package\n" in capsys.readouterr().out, "nothing to install is proposed"
     assert find_runtime(Path("any.onnx")).name == "onnxruntime"
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conversion import DIGITS, UNCHECKED, convert
 
 from edgekit.errors import ArtifactError, FeedError, RuntimeUnavailableError, UsageError
 from edgekit.protocols import Delegate, PlacedOp, Session, SessionOptions
@@ -20,15 +19,6 @@ from edgekit_runtimes.litert import LiteRt
 from edgekit_runtimes.litert_compiled import refuse_unfit
 
 HAS_GPU = "GPU" in LiteRt().probe().accelerators
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small int8 network that begins and ends in int8; its softmax is no op of XNNPACK's."""
-    options = (*UNCHECKED, "--to", "tflite", "--integer-only", "--io", "int8")
-    made = convert(DIGITS / "digits_cnn.keras", tmp_path_factory.mktemp("digits"), *options)
-    assert made.code == 0, made.err
-    return made.out / "digits_cnn.int8.tflite"
 
 
 def opened(path: Path, *delegates: str, threads: int = 1) -> Session:
@@ -53,24 +43,24 @@ def left(session: Session) -> dict[str, PlacedOp]:
     return {op.op: op for op in session.placement().ops if op.device == "builtin"}
 
 
-def test_xnnpack_with_its_own_flags_answers_and_is_placed_as_in_the_interpreter(digits: Path) -> None:
-    plain, flagged = opened(digits), opened(digits, "XNNPACK:flags=qs8+qu8", threads=2)
+def test_xnnpack_with_its_own_flags_answers_and_is_placed_as_in_the_interpreter(integer_digits: Path) -> None:
+    plain, flagged = opened(integer_digits), opened(integer_digits, "XNNPACK:flags=qs8+qu8", threads=2)
     assert (flagged.inputs, flagged.outputs) == (plain.inputs, plain.outputs)
     assert answer(flagged) == answer(plain)
     assert flagged.placement().ops == plain.placement().ops
 
 
-def test_a_flag_that_is_left_out_leaves_ops_to_the_interpreter_and_is_the_reason(digits: Path) -> None:
-    placed = left(opened(digits, "XNNPACK:flags=none"))
+def test_a_flag_that_is_left_out_leaves_ops_to_the_interpreter_and_is_the_reason(integer_digits: Path) -> None:
+    placed = left(opened(integer_digits, "XNNPACK:flags=none"))
     assert placed["CONV_2D"].why == "the flags 0x0 leave it out"
     assert placed["SOFTMAX"].why == "XNNPACK computes SOFTMAX in float32 only"
 
 
-def test_packed_weights_are_kept_and_used_again(digits: Path, tmp_path: Path) -> None:
+def test_packed_weights_are_kept_and_used_again(integer_digits: Path, tmp_path: Path) -> None:
     cache = tmp_path / "weights.cache"
-    expected = answer(opened(digits))
+    expected = answer(opened(integer_digits))
     for _ in range(2):
-        assert answer(opened(digits, f"XNNPACK:weight_cache={cache}")) == expected
+        assert answer(opened(integer_digits, f"XNNPACK:weight_cache={cache}")) == expected
     assert cache.stat().st_size > 1000
 
 
@@ -87,45 +77,45 @@ def test_packed_weights_are_kept_and_used_again(digits: Path, tmp_path: Path) ->
         (("GPU", "reference"), "'reference' belongs to LiteRT's interpreter"),
     ],
 )
-def test_wrong_options_are_usage_errors(digits: Path, delegates: tuple[str, ...], says: str) -> None:
+def test_wrong_options_are_usage_errors(integer_digits: Path, delegates: tuple[str, ...], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        opened(digits, *delegates)
+        opened(integer_digits, *delegates)
 
 
-def test_a_cache_in_no_folder_is_an_error(digits: Path) -> None:
+def test_a_cache_in_no_folder_is_an_error(integer_digits: Path) -> None:
     with pytest.raises(RuntimeUnavailableError, match="there is no such folder"):
-        opened(digits, "XNNPACK:weight_cache=/nowhere/weights.cache")
+        opened(integer_digits, "XNNPACK:weight_cache=/nowhere/weights.cache")
 
 
 @pytest.mark.parametrize("delegates", [("NPU",), ("NPU", "XNNPACK")], ids=["alone", "the rest on the CPU"])
 def test_an_absent_npu_is_an_error_with_litert_own_reason_and_no_fallback(
-    digits: Path, delegates: tuple[str, ...]
+    integer_digits: Path, delegates: tuple[str, ...]
 ) -> None:
     with pytest.raises(RuntimeUnavailableError, match=r"the NPU can't be used .*name their folders"):
-        opened(digits, *delegates)
+        opened(integer_digits, *delegates)
 
 
-def test_a_folder_without_the_vendors_library_is_told(digits: Path, tmp_path: Path) -> None:
+def test_a_folder_without_the_vendors_library_is_told(integer_digits: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnavailableError, match=r"there is no libLiteRtDispatch_\*\.so in"):
-        opened(digits, f"NPU:dispatch={tmp_path}")
+        opened(integer_digits, f"NPU:dispatch={tmp_path}")
 
 
 @pytest.mark.skipif(HAS_GPU, reason="there is a Vulkan driver")
 @pytest.mark.parametrize("delegates", [("GPU",), ("GPU", "XNNPACK")], ids=["alone", "the rest on the CPU"])
 def test_an_absent_gpu_is_an_error_with_litert_own_reason_and_no_fallback(
-    digits: Path, delegates: tuple[str, ...]
+    integer_digits: Path, delegates: tuple[str, ...]
 ) -> None:
     with pytest.raises(RuntimeUnavailableError, match=r"the GPU can't be used .*No adapters found.*Vulkan driver"):
-        opened(digits, *delegates)
+        opened(integer_digits, *delegates)
 
 
 @pytest.mark.skipif(not HAS_GPU, reason="there is no Vulkan driver")
-def test_a_gpu_takes_the_whole_file_and_is_named(digits: Path) -> None:
-    session = opened(digits, "GPU")
+def test_a_gpu_takes_the_whole_file_and_is_named(integer_digits: Path) -> None:
+    session = opened(integer_digits, "GPU")
     placement = session.placement()
     assert {op.device for op in placement.ops} == {"GPU"}
     assert placement.notes[0].startswith("the GPU is ")
-    assert np.abs(np.array(answer(session)) - answer(opened(digits))).max() <= 2
+    assert np.abs(np.array(answer(session)) - answer(opened(integer_digits))).max() <= 2
 
 
 @pytest.mark.skipif(not HAS_GPU, reason="there is no Vulkan driver")
@@ -141,8 +131,8 @@ def test_what_a_gpu_leaves_needs_xnnpack_named_behind_it(tmp_path: Path) -> None
     assert "GPU: ABS: Expected" in " ".join(op.why for op in placed.ops if op.device == "XNNPACK")
 
 
-def test_feeds_are_checked_as_everywhere(digits: Path) -> None:
-    session = opened(digits, "XNNPACK:flags=qs8")
+def test_feeds_are_checked_as_everywhere(integer_digits: Path) -> None:
+    session = opened(integer_digits, "XNNPACK:flags=qs8")
     with pytest.raises(FeedError, match="no array was given"):
         session.run({})
     session.close()

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conversion import DIGITS, UNCHECKED, convert
 from numpy.typing import NDArray
 
 from edgekit.errors import ArtifactError, RuntimeUnavailableError, UsageError
@@ -23,15 +22,6 @@ from edgekit_runtimes.tflite_micro import TfliteMicro
 
 AVAILABILITY = TfliteMicro().probe()
 pytestmark = pytest.mark.skipif(not AVAILABILITY.available, reason=AVAILABILITY.reason)
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small convolutional network without float operators."""
-    options = (*UNCHECKED, "--to", "tflite", "--integer-only", "--io", "int8")
-    made = convert(DIGITS / "digits_cnn.keras", tmp_path_factory.mktemp("digits"), *options)
-    assert made.code == 0, made.err
-    return made.out / "digits_cnn.int8.tflite"
 
 
 def write(path: Path, op: Callable[[GraphBuilder, Any], Any]) -> Path:
@@ -57,32 +47,35 @@ def steps_apart(path: Path, count: int) -> NDArray[np.int64]:
     return np.concatenate(apart)
 
 
-def test_inputs_and_outputs_are_described_as_litert_describes_them(digits: Path) -> None:
-    micro, litert = TfliteMicro().open(digits, SessionOptions()), LiteRt().open(digits, SessionOptions())
+def test_inputs_and_outputs_are_described_as_litert_describes_them(integer_digits: Path) -> None:
+    micro, litert = (
+        TfliteMicro().open(integer_digits, SessionOptions()),
+        LiteRt().open(integer_digits, SessionOptions()),
+    )
     assert micro.inputs == litert.inputs
     assert micro.outputs == litert.outputs
 
 
-def test_integers_equal_those_of_the_reference_kernels(digits: Path) -> None:
-    apart = steps_apart(digits, 50)
+def test_integers_equal_those_of_the_reference_kernels(integer_digits: Path) -> None:
+    apart = steps_apart(integer_digits, 50)
     assert apart.max() <= 1
     assert (apart == 0).mean() > 0.99
 
 
-def test_the_arena_is_the_smallest_in_which_the_file_opens(digits: Path) -> None:
+def test_the_arena_is_the_smallest_in_which_the_file_opens(integer_digits: Path) -> None:
     from tflite_micro import runtime
 
-    placement = TfliteMicro().open(digits, SessionOptions()).placement()
+    placement = TfliteMicro().open(integer_digits, SessionOptions()).placement()
     assert placement.arena_bytes is not None
     assert 2_000 < placement.arena_bytes < 20_000
-    runtime.Interpreter.from_file(str(digits), arena_size=placement.arena_bytes)
+    runtime.Interpreter.from_file(str(integer_digits), arena_size=placement.arena_bytes)
     with pytest.raises(RuntimeError):
-        runtime.Interpreter.from_file(str(digits), arena_size=placement.arena_bytes - 16)
+        runtime.Interpreter.from_file(str(integer_digits), arena_size=placement.arena_bytes - 16)
 
 
-def test_every_op_is_placed_with_its_types(digits: Path) -> None:
-    ops = TfliteMicro().open(digits, SessionOptions()).placement().ops
-    listed = LiteRt().open(digits, SessionOptions(kernels="reference")).placement().ops
+def test_every_op_is_placed_with_its_types(integer_digits: Path) -> None:
+    ops = TfliteMicro().open(integer_digits, SessionOptions()).placement().ops
+    listed = LiteRt().open(integer_digits, SessionOptions(kernels="reference")).placement().ops
     assert [(op.name, op.kernel, op.device) for op in ops] == [(op.name, op.kernel, "builtin") for op in listed]
     assert all(op.integer for op in ops)
 
@@ -112,12 +105,12 @@ def test_ops_that_it_lacks_are_all_named(tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr().err == ""
 
 
-def test_it_has_no_delegate_and_one_family_of_kernels(digits: Path) -> None:
-    TfliteMicro().open(digits, SessionOptions(delegates=(Delegate("reference"),))).close()
+def test_it_has_no_delegate_and_one_family_of_kernels(integer_digits: Path) -> None:
+    TfliteMicro().open(integer_digits, SessionOptions(delegates=(Delegate("reference"),))).close()
     with pytest.raises(RuntimeUnavailableError, match="has no delegate 'XNNPACK'; it has its reference kernels only"):
-        TfliteMicro().open(digits, SessionOptions(delegates=(Delegate("XNNPACK"),)))
+        TfliteMicro().open(integer_digits, SessionOptions(delegates=(Delegate("XNNPACK"),)))
     with pytest.raises(UsageError, match="expected one of: default, reference"):
-        TfliteMicro().open(digits, SessionOptions(kernels="builtin"))
+        TfliteMicro().open(integer_digits, SessionOptions(kernels="builtin"))
 
 
 def data(file: str) -> Path:

@@ -78,7 +78,7 @@ class ReferenceSession:
         verify(feeds, self.inputs, self._file)
         try:
             outputs = self._evaluator.run(None, dict(feeds))
-        except Exception as error:  # the operators raise what numpy does
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:  # the operators raise what numpy does
             raise FeedError(f"{self._file} failed on these inputs: {error}") from error
         return {spec.name: np.array(array) for spec, array in zip(self.outputs, outputs, strict=True)}
 

@@ -7,11 +7,13 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgekit import registry
 from edgekit.cli.border import run
-from edgekit.protocols import Runtime
+from edgekit.errors import FeedError
+from edgekit.protocols import Runtime, SessionOptions
 from edgekit.testing import RuntimeConformance, TargetConformance
 
 
@@ -32,6 +34,16 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "pair.onnx"
     path.write_bytes((resources.files("edgekit.testing") / "models" / "pair.onnx").read_bytes())
     return path
+
+
+def test_sizes_that_do_not_fit_one_another_are_told_as_wrong_inputs(tmp_path: Path) -> None:
+    """Each fits the open dimensions of its own input."""
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in ("a", "b", "c")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Add", ["a", "b"], ["c"])], "sum", ends[:2], ends[2:])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)]), tmp_path / "sum.onnx")
+    session = registry.runtime("onnx_reference").open(tmp_path / "sum.onnx", SessionOptions())
+    with pytest.raises(FeedError, match=r"sum\.onnx failed on these inputs: .*operator 'Add'"):
+        session.run({"a": np.zeros(2, np.float32), "b": np.zeros(3, np.float32)})
 
 
 def test_the_command_lists_the_runtime(capsys: pytest.CaptureFixture[str]) -> None:

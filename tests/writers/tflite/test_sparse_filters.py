@@ -9,7 +9,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgekit.protocols import SessionOptions
+from edgekit.fallback import fallbacks
+from edgekit.protocols import Delegate, SessionOptions
 from edgekit.recipe import Precision
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
@@ -75,3 +76,18 @@ def test_the_file_holds_only_what_is_there(tmp_path: Path) -> None:
 )
 def test_what_would_not_be_faster_stays_dense(hub: Hub, tmp_path: Path) -> None:
     assert sparse_tensors(written(hub, tmp_path)) == 0
+
+
+@pytest.mark.parametrize(
+    "delegates", [(), (Delegate.parse("XNNPACK:flags=qs8"),)], ids=["interpreter", "compiled model"]
+)
+def test_what_is_left_to_the_faster_kernel_on_purpose_is_advised_to_stay(
+    delegates: tuple[Delegate, ...], tmp_path: Path
+) -> None:
+    path = written(dense_layers(0.8), tmp_path)
+    left = fallbacks(LiteRt().open(path, SessionOptions(delegates=delegates)).placement(), (Delegate("XNNPACK"),), None)
+    assert left is not None
+    dense = next(kind for kind in left.kinds if kind.op == "FULLY_CONNECTED")
+    assert (dense.count, dense.kernel) == (2, "float32 x sparse float32 -> float32")
+    assert dense.why == "XNNPACK computes no sparse float32"
+    assert dense.suggestion.startswith("leave it")
