@@ -64,10 +64,13 @@ def test_every_combination_is_timed(record: BenchRecord) -> None:
     assert first.throughput.value == pytest.approx(1e9 / first.latency.p50_ns.value)
 
 
-def test_a_batch_of_four_takes_less_than_four_times_as_long_a_sample(record: BenchRecord) -> None:
+def test_figures_of_a_batch_are_those_of_a_sample_of_it(record: BenchRecord) -> None:
     by_samples = {one.samples: one for one in record.benchmark.results if (one.threads, one.streams) == (1, 1)}
-    assert by_samples[4].ratio.value < 1.5, "a ratio is that of a sample"
-    assert by_samples[4].latency.p50_ns.value > by_samples[1].latency.p50_ns.value
+    one, four = by_samples[1], by_samples[4]
+    assert (one.ratio.value, one.throughput.value) == (1.0, pytest.approx(1e9 / one.latency.p50_ns.value))
+    assert four.throughput.value == pytest.approx(4e9 / four.latency.p50_ns.value)
+    of_medians = four.latency.p50_ns.value / 4 / one.latency.p50_ns.value
+    assert 0.5 < four.ratio.value / of_medians < 2, "not the ratio of a call, four times as large"
 
 
 def test_combinations_that_open_alike_are_opened_once(record: BenchRecord, place: InProcess) -> None:

@@ -114,4 +114,4 @@ def test_nothing_to_time_is_an_error() -> None:
 
 def test_a_real_sleep_is_timed_as_long_as_it_takes() -> None:
     [result] = measure([Candidate("sleep", lambda: time.sleep(0.005))], Timing(min_seconds=0.2, warm_up_seconds=0.3))
-    assert 5_000_000 <= result.p50_ns.value < 50_000_000  # a busy machine wakes sleepers late
+    assert result.p50_ns.value >= 5_000_000  # sleepers are never woken early
