@@ -16,6 +16,8 @@ class Importance(enum.Enum):
     """The norm of the weights that read a unit; the samples say nothing."""
     ACTIVATION = "activation"
     """The variance of a unit times that norm."""
+    TAYLOR = "taylor"
+    """By how much the outputs would change, from gradients; with labelled samples, the loss."""
     SECOND_ORDER = "second-order"
     """What the layers behind lose although the units that stay make up for it, as far as they can."""
 

@@ -80,7 +80,9 @@ _pruning = together(
         type=PRUNE_GOAL,
         help="Remove channels, heads and units first: 30% of the multiply-accumulates, latency=10ms or size=500KB.",
     ),
-    click.option("--importance", metavar="I", help="magnitude, activation or second-order. [default: second-order]"),
+    click.option(
+        "--importance", metavar="I", help="magnitude, activation, taylor or second-order. [default: second-order]"
+    ),
     click.option("--force", is_flag=True, help="Prune on where the samples show that the network breaks down."),
 )
 

@@ -199,6 +199,8 @@ def test_what_several_readers_pass_back_is_added_up() -> None:
 
 
 def test_an_operator_without_a_gradient_is_refused_by_name() -> None:
-    hub = made(VECTOR, lambda graph, x: graph.op("Exp", graph.op("CumSum", x, graph.constant(np.array(1)), name="running")))
+    hub = made(
+        VECTOR, lambda graph, x: graph.op("Exp", graph.op("CumSum", x, graph.constant(np.array(1)), name="running"))
+    )
     with pytest.raises(ConversionError, match=r"node 'running' \(CumSum\) has no gradient.*second-order"):
         backward(hub, ["y"], ["x"])

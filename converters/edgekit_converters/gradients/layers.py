@@ -88,7 +88,7 @@ def _turned(tape: Tape, value: ir.Value) -> ir.Value:
     return tape.op("Transpose", value, perm=[*range(rank - 2), rank - 1, rank - 2])
 
 
-def _constant_weights(node: ir.Node) -> tuple[ir.Value, np.ndarray]:  # type: ignore[type-arg]
+def _constant_weights(node: ir.Node) -> tuple[ir.Value, np.ndarray]:
     x, weights = node.inputs[0], constant(node.inputs[1])
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if weights is None or is_computed(bias):

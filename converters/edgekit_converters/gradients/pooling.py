@@ -25,7 +25,7 @@ def average_pool(tape: Tape, node: ir.Node) -> None:
     tape.give(x, carried_back(tape, part, x, ones, window, channels))
 
 
-def _counts(node: ir.Node, window: WindowSizes) -> np.ndarray:  # type: ignore[type-arg]
+def _counts(node: ir.Node, window: WindowSizes) -> np.ndarray:
     """Elements that the average of each place is taken of."""
     rank, padding = len(window.kernel), attribute(node, "count_include_pad", 0)
     declared = tuple(attribute(node, "pads", (0,) * 2 * rank))

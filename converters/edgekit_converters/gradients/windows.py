@@ -88,7 +88,7 @@ def carried_back(
     return tape.cropped(padded, list(window.pads))
 
 
-def one_hot_kernels(channels: int, kernel: tuple[int, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def one_hot_kernels(channels: int, kernel: tuple[int, ...]) -> np.ndarray:
     """(channels x positions, 1, ...): each position of the window of each channel by itself."""
     taps = int(np.prod(kernel))
     kernels = np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel)

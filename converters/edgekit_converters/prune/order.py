@@ -1,4 +1,4 @@
-"""In which order the units of a space go: the least important first, by magnitude, by activation or by second order.
+"""In which order the units of a space go: the least important first, by magnitude, by activation, by Taylor expansion or by second order.
 
 The second-order score is that of optimal brain surgeon (Hassibi & Stork, "Second order derivatives for network pruning", 1992)
 for whole columns, with the layer's Gram matrix for the Hessian: what is lost when a column goes and the others make up for it.
@@ -51,6 +51,21 @@ def by_magnitude(space: Space, readers: Sequence[Reader]) -> Units:
 def by_activation(space: Space, readers: Sequence[Reader]) -> Units:
     """The variance of a unit times the squared norm of the weights that read it."""
     return _sorted(space, _scores(space, readers, lambda r: (r.weights**2).sum(axis=0) * r.covariance.diagonal()))
+
+
+def by_changes(space: Space, consumers: Sequence[Consumer], changes: Mapping[str, NDArray[np.float32]]) -> Units:
+    """The mean over the samples of the squared change when all readers lose a unit, to first order."""
+    totals: NDArray[np.float32] | float = 0.0
+    for consumer in consumers:
+        if consumer.name in changes and np.isin(consumer.cut.units, space.units).any():
+            own = changes[consumer.name]
+            summed = np.zeros((len(own), int(space.units.max()) + 2), np.float32)
+            for column, unit in enumerate(consumer.cut.units):
+                if unit < summed.shape[1]:
+                    summed[:, unit] += own[:, column]
+            totals = totals + summed[:, space.units]
+    scores = np.square(np.broadcast_to(totals, np.shape(totals) or (1, len(space.units)))).mean(axis=0)
+    return _sorted(space, np.asarray(scores, np.float64))
 
 
 def _scores(

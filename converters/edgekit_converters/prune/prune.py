@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,16 @@ from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
 from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Importance, Pruning
 from edgekit_converters.hub import Hub
+from edgekit_converters.prune.changes import changes
 from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Space, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
-from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
@@ -86,7 +87,8 @@ def prune(
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
-    candidates = _candidates(found, consumers, known, pruning)
+    order = _order(hub, consumers, known, fitted, pruning.importance, progress)
+    candidates = _candidates(found, consumers, order, pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
@@ -135,16 +137,30 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
     return Picked(samples, others), Picked(samples, rows)
 
 
+def _order(
+    hub: Hub,
+    consumers: Sequence[Consumer],
+    known: Mapping[GramKey, Gram],
+    samples: Dataset,
+    importance: Importance,
+    progress: Progress,
+) -> Callable[[Space], Units]:
+    """The units of a space, the first to go first."""
+    if importance is Importance.TAYLOR:
+        found = changes(hub, consumers, samples, progress)
+        return lambda space: by_changes(space, consumers, found)
+    return lambda space: _ORDERS[importance](space, readers_of(space, consumers, known))
+
+
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
+    found: Dependencies, consumers: Sequence[Consumer], order: Callable[[Space], Units], pruning: Pruning
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for."""
     candidates = []
     for space in read_spaces(found.spaces, consumers):
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
         if most:
-            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            candidates.append(Candidate(space.name, order, widths_of(space), most))
+            candidates.append(Candidate(space.name, order(space), widths_of(space), most))
     return candidates
 
 

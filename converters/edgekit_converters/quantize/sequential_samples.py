@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Picked:
         return len(self._rows)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        waiting: list[Mapping[str, NDArray[Any]]] = []
+        waiting: list[_Row] = []
         start = 0
         for batch in self._samples.batches(size):
             stop = start + len(batch)
@@ -47,7 +48,11 @@ class Picked:
                 yield from (batch for _ in rows)
                 start = stop
                 continue
-            waiting += [{name: array[row] for name, array in batch.feeds.items()} for row in rows]
+            labels = batch.labels
+            waiting += [
+                _Row({name: array[row] for name, array in batch.feeds.items()}, None if labels is None else labels[row])
+                for row in rows
+            ]
             start = stop
             while len(waiting) >= size:
                 yield _stacked(waiting[:size])
@@ -99,5 +104,15 @@ def most_alive(groups: Sequence[Group]) -> int:
     return most
 
 
-def _stacked(rows: Sequence[Mapping[str, NDArray[Any]]]) -> Batch:
-    return Batch({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """One sample."""
+
+    feeds: Mapping[str, NDArray[Any]]
+    label: Any | None
+
+
+def _stacked(rows: Sequence[_Row]) -> Batch:
+    feeds = {name: np.stack([row.feeds[name] for row in rows]) for name in rows[0].feeds}
+    labels = [row.label for row in rows if row.label is not None]
+    return Batch(feeds, np.stack(labels) if len(labels) == len(rows) else None)
