@@ -12,7 +12,7 @@ from edgekit_converters.hub.edit import attribute, constant, dims
 
 
 def convolution(tape: Tape, node: ir.Node) -> None:
-    """The transposed convolution with the same weights; where it steps by 1, a convolution with mirrored ones, which is faster."""
+    """The transposed convolution with the same weights; where it steps by 1, a faster convolution with mirrored ones."""
     x, weights = _constant_weights(node)
     gradient, window = tape.of_result(node), window_sizes(node, x, weights.shape[2:])
     groups = attribute(node, "group", 1)

@@ -25,7 +25,7 @@ from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.loss import judged
 from edgekit_converters.prune.moments import run_size
 from edgekit_converters.quantize.calibrate import tapped_model
-from edgekit_converters.quantize.calibrate_feeds import full_feeds
+from edgekit_converters.quantize.calibrate_feeds import fixed_batch, full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
 from edgekit_converters.quantize.scheme import name_of, value_name
 
@@ -49,7 +49,8 @@ def changes(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress:
     random, start = np.random.default_rng(0), 0
     labels = _labels(samples)
     progress.stage("gradients", len(samples))
-    for feeds, count in full_feeds(hub, samples, max(1, run_size(hub) // _HELD)):
+    size = fixed_batch(hub) or max(1, run_size(hub) // _HELD)
+    for feeds, count in full_feeds(hub, samples, size):
         own = None if labels is None else labels[start : start + count]
         start += count
         results = dict(zip(outputs, forward.run(outputs, feeds), strict=True))

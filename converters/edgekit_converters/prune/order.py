@@ -1,4 +1,4 @@
-"""In which order the units of a space go: the least important first, by magnitude, by activation, by Taylor expansion or by second order.
+"""In which order the units of a space go: the least important first, by one of four measures.
 
 The second-order score is that of optimal brain surgeon (Hassibi & Stork, "Second order derivatives for network pruning", 1992)
 for whole columns, with the layer's Gram matrix for the Hessian: what is lost when a column goes and the others make up for it.
