@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,26 @@ HALVINGS, LARGEST_RATIO = 8, 0.9
 """The part of the channels that leaves as many multiply-accumulates is found by bisection below this one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``round_to``: what widths are a multiple of. ``reduction``: how the scores of layers that go together become one."""
+
+    round_to: int | None = 4
+    reduction: str = "mean"
+
+
+BEST_FOR_LITE0 = Settings(round_to=None, reduction="first")
+"""Of rounded or any widths, four reductions, ranked together or layer by layer: what keeps the most top-1 at -10 %."""
+
+
 def pruned(
-    network: Any, head: str, importance: str, left: float, x: NDArray[np.float32], y: NDArray[np.int64]
+    network: Any,
+    head: str,
+    importance: str,
+    left: float,
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    settings: Settings = Settings(),
 ) -> tuple[Any, float]:
     """A copy of the network with no more than ``left`` of its multiply-accumulates, and what it has of them.
 
@@ -49,11 +68,11 @@ def pruned(
         pruner = torch_pruning.pruner.MetaPruner(
             smaller,
             example,
-            kinds[importance](),
+            kinds[importance](group_reduction=settings.reduction),
             pruning_ratio=ratio,
             global_pruning=True,
             ignored_layers=[smaller.get_submodule(head)],
-            round_to=4,
+            round_to=settings.round_to,
         )
         pruner.step()
         part = torch_pruning.utils.count_ops_and_params(smaller, example)[0] / whole
@@ -91,7 +110,7 @@ def main(importance: str, share: float, calibrate: Path, out: Path) -> None:
 
     whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(efficientnet_lite0_weights()))
     stored = np.load(calibrate)
-    network, left = pruned(whole, "_fc", importance, 1 - share, stored["x"], stored["y"])
+    network, left = pruned(whole, "_fc", importance, 1 - share, stored["x"], stored["y"], BEST_FOR_LITE0)
     print(f"{1 - left:.3f} of the multiply-accumulates removed", file=sys.stderr)
     dynamic = ({0: torch.export.Dim("batch", min=1, max=1024)},)
     torch.onnx.export(

@@ -20,7 +20,7 @@ from edgekit.protocols import Dataset, Progress
 from edgekit_converters.gradients.backward import Backward, backward
 from edgekit_converters.gradients.refusal import NoGradientError
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import Editor
+from edgekit_converters.hub.edit import Editor, dims
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.loss import judged
 from edgekit_converters.prune.moments import run_size
@@ -47,7 +47,7 @@ def changes(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress:
     forward = Calculator(tapped_model(hub, outputs))
     found: dict[str, list[_Sums]] = {name: [] for name in network.taps}
     random, start = np.random.default_rng(0), 0
-    labels = _labels(samples)
+    labels = _classes(hub, outputs, samples)
     progress.stage("gradients", len(samples))
     size = fixed_batch(hub) or max(1, run_size(hub) // _HELD)
     for feeds, count in full_feeds(hub, samples, size):
@@ -134,9 +134,8 @@ def _tapped(found: Backward, read: str, axis: int) -> tuple[str, str, str]:
 
 def _vectors(results: Arrays, labels: NDArray[np.int64] | None, random: np.random.Generator) -> list[Arrays]:
     """What goes back from the outputs: the gradient of the cross-entropy, or random signs a few times."""
-    first = next(iter(results.values()))
-    if labels is not None and len(results) == 1 and first.ndim == 2 and labels.max() < first.shape[1]:
-        return [{next(iter(results)): _cross_entropy_gradient(first, labels)}]
+    if labels is not None:
+        return [{name: _cross_entropy_gradient(logits, labels) for name, logits in results.items()}]
     return [{name: _signs(array, random) for name, array in results.items()} for _ in range(PROBES)]
 
 
@@ -144,6 +143,7 @@ def _cross_entropy_gradient(logits: NDArray[Any], labels: NDArray[np.int64]) -> 
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares = powers / powers.sum(axis=1, keepdims=True)
     shares[np.arange(len(labels)), labels] -= 1
+    shares[len(labels) :] = 0  # a batch that was filled up
     return np.asarray(shares, np.float32)
 
 
@@ -153,13 +153,16 @@ def _signs(array: NDArray[Any], random: np.random.Generator) -> NDArray[np.float
     return np.asarray(random.choice(np.array([-1, 1], np.float32), array.shape) / spread, np.float32)
 
 
-def _labels(samples: Dataset) -> NDArray[np.int64] | None:
-    """Classes by number, if every sample has one."""
+def _classes(hub: Hub, outputs: Sequence[str], samples: Dataset) -> NDArray[np.int64] | None:
+    """A class by number for every sample, if the samples have them and the only output has one element for each class."""
+    made = [dims(v) or () for node in hub.model.graph for v in node.outputs if v.name in outputs]
     found = [batch.labels for batch in samples.batches(_LABELS_AT_ONCE)]
-    if any(each is None or each.dtype.kind not in "iu" or each.ndim != 1 for each in found):
+    labels = [each for each in found if each is not None and each.dtype.kind in "iu" and each.ndim == 1]
+    if len(labels) < len(found) or len(made) != 1 or len(made[0]) != 2:
         return None
-    classes = np.concatenate([each for each in found if each is not None]).astype(np.int64)
-    return classes if classes.min() >= 0 else None
+    classes, count = np.concatenate(labels).astype(np.int64), made[0][1]
+    fits = isinstance(count, int) and classes.min() >= 0 and classes.max() < count
+    return classes if fits else None
 
 
 _LABELS_AT_ONCE = 64
