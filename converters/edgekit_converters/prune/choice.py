@@ -26,28 +26,12 @@ Stays = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A space: its units, the first to go first, how many go at a time, and how many at most.
-
-    ``leaps``: whether all may go at once too, as a residual branch worth little does; a limit on the loss wants small cuts.
-    """
+    """A space: its units, the first to go first, how many go at a time, and how many at most."""
 
     name: str
     units: Units
     widths: Widths
     most: int
-    leaps: bool = True
-
-    def next_removal(self, gone: int) -> int | None:
-        """How many units are gone after the next cut; None where no more may go."""
-        after = self.widths.next_removal(len(self.units), gone)
-        return None if after is None or after > self.most else after
-
-    def last_removal(self, gone: int) -> int | None:
-        """As many as may go, where that takes more than one cut."""
-        last, after = None, self.next_removal(gone) if self.leaps else None
-        while after is not None and (following := self.next_removal(after)) is not None:
-            last, after = following, following
-        return last
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +83,7 @@ class _Chooser:
     ) -> None:
         self._candidates, self._costs, self._quality, self._goal_macs = candidates, costs, quality, goal_macs
         self.current = start
-        offers = map(self._measured, range(2 * len(candidates)))
+        offers = map(self._measured, range(len(candidates)))
         self._offers = [offer for offer in offers if offer is not None]
         heapq.heapify(self._offers)
 
@@ -124,16 +108,15 @@ class _Chooser:
         heapq.heapify(self._offers)
 
     def _measured(self, index: int) -> _Offer | None:
-        """The candidate's next cut, or with an ``index`` beyond them all its cuts at once; None where no more may go."""
-        leap, place = divmod(index, len(self._candidates))
-        candidate, current = self._candidates[place], self.current
-        gone = current.removed[place]
-        after = candidate.last_removal(gone) if leap else candidate.next_removal(gone)
-        if after is None:
+        """The candidate's next cut; None where no more may go."""
+        candidate, current = self._candidates[index], self.current
+        gone = current.removed[index]
+        after = candidate.widths.next_removal(len(candidate.units), gone)
+        if after is None or after > candidate.most:
             return None
         stays = current.stays.copy()
         stays[candidate.units[gone:after]] = False
-        removed = (*current.removed[:place], after, *current.removed[place + 1 :])
+        removed = (*current.removed[:index], after, *current.removed[index + 1 :])
         cutback = Cutback(stays, self._quality(stays), self._costs.macs(stays), removed)
         saved = max(current.macs - max(cutback.macs, self._goal_macs), 1.0)
         return _Offer(max(cutback.quality.loss - current.quality.loss, _LEAST) / saved, index, cutback)

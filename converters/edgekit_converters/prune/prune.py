@@ -88,7 +88,7 @@ def prune(
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
     order = _order(hub, consumers, known, fitted, pruning.importance, progress)
-    candidates = _candidates(found, consumers, order, pruning, leaps=limit_drop is None)
+    candidates = _candidates(found, consumers, order, pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
@@ -153,14 +153,14 @@ def _order(
 
 
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], order: Callable[[Space], Units], pruning: Pruning, leaps: bool
+    found: Dependencies, consumers: Sequence[Consumer], order: Callable[[Space], Units], pruning: Pruning
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for."""
     candidates = []
     for space in read_spaces(found.spaces, consumers):
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
         if most:
-            candidates.append(Candidate(space.name, order(space), widths_of(space), most, leaps))
+            candidates.append(Candidate(space.name, order(space), widths_of(space), most))
     return candidates
 
 
