@@ -7,7 +7,7 @@ import pytest
 from prunable_networks import Samples, feeds_for, mobile, residual
 
 from edgekit.protocols import Silent
-from edgekit.pruning import Pruning
+from edgekit.pruning import Channels, Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.prune.costs import costs_of
@@ -70,3 +70,16 @@ def test_what_stays_is_whole_blocks(group: int, multiple: int) -> None:
     found = prune(hub, Pruning(macs=0.3, force=True), None, samples, None, Silent())
     assert all(layer.left % multiple == 0 and layer.left >= 16 for layer in found.figures.layers)
     assert found.figures.layers
+
+
+def test_any_number_of_channels_may_stay_where_it_is_asked_for() -> None:
+    hub = between_pointwise(24)
+    found = prune(
+        hub,
+        Pruning(macs=0.2, channels=Channels.ANY, force=True),
+        None,
+        Samples(**feeds_for(hub, 1, 32)),
+        None,
+        Silent(),
+    )
+    assert {layer.left for layer in found.figures.layers} == {20}

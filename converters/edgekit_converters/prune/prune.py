@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.errors import ConversionError, UsageError
 from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
 from edgekit.protocols import Dataset, Progress
-from edgekit.pruning import Importance, Pruning
+from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.choice import Candidate, Stays, cutbacks
 from edgekit_converters.prune.compensate import Compensation
@@ -25,7 +25,7 @@ from edgekit_converters.prune.order import by_activation, by_magnitude, by_secon
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.prune.widths import DENSE, DEPTHWISE, widths_of
+from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, widths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import name_of
@@ -147,7 +147,8 @@ def _candidates(
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
         if most:
             order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            multiples = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
+            fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
+            multiples = FINE if pruning.channels is Channels.ANY else fast
             candidates.append(Candidate(space.name, order, widths_of(space, multiples), most))
     return candidates
 
@@ -165,6 +166,8 @@ def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) ->
         return costs.parameters
     if pruning.latency_ms is not None:
         return kernels.left
+    if pruning.channels is Channels.ANY:
+        return costs.macs
     macs, time = max(1.0, costs.macs(whole)), max(1.0, kernels.left(whole))
     return lambda stays: costs.macs(stays) / macs + kernels.left(stays) / time
 

@@ -34,6 +34,9 @@ DENSE: Multiples = ((80, 16), (17, 8), (6, 2))
 DEPTHWISE: Multiples = ((17, 16), (6, 2))
 """The same where depthwise convolutions work on the channels."""
 
+FINE: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+"""Finer, where a network is too small to lose whole blocks."""
+
 
 def widths_of(space: Space, multiples: Multiples) -> Widths:
     """What stays of the space is a multiple of channels, in as many units."""
