@@ -148,6 +148,7 @@ def pad(labels: Labels, node: ir.Node) -> None:
 
 
 def expand(labels: Labels, node: ir.Node) -> None:
+    """What is repeated can be repeated less often: its labels are new."""
     value, target = node.inputs[0], integers(node.inputs[1])
     shift = rank(node.outputs[0]) - rank(value)
     for axis, found in labels.labelled(value).items():
@@ -158,6 +159,17 @@ def expand(labels: Labels, node: ir.Node) -> None:
         place = axis + shift - (rank(node.outputs[0]) - len(target))
         if place >= 0 and target[place] != 1:
             labels.count(node, found, 1, place)
+    for place, length in enumerate(target or ()):
+        axis = place + rank(node.outputs[0]) - len(target or ())
+        if length > 1 and labels.of(node.outputs[0], axis) is None and _length(value, axis - shift) == 1:
+            repeated = labels.fresh(length)
+            labels.give(node.outputs[0], axis, repeated)
+            labels.count(node, repeated, 1, place)
+
+
+def _length(value: ir.Value | None, axis: int) -> int | str | None:
+    """Of an axis; of one that broadcasting puts in front, 1."""
+    return 1 if axis < 0 else (dims(value) or ())[axis]
 
 
 def resize(labels: Labels, node: ir.Node) -> None:

@@ -23,6 +23,7 @@ from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
+from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import widths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
@@ -78,7 +79,7 @@ def prune(
             f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
             "150 to 250 typical ones."
         )
-    hub = with_every_step(hub)
+    hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
     _require_layers(found, pruning)
     samples = _enough(hub, samples)
