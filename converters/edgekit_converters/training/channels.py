@@ -24,6 +24,7 @@ from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
 from edgekit_converters.training.restore import restored
 from edgekit_converters.training.samples import Samples
+from edgekit_converters.training.ties import tied
 
 TOLERANCE = 1e-4
 """Of the largest answer: between the network with silent units and the one without them. Float32 rounding is below 1e-5."""
@@ -49,7 +50,8 @@ class Channels:
         self._progress = progress
         _require_finite(network.values())
         hub = network.hub
-        self._traced = trace(hub)
+        traced = trace(hub)
+        self._traced = tied(traced, network.provenance, _strengths(network.provenance, network.values(), traced))
         self._found, failing = followable(self._traced, self._try)
         self._consumers = consumers_of(hub, self._found)
         read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}

@@ -18,7 +18,7 @@ from edgekit_converters.training.keras_parameters import keras_parameters, keras
 from edgekit_converters.training.keras_rebuild import rebuilt
 from edgekit_converters.training.keras_settle import call, settle_keras
 from edgekit_converters.training.network import Masks
-from edgekit_converters.training.parameters import Values
+from edgekit_converters.training.parameters import Values, unmistakable
 from edgekit_converters.training.provenance import Kept, Provenance, provenance_of
 from edgekit_converters.training.tags import Tags
 
@@ -65,6 +65,7 @@ def read_keras_model(model: keras.Model) -> tuple[Hub, Provenance]:
     """
     copy = rebuilt(model, {})
     tags = Tags.of(keras_parameters(copy))
+    set_keras_values(copy, unmistakable(tags.parameters, keras_values(copy)))
     hub = _hub(copy)
     set_keras_values(copy, {one.name: tags.values(one) for one in tags.parameters})
     with np.errstate(all="ignore"):  # what constants are folded to is of no interest where it is no tag
@@ -76,4 +77,4 @@ def _hub(model: keras.Model) -> Hub:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         path = Path(folder, "model.keras")
         model.save(path)
-        return normalize(KerasSource().read(path, ReadOptions()))
+        return with_split_sizes(normalize(KerasSource().read(path, ReadOptions())))
