@@ -24,7 +24,7 @@ def reshape(labels: Labels, node: ir.Node) -> None:
         return labels.freeze_all(value, unfollowed(node, "has a computed shape"))
     followed = set()
     for inner, outer in matched(before, after):
-        carrying = [axis for axis in inner if labels.of(value, axis) is not None]
+        carrying = _without_copies(labels, node, [axis for axis in inner if labels.of(value, axis) is not None])
         followed |= set(carrying[:1])
         if len(carrying) == 1:
             _carry(labels, node, carrying[0], inner, outer)
@@ -35,6 +35,14 @@ def reshape(labels: Labels, node: ir.Node) -> None:
         if axis not in followed and not carry_heads(labels, node, axis, found):
             labels.freeze(found, unfollowed(node, "merges it with an axis of unknown length"))
     return None
+
+
+def _without_copies(labels: Labels, node: ir.Node, axes: list[int]) -> list[int]:
+    """Where other axes carry labels, one whose elements are copies of one another (keys that several queries share) keeps all."""
+    kept = [axis for axis in axes if not labels.all_copies(labels.of(node.inputs[0], axis))]
+    for axis in set(axes) - set(kept) if kept else ():
+        labels.freeze(labels.of(node.inputs[0], axis), unfollowed(node, "merges copies"))
+    return kept or axes
 
 
 def _carry(labels: Labels, node: ir.Node, axis: int, inner: Sequence[int], outer: Sequence[int]) -> None:

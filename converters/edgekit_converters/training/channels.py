@@ -18,7 +18,7 @@ from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.training.choice import choose
-from edgekit_converters.training.followable import followable
+from edgekit_converters.training.followable import followable, followable_as
 from edgekit_converters.training.network import Masks, Network, masks_of
 from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
@@ -60,9 +60,18 @@ class Channels:
         if not read:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.left_alone.items())[:_SHOWN])
             raise ConversionError(f"no layer of this network can lose channels. {reasons}")
-        self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
+        self._stays = self._chosen(share)
         self._costs = costs_of(hub, self._found)
         self._hush(self._found.none_removed())
+
+    def _chosen(self, share: float) -> NDArray[np.bool_]:
+        """What stays. Layers that can lose a unit or two on trial, but not those chosen, are left alone, and it is chosen anew."""
+        while True:
+            stays = choose(self._network.hub, self._found, self._consumers, share, self._dataset, self._progress)
+            self._found, failing = followable_as(self._found, stays, self._try)
+            if not failing:
+                return stays
+            self.left_alone |= failing
 
     @property
     def macs(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgekit.protocols import ReadOptions
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
+from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.sources.keras import KerasSource
 from edgekit_converters.training.keras_parameters import keras_parameters, keras_values, set_keras_values, weight_names
 from edgekit_converters.training.keras_rebuild import rebuilt
@@ -38,10 +39,12 @@ class KerasNetwork:
         return keras_values(self._model)
 
     def silence(self, masks: Masks) -> None:
+        from keras import ops
+
         names = weight_names(self._model)
         for variable in self._model.trainable_variables:
             if (mask := masks.get(names.get(id(variable), ""))) is not None:
-                variable.assign(variable.value * mask.astype(np.float32))
+                variable.assign(variable.value * ops.convert_to_tensor(mask.astype(np.float32)))
 
     def cut(self, values: Values, kept: Mapping[str, Kept]) -> keras.Model:
         whole = rebuilt(self._model, {})

@@ -35,6 +35,7 @@ class Parameter:
     """``follows``: name and axis of the parameter that decides its size where its own elements are not in the hub.
 
     ``epsilon``: what is added to a VARIANCE. ``tied``: layers whose parameters have the same word here want equally many units.
+    ``factor``: what a reader multiplies it by, as the queries of an attention.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Parameter:
     follows: tuple[str, int] | None = None
     epsilon: float = 0.0
     tied: str = ""
+    factor: float = 1.0
 
     @property
     def size(self) -> int:
