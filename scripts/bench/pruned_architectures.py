@@ -2,8 +2,8 @@
 
     EDGEKIT_DATA=<folder> python scripts/bench/pruned_architectures.py [NAME...] [--share 0.2] [--resume]
 
-Told of each: what went, how near the pruned float file and the int8 file are to the original on samples that chose nothing, by how
-much the int8 file shrank, and how many layers keep all their channels. Networks whose package is not installed are told as such.
+Told of each: what went, how near the pruned float file and the int8 file are to the original on samples that chose nothing, by
+how much the int8 file shrank, and how many layers keep all channels. Networks whose package is not installed are told as such.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _report(name: str, share: float, resume: bool) -> dict[str, Any]:
 def _made(name: str, share: float, folder: Path) -> dict[str, Any]:
     try:
         case = CASES[name]()
-        evaluate = ("--evaluate", case.evaluate) if case.evaluate else ()
+        evaluate = ("--evaluate", str(case.evaluate)) if case.evaluate else ()
         report, _ = edgekit(
             *("convert", case.model, "-o", folder, "--prune", f"{share:.0%}", *case.options),
             *("--calibrate", case.calibrate, *evaluate),
@@ -85,7 +85,8 @@ def _architecture(kind: str, framework: str) -> Case:
     found = trained(kind, framework)
     evaluate = WORK / "architectures" / framework / f"{kind}.pruned.npz"
     with np.load(found.calibrate) as samples:
-        np.savez(evaluate, **{samples.files[0]: found.evaluate})
+        arrays: dict[str, Any] = {samples.files[0]: found.evaluate}
+    np.savez(evaluate, **arrays)
     return Case(found.path, found.calibrate, evaluate)
 
 
@@ -106,10 +107,11 @@ def _silero() -> Case:
 
 
 def _dgaintel() -> Case:
-    from dgaintel import samples
+    from dgaintel import domain_samples
     from models import packaged_file
 
-    return Case(packaged_file("dgaintel", "dgaintel/domain_classifier_model.h5"), *samples())
+    metric = ("--metric", "binary-accuracy")
+    return Case(packaged_file("dgaintel", "dgaintel/domain_classifier_model.h5"), *domain_samples(), metric)
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
@@ -128,7 +130,16 @@ CASES: Mapping[str, Callable[[], Case]] = {
 
 def table(reports: Mapping[str, dict[str, Any]]) -> str:
     """One line a network."""
-    heads = ("network", "multiply-accumulates", "parameters", "pruned float", "int8 on top", "int8 .tflite", "int8 .onnx", "whole")
+    heads = (
+        "network",
+        "multiply-accumulates",
+        "parameters",
+        "pruned float",
+        "int8 on top",
+        "int8 .tflite",
+        "int8 .onnx",
+        "whole",
+    )
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += [_row(name, report) for name, report in reports.items() if "missing" not in report]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""More connections that pruning has to follow: halves that gate each other, shuffled channels, masked heads, both directions of time."""
+"""More connections that pruning has to follow: halves that gate each other, shuffled channels, masked heads, both directions."""
 
 from __future__ import annotations
 

@@ -10,7 +10,18 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 KINDS = (
-    *("dense", "residual", "concatenation", "depthwise", "gated", "flattened", "autoencoder", "lstm", "gru", "attention"),
+    *(
+        "dense",
+        "residual",
+        "concatenation",
+        "depthwise",
+        "gated",
+        "flattened",
+        "autoencoder",
+        "lstm",
+        "gru",
+        "attention",
+    ),
     *("stacked lstm", "stacked gru", "heads", "encoder"),
 )
 _TOKENS, _STEPS = (5, 16), (7, 6)

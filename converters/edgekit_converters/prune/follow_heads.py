@@ -1,7 +1,8 @@
 """The rule of `trace` for heads that are one axis with a batch of unknown size, as PyTorch's attention makes them.
 
-(tokens, batch, heads x width) becomes (tokens, batch x heads, width) and back, or (batch, heads, tokens, width). The labels of such
-an axis are those of the heads, which repeat with each sample; nothing is to be counted in it, since its length is told by the rest.
+(tokens, batch, heads x width) becomes (tokens, batch x heads, width) and back, or (batch, heads, tokens, width). The labels
+of such an axis are those of the heads, which repeat with each sample; nothing is counted in it, since its length is told by
+the rest.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def carry_heads(labels: Labels, node: ir.Node, axis: int, found: LabelArray) -> 
 
 
 def _divide(labels: Labels, node: ir.Node, found: LabelArray, width: int) -> bool:
-    """(..., batch, heads x width) to (..., batch x heads, width): whole heads, unless a layer takes the width for its channels."""
+    """(..., batch, heads x width) to (..., batch x heads, width): whole heads, unless a layer takes the width for channels."""
     output = node.outputs[0]
     last = len(dims(output) or ()) - 1
     rows = found.reshape(-1, width)

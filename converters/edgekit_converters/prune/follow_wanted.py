@@ -1,4 +1,4 @@
-"""Which axes of a value later layers take for channels or heads: of the parts that a Reshape divides an axis into, those can go."""
+"""Which axes of a value later layers take for channels or heads: when a Reshape divides an axis, elements of those can go."""
 
 from __future__ import annotations
 

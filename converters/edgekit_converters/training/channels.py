@@ -65,7 +65,7 @@ class Channels:
         self._hush(self._found.none_removed())
 
     def _chosen(self, share: float) -> NDArray[np.bool_]:
-        """What stays. Layers that can lose a unit or two on trial, but not those chosen, are left alone, and it is chosen anew."""
+        """What stays. Layers that can lose a unit on trial, but not those chosen, are left alone, and it is chosen anew."""
         while True:
             stays = choose(self._network.hub, self._found, self._consumers, share, self._dataset, self._progress)
             self._found, failing = followable_as(self._found, stays, self._try)

@@ -31,10 +31,8 @@ def followable(found: Dependencies, trial: Trial) -> tuple[Dependencies, dict[st
     return dataclasses.replace(found, spaces=spaces), {name: reason for name, reason in reasons.items() if reason}
 
 
-def followable_as(
-    found: Dependencies, stays: NDArray[np.bool_], trial: Trial
-) -> tuple[Dependencies, dict[str, str]]:
-    """As `followable`, with the units removed that don't stay. Raises ConversionError where it is the spaces together that fail."""
+def followable_as(found: Dependencies, stays: NDArray[np.bool_], trial: Trial) -> tuple[Dependencies, dict[str, str]]:
+    """As `followable`, of the units that don't stay. Raises ConversionError where it is the spaces together that fail."""
     try:
         trial(stays)
         return found, {}

@@ -103,7 +103,7 @@ def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: 
         for variable in own._trainable_variables + own._non_trainable_variables
         if names.get(id(variable)) in kept
     }
-    if type(layer).__name__ == "MultiHeadAttention" and (kernel := names.get(id(layer.query_dense.kernel))) in kept:
+    if type(layer).__name__ == "MultiHeadAttention" and (kernel := names.get(id(layer.query_dense.kernel), "")) in kept:
         shapes["query"] = tuple(len(indices) for indices in kept[kernel])
     config |= _sizes(type(layer).__name__, config, shapes)
 

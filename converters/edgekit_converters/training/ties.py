@@ -51,7 +51,9 @@ def _merged(found: Dependencies, groups: Iterable[Sequence[Space]], strengths: N
     def renamed(units: Units) -> Units:
         return np.where(units == STAYS, STAYS, unit_of[units])
 
-    kept = (first_of.get(space.name, space) for space in found.spaces if space.name in first_of or space.name not in merged)
+    kept = (
+        first_of.get(space.name, space) for space in found.spaces if space.name in first_of or space.name not in merged
+    )
     return dataclasses.replace(
         found,
         cuts=tuple(dataclasses.replace(cut, units=renamed(cut.units)) for cut in found.cuts),

@@ -12,11 +12,11 @@ from edgekit.errors import ConversionError
 
 
 @final
-class NarrowAttention(nn.Module):
+class NarrowAttention(nn.Module):  # type: ignore[misc]  # torch is untyped here
     """Called as `nn.MultiheadAttention` is, with the same parameters by the same names; heads keep their width.
 
-    Made of one whose weights were cut, ``head_width`` being that of the whole: ``in_proj_weight`` (3 x heads x head_width, inputs)
-    and ``out_proj.weight`` (outputs, heads x head_width). Masks for each head apart have to be of as many heads.
+    Made of one whose weights were cut, ``head_width`` being that of the whole: ``in_proj_weight`` (3 x heads x head_width,
+    inputs) and ``out_proj.weight`` (outputs, heads x head_width). Masks for each head apart have to be of as many heads.
     """
 
     def __init__(self, cut: nn.MultiheadAttention, head_width: int) -> None:
@@ -46,7 +46,9 @@ class NarrowAttention(nn.Module):
         """As `nn.MultiheadAttention.forward`; a causal mask is taken from ``attn_mask``."""
         single = query.dim() == 2
         turned = not single and not self.batch_first
-        tensors = [one.unsqueeze(0) if single else one.transpose(0, 1) if turned else one for one in (query, key, value)]
+        tensors = [
+            one.unsqueeze(0) if single else one.transpose(0, 1) if turned else one for one in (query, key, value)
+        ]
         q, k, v = (self._heads(part, index) for index, part in enumerate(tensors))
         if single and key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
