@@ -156,27 +156,6 @@ def test_an_attention_without_some_heads_trains_on():
     assert again.macs[1] < again.macs[0]
 
 
-class Chunked(torch.nn.Module):
-    """Its forward function divides channels into halves of the same size."""
-
-    def __init__(self):
-        super().__init__()
-        self.wide, self.left, self.right = torch.nn.Linear(6, 16), torch.nn.Linear(8, 12), torch.nn.Linear(8, 12)
-        self.head = torch.nn.Linear(12, 3)
-
-    def forward(self, x):
-        left, right = self.wide(x).chunk(2, -1)
-        return self.head(torch.relu(self.left(left) + self.right(right)))
-
-
-def test_what_a_module_can_not_lose_is_left_alone_and_named():
-    torch.manual_seed(0)
-    smaller = edgekit.prune.torch_channels(Chunked(), drawn((6,)), "20%").finish()
-    assert set(smaller.left_alone) == {"head/Gemm", "wide/Gemm"}
-    assert "the smaller network fails" in smaller.left_alone["wide/Gemm"]
-    assert smaller.model.left.out_features < 12
-
-
 def test_queries_and_keys_keep_their_numbers_and_are_named():
     """No weights sum over them: their product does."""
 
