@@ -142,6 +142,7 @@ def test_layers_of_a_recurrent_module_lose_as_many_units_each():
     assert {len(tensor) for name, tensor in layer.named_parameters()} == {4 * after}
 
 
+@pytest.mark.slow
 def test_an_attention_without_some_heads_trains_on():
     model, shape = make("encoder")
     x = drawn(shape)
