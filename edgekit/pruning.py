@@ -33,12 +33,19 @@ class Channels(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PruneRule:
-    """``most``: the part of the units that may go from layers whose name matches ``scope`` (shell wildcards); 0 keeps all."""
+    """For layers whose name matches ``scope`` (shell wildcards): ``most`` is the part of their units that may go, 0 keeps all;
+    ``least`` is the number of units that stays.
+    """
 
     scope: str
-    most: float
+    most: float = 1.0
+    least: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.least, int) or isinstance(self.least, bool) or self.least < 0:
+            raise RecipeError(
+                f"prune rule {self.scope!r}: least is {self.least!r}; expected a number of units, as in 8"
+            )
         if not isinstance(self.most, (int, float)) or not 0 <= self.most <= 1:
             raise RecipeError(f"prune rule {self.scope!r}: most is {self.most!r}; expected a part between 0 and 1")
 
@@ -85,10 +92,10 @@ class Pruning:
             return f"{100 * self.macs:g}%"
         return f"latency={self.latency_ms:g}ms" if self.latency_ms is not None else f"size={self.size_bytes}"
 
-    def most_of(self, layer: str) -> float:
-        """The part of a layer's units that may go; the last matching rule wins."""
-        most = 1.0
-        for rule in self.rules:
-            if fnmatch.fnmatchcase(layer, rule.scope):
-                most = rule.most
-        return most
+    def most_of(self, layer: str, units: int) -> int:
+        """How many of a layer's units may go; the last matching rule wins."""
+        rule = PruneRule(layer)
+        for each in self.rules:
+            if fnmatch.fnmatchcase(layer, each.scope):
+                rule = each
+        return max(0, min(int(rule.most * units), units - rule.least))

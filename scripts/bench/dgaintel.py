@@ -23,7 +23,7 @@ NAMES, CALIBRATION = 8000, 500
 
 def main() -> int:
     load = load_average()
-    calibrate, evaluate = _samples()
+    calibrate, evaluate = domain_samples()
     model = packaged_file("dgaintel", "dgaintel/domain_classifier_model.h5")
     samples = ("--calibrate", calibrate, "--evaluate", evaluate, "--metric", "binary-accuracy")
     reports = {"": samples, ", prefer size": (*samples, "--prefer", "size")}
@@ -43,7 +43,7 @@ def main() -> int:
     return publish(result, load)
 
 
-def _samples() -> tuple[Path, Path]:
+def domain_samples() -> tuple[Path, Path]:
     """(calibration, evaluation) .npz: ``domain_input`` and ``y``, 1 for a generated name."""
     x = features([*real_names(NAMES // 2), *generated_names(NAMES // 2)])
     y = np.repeat(np.array([0, 1]), NAMES // 2)

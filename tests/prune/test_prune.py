@@ -140,6 +140,25 @@ def test_rules_keep_what_they_name() -> None:
         pruned(hub, Pruning(macs=0.5, rules=(PruneRule("hiden", 0.0),)))
 
 
+def test_a_rule_says_how_many_units_stay_at_least() -> None:
+    """And what stays is a whole number of the kernels' blocks, of 8 channels here."""
+    found = pruned(wide_dense(), Pruning(macs=0.9, force=True, rules=(PruneRule("hidden", least=20),)))
+    assert [layer.left for layer in found.figures.layers] == [24]
+
+
+def test_a_rule_for_what_makes_no_channels_is_told_from_one_that_matches_nothing() -> None:
+    hub = residual()
+    (name, *_) = [node.name for node in hub.model.graph if node.op_type == "MaxPool"]
+    with pytest.raises(RecipeError, match=rf"'{name}', but no layer that makes channels"):
+        pruned(hub, Pruning(macs=0.5, rules=(PruneRule(name, 0.0),)))
+
+
+@pytest.mark.parametrize("least", [-1, 2.5])
+def test_the_least_of_a_rule_is_a_number_of_units(least: int) -> None:
+    with pytest.raises(RecipeError, match="expected a number of units"):
+        PruneRule("head", least=least)
+
+
 @pytest.mark.parametrize("importance", Importance)
 def test_every_importance_makes_a_network(importance: Importance) -> None:
     assert pruned(mobile(), Pruning(macs=0.2, importance=importance, force=True)).figures.macs[1] > 0

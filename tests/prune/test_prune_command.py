@@ -59,6 +59,6 @@ def test_pruning_is_an_entry_of_recipes() -> None:
     rules = [{"scope": "head*", "most": 0.0}]
     recipe = recipe_from_dict({"prune": {"latency-ms": 3.5, "rules": rules}}, "r.toml")
     assert recipe.prune is not None
-    assert (recipe.prune.latency_ms, recipe.prune.most_of("head/1"), recipe.prune.most_of("tail")) == (3.5, 0.0, 1.0)
+    assert (recipe.prune.latency_ms, recipe.prune.most_of("head/1", 8), recipe.prune.most_of("tail", 8)) == (3.5, 0, 8)
     with pytest.raises(RecipeError, match="unknown key 'speed'"):
         recipe_from_dict({"prune": {"macs": 0.3, "speed": 1}}, "r.toml")

@@ -68,10 +68,9 @@ def test_a_head_goes_with_its_queries_keys_and_values() -> None:
     assert (len(space.units), space.width) == (4, 24)
 
 
-def test_heads_that_are_merged_with_the_batch_lose_the_same_places() -> None:
-    """Of 4 heads of 8 numbers: 8 units of queries and keys, 8 of values."""
+def test_heads_that_are_merged_with_the_batch_go_as_a_whole() -> None:
     (space,) = trace(attention(flat_heads=True)).spaces
-    assert (len(space.units), space.width) == (16, 6)
+    assert (len(space.units), space.width) == (4, 24)
 
 
 def test_groups_stay_equally_large() -> None:

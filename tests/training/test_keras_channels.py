@@ -47,11 +47,28 @@ def recurrent(layer):
     return keras.Sequential([keras.Input((6, 5)), layer, keras.layers.Dense(8, "relu"), keras.layers.Dense(3)])
 
 
+def attention():
+    layers = keras.layers
+    given = keras.Input((6, 16))
+    x = layers.LayerNormalization()(given + layers.MultiHeadAttention(4, 5, value_dim=6)(given, given))
+    x = x + layers.Dense(16)(layers.Dense(24, "gelu")(x))
+    return keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def both_directions(layer):
+    layers = keras.layers
+    inner = layers.Bidirectional(layer(12, return_sequences=True))
+    return keras.Sequential([keras.Input((6, 5)), inner, layers.Bidirectional(layer(8)), layers.Dense(3)])
+
+
 MAKERS = {
     "convolutional": convolutional,
     "decoder": decoder,
     "lstm": lambda: recurrent(keras.layers.LSTM(12)),
     "gru": lambda: recurrent(keras.layers.GRU(12)),
+    "attention": attention,
+    "lstm of both directions": lambda: both_directions(keras.layers.LSTM),
+    "gru of both directions": lambda: both_directions(keras.layers.GRU),
     "rnn": lambda: recurrent(keras.layers.SimpleRNN(12)),
 }
 
@@ -102,6 +119,32 @@ def test_the_smaller_model_keeps_its_names_and_can_be_saved(tmp_path):
     smaller.save(tmp_path / "smaller.keras")
     again = keras.models.load_model(tmp_path / "smaller.keras")
     np.testing.assert_allclose(again(x).numpy(), smaller(x).numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_an_attention_has_fewer_heads_of_the_same_width():
+    model, x = made("attention")
+    smaller = edgekit.prune.keras_channels(model, x, "50%").finish()
+    (layer,) = (one for one in smaller.model.layers if type(one).__name__ == "MultiHeadAttention")
+    assert layer.num_heads < 4
+    assert (layer.key_dim, layer.value_dim) == (5, 6)
+
+
+def test_both_directions_keep_the_same_number_of_units():
+    model, x = made("lstm of both directions")
+    smaller = edgekit.prune.keras_channels(model, x, "50%").finish().model
+    for layer in smaller.layers[:2]:
+        assert layer.forward_layer.units == layer.backward_layer.units
+    assert smaller.layers[0].forward_layer.units < 12
+
+
+def test_a_layer_that_skips_padding_loses_units():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    words = layers.Embedding(20, 12, mask_zero=True)
+    model = keras.Sequential([keras.Input((9,), dtype="int32"), words, layers.LSTM(12), layers.Dense(3)])
+    x = np.random.default_rng(0).integers(0, 20, (64, 9)).astype(np.int32)
+    smaller = edgekit.prune.keras_channels(model, x, "25%").finish().model
+    assert smaller.layers[1].units < 12
 
 
 def test_operators_between_layers_are_rebuilt_too():

@@ -18,6 +18,12 @@ def test_every_element_is_found_again_by_its_number():
         assert TAGS.ids(TAGS.values(parameter)).reshape(-1).tolist() == list(TAGS.range_of(parameter))
 
 
+def test_what_a_reader_scales_is_found_again():
+    scaled = Tags.of([Parameter("query", (300, 40), factor=5**-0.5)])
+    (query,) = scaled.parameters
+    assert (scaled.ids(scaled.values(query) * np.float32(5**-0.5)).reshape(-1) == np.arange(300 * 40)).all()
+
+
 def test_movements_of_data_move_the_numbers():
     moved = np.concatenate([TAGS.values(WEIGHT).T[:, 10:20], np.zeros((40, 3), np.float32)], axis=1)
     wanted = np.arange(300 * 40).reshape(300, 40).T[:, 10:20]

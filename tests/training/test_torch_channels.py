@@ -130,23 +130,31 @@ class Fixed(torch.nn.Module):
         return self.three(torch.relu(self.two(wide.expand(-1, 4, 4).reshape(-1, 16))))
 
 
-def test_what_a_module_can_not_lose_is_left_alone_and_named():
-    torch.manual_seed(0)
-    two = torch.nn.LSTM(6, 8, num_layers=2, batch_first=True)
+def test_layers_of_a_recurrent_module_lose_as_many_units_each():
+    model, shape = make("stacked lstm")
+    x = drawn(shape)
+    smaller = edgekit.prune.torch_channels(model, x, "40%").finish()
+    ((name, (before, after)),) = smaller.units.items()
+    assert "LSTM + " in name
+    layer = smaller.model[0].layer
+    assert isinstance(layer, torch.nn.LSTM)
+    assert (before, layer.hidden_size, layer.num_layers) == (6, after, 2)
+    assert {len(tensor) for name, tensor in layer.named_parameters()} == {4 * after}
 
-    class Network(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layers, self.hidden, self.head = two, torch.nn.Linear(8, 12), torch.nn.Linear(12, 3)
 
-        def forward(self, x):
-            return self.head(torch.relu(self.hidden(self.layers(x)[0][:, -1])))
-
-    x = drawn((5, 6))
-    smaller = edgekit.prune.torch_channels(Network(), x, "1%").finish()
-    assert set(smaller.units) == {"hidden/Gemm"}
-    assert any("LSTM" in name for name in smaller.left_alone)
-    assert smaller.model.layers.hidden_size == 8
+@pytest.mark.slow
+def test_an_attention_without_some_heads_trains_on():
+    model, shape = make("encoder")
+    x = drawn(shape)
+    smaller = edgekit.prune.torch_channels(model, x, "45%").finish()
+    attention = smaller.model[0].self_attn
+    assert attention.num_heads < 4
+    assert attention.out_proj.weight.shape == (16, 4 * attention.num_heads)
+    assert set(smaller.model.state_dict()) == set(model.state_dict())
+    smaller.model.train()(torch.from_numpy(x)).square().mean().backward()
+    assert all(tensor.grad is not None for tensor in smaller.model.parameters())
+    again = edgekit.prune.torch_channels(smaller.model, x, "20%").finish()
+    assert again.macs[1] < again.macs[0]
 
 
 def test_queries_and_keys_keep_their_numbers_and_are_named():

@@ -9,8 +9,27 @@ import pytest
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-KINDS = ("dense", "residual", "concatenation", "depthwise", "flattened", "autoencoder", "lstm", "gru", "attention")
-_SHAPES = {"dense": (6,), "lstm": (7, 6), "gru": (7, 6), "attention": (5, 16)}
+KINDS = (
+    *(
+        "dense",
+        "residual",
+        "concatenation",
+        "depthwise",
+        "gated",
+        "flattened",
+        "autoencoder",
+        "lstm",
+        "gru",
+        "attention",
+    ),
+    *("stacked lstm", "stacked gru", "heads", "encoder"),
+)
+_TOKENS, _STEPS = (5, 16), (7, 6)
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "dense": (6,),
+    **dict.fromkeys(("attention", "heads", "encoder"), _TOKENS),
+    **dict.fromkeys(("lstm", "gru", "stacked lstm", "stacked gru"), _STEPS),
+}
 
 
 def make(kind: str) -> tuple[Any, tuple[int, ...]]:
@@ -38,6 +57,11 @@ def _layers(kind: str) -> tuple[Any, ...]:
         "autoencoder": (convolution, norm, relu, nn.ConvTranspose2d(8, 6, 4, 2, 1), relu, nn.Conv2d(6, 3, 1)),
         "lstm": (Recurrent(nn.LSTM(6, 12, batch_first=True)),),
         "gru": (Recurrent(nn.GRU(6, 12, batch_first=True)),),
+        "stacked lstm": (Recurrent(nn.LSTM(6, 6, 2, batch_first=True, bidirectional=True)),),
+        "stacked gru": (Recurrent(nn.GRU(6, 12, 3, batch_first=True)),),
+        "gated": (convolution, nn.Conv2d(8, 24, 1), nn.GLU(1), nn.Conv2d(12, 4, 1)),
+        "heads": (Heads(), nn.Flatten(), nn.Linear(16 * 5, 3)),
+        "encoder": (nn.TransformerEncoderLayer(16, 4, 24, 0.0, batch_first=True), nn.Flatten(), nn.Linear(16 * 5, 3)),
         "attention": (Attention(), nn.Flatten(), nn.Linear(16 * 5, 3)),
     }
     return layers[kind]
@@ -84,3 +108,18 @@ class Attention(nn.Module):
         mixed = torch.softmax(q @ k.transpose(-1, -2) / 2, -1) @ v
         x = x + self.out(mixed.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
         return x + self.down(torch.nn.functional.gelu(self.up(self.norm(x))))
+
+
+class Heads(nn.Module):
+    """PyTorch's own attention, asked for its weights too, and a second one of queries that are wider than keys and values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = nn.MultiheadAttention(16, 4, batch_first=True)
+        self.narrow = nn.Linear(16, 8)
+        self.cross = nn.MultiheadAttention(16, 2, batch_first=True, kdim=8, vdim=8)
+
+    def forward(self, x: Any) -> Any:
+        x = x + self.own(x, x, x)[0]
+        other = self.narrow(x)
+        return x + self.cross(x, other, other, need_weights=False)[0]

@@ -21,6 +21,7 @@ from edgekit_converters.prune.follow_movement import (
     expand,
     flatten,
     gather,
+    gather_nd,
     pad,
     resize,
     slices,
@@ -106,6 +107,17 @@ def per_channel(labels: Labels, node: ir.Node) -> None:
     same_axes(labels, node)
 
 
+def group_norm(labels: Labels, node: ir.Node) -> None:
+    """Whole groups go, since statistics are taken of all channels of one."""
+    found, groups = labels.of(node.inputs[0], 1), attribute(node, "num_groups", 1)
+    if found is not None:
+        rows = found.reshape(groups, -1)
+        for column in range(1, rows.shape[1]):
+            labels.unite(rows[:, 0], rows[:, column])
+        labels.count(node, rows[:, 0].copy(), None, attribute="num_groups")
+    per_channel(labels, node)
+
+
 def pooling(labels: Labels, node: ir.Node) -> None:
     for axis, found in labels.labelled(node.inputs[0]).items():
         if axis > 1:
@@ -180,6 +192,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceL1"), reduction),
     **dict.fromkeys(("ReduceProd", "ReduceSumSquare", "ReduceLogSumExp", "ReduceLogSum"), reduction),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), per_channel),
+    "GroupNormalization": group_norm,
     "LayerNormalization": layer_norm,
     "Conv": convolution,
     "ConvTranspose": transposed_convolution,
@@ -192,6 +205,7 @@ RULES: dict[str, Rule] = {
     "Expand": expand,
     "Flatten": flatten,
     "Gather": gather,
+    "GatherND": gather_nd,
     "Pad": pad,
     "Reshape": reshape,
     "Resize": resize,

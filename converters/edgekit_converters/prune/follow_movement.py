@@ -133,6 +133,18 @@ def gather(labels: Labels, node: ir.Node) -> None:
             labels.give(node.outputs[0], axis + (rank(indices) - 1 if axis > along else 0), found)
 
 
+def gather_nd(labels: Labels, node: ir.Node) -> None:
+    """Slices taken by computed places: the axes within them keep their labels."""
+    value, indices = node.inputs[0], node.inputs[1]
+    length = (dims(indices) or (None,))[-1]
+    batch = attribute(node, "batch_dims", 0)
+    for axis, found in labels.labelled(value).items():
+        if not isinstance(length, int) or axis < batch + length:
+            labels.freeze(found, unfollowed(node, "takes some of these channels"))
+        else:
+            labels.give(node.outputs[0], axis - batch - length + rank(indices) - 1, found)
+
+
 def pad(labels: Labels, node: ir.Node) -> None:
     value = node.inputs[0]
     pads = integers(node.inputs[1])
@@ -148,6 +160,7 @@ def pad(labels: Labels, node: ir.Node) -> None:
 
 
 def expand(labels: Labels, node: ir.Node) -> None:
+    """What is repeated can be repeated less often: its labels are new."""
     value, target = node.inputs[0], integers(node.inputs[1])
     shift = rank(node.outputs[0]) - rank(value)
     for axis, found in labels.labelled(value).items():
@@ -158,6 +171,17 @@ def expand(labels: Labels, node: ir.Node) -> None:
         place = axis + shift - (rank(node.outputs[0]) - len(target))
         if place >= 0 and target[place] != 1:
             labels.count(node, found, 1, place)
+    for place, length in enumerate(target or ()):
+        axis = place + rank(node.outputs[0]) - len(target or ())
+        if length > 1 and labels.of(node.outputs[0], axis) is None and _length(value, axis - shift) == 1:
+            repeated = labels.repeat(length)
+            labels.give(node.outputs[0], axis, repeated)
+            labels.count(node, repeated, 1, place)
+
+
+def _length(value: ir.Value | None, axis: int) -> int | str | None:
+    """Of an axis; of one that broadcasting puts in front, 1."""
+    return 1 if axis < 0 else (dims(value) or ())[axis]
 
 
 def resize(labels: Labels, node: ir.Node) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgekit_converters.hub.edit import attribute, constant, consumers, dims, integers
-from edgekit_converters.prune.labels import LabelArray, Labels, rank, unfollowed
+from edgekit_converters.hub.edit import dims, integers
+from edgekit_converters.prune.follow_heads import carry_heads
+from edgekit_converters.prune.follow_wanted import wanted_axes
+from edgekit_converters.prune.labels import LabelArray, Labels, unfollowed
 
 Dim = int | str | None
 
@@ -22,7 +24,7 @@ def reshape(labels: Labels, node: ir.Node) -> None:
         return labels.freeze_all(value, unfollowed(node, "has a computed shape"))
     followed = set()
     for inner, outer in matched(before, after):
-        carrying = [axis for axis in inner if labels.of(value, axis) is not None]
+        carrying = _without_copies(labels, node, [axis for axis in inner if labels.of(value, axis) is not None])
         followed |= set(carrying[:1])
         if len(carrying) == 1:
             _carry(labels, node, carrying[0], inner, outer)
@@ -30,9 +32,17 @@ def reshape(labels: Labels, node: ir.Node) -> None:
             labels.freeze(labels.of(value, axis), unfollowed(node, "merges several such axes"))
             labels.freeze(labels.of(value, carrying[0]), unfollowed(node, "merges several such axes"))
     for axis, found in list(labels.labelled(value).items()):
-        if axis not in followed and not _carry_last(labels, node, axis, found):
+        if axis not in followed and not carry_heads(labels, node, axis, found):
             labels.freeze(found, unfollowed(node, "merges it with an axis of unknown length"))
     return None
+
+
+def _without_copies(labels: Labels, node: ir.Node, axes: list[int]) -> list[int]:
+    """Where other axes carry labels, one whose elements are copies of one another (keys that several queries share) keeps all."""
+    kept = [axis for axis in axes if not labels.all_copies(labels.of(node.inputs[0], axis))]
+    for axis in set(axes) - set(kept) if kept else ():
+        labels.freeze(labels.of(node.inputs[0], axis), unfollowed(node, "merges copies"))
+    return kept or axes
 
 
 def _carry(labels: Labels, node: ir.Node, axis: int, inner: Sequence[int], outer: Sequence[int]) -> None:
@@ -55,29 +65,6 @@ def _carry(labels: Labels, node: ir.Node, axis: int, inner: Sequence[int], outer
         labels.count(node, found, 1, chosen)
 
 
-def _carry_last(labels: Labels, node: ir.Node, axis: int, found: LabelArray) -> bool:
-    """Heads that are merged with the batch (as PyTorch's attention does), or parted from it: the same places in all heads.
-
-    (tokens, batch, heads x width) to (tokens, batch x heads, width) and back, of a batch of unknown size.
-    """
-    before, after = dims(node.inputs[0]) or (), dims(node.outputs[0]) or ()
-    old, new = before[-1], after[-1]
-    if axis != len(before) - 1 or not isinstance(old, int) or not isinstance(new, int) or max(old, new) % min(old, new):
-        return False
-    if new <= old:
-        rows = found.reshape(-1, new)
-        for other in rows[1:]:
-            labels.unite(rows[0], other)
-        carried = rows[0].copy()
-    else:
-        carried = np.tile(found, new // old)
-    labels.give(node.outputs[0], len(after) - 1, carried)
-    target = integers(node.inputs[1]) if node.op_type == "Reshape" else None
-    if target is not None and target[-1] > 0:
-        labels.count(node, carried, 1, len(target) - 1)
-    return True
-
-
 def _int(dim: Dim) -> int:
     assert isinstance(dim, int)
     return dim
@@ -89,36 +76,8 @@ def _dividing_axis(node: ir.Node, axes: Sequence[int]) -> int:
     longer = [axis for axis in axes if after[axis] != 1] or list(axes)
     if len(longer) == 1:
         return longer[0]
-    wanted = _wanted_axes(node.outputs[0], tuple(range(len(after))), _FAR)
+    wanted = wanted_axes(node.outputs[0])
     return next((axis for axis in wanted if axis in longer), max(longer, key=lambda axis: _int(after[axis])))
-
-
-_FAR = 8
-"""Operators looked ahead."""
-
-
-def _wanted_axes(value: ir.Value, axes: tuple[int, ...], left: int) -> list[int]:
-    """Axes, by the numbers in ``axes`` that they had in the beginning, that later layers want as channels or heads."""
-    for node in consumers(value) if left else ():
-        kind, after = node.op_type, axes
-        if kind in ("Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "DepthToSpace"):
-            return [axes[1]]
-        if kind == "Gemm" or (kind == "MatMul" and constant(node.inputs[1]) is not None):
-            return [axes[-1]]
-        if kind == "MatMul":
-            return list(axes[:-2])
-        if kind == "Transpose":
-            after = tuple(axes[axis] for axis in attribute(node, "perm") or reversed(range(len(axes))))
-        elif kind == "Gather" and rank(node.inputs[1]) == 0:
-            after = tuple(old for axis, old in enumerate(axes) if axis != attribute(node, "axis", 0) % len(axes))
-        elif kind == "Squeeze" and len(node.inputs) > 1 and (gone := integers(node.inputs[1])) is not None:
-            after = tuple(old for axis, old in enumerate(axes) if axis not in {n % len(axes) for n in gone})
-        elif kind in ("Reshape", "Flatten"):
-            continue
-        for output in node.outputs:
-            if rank(output) == len(after) and (found := _wanted_axes(output, after, left - 1)):
-                return found
-    return []
 
 
 def matched(before: Sequence[Dim], after: Sequence[Dim]) -> list[tuple[list[int], list[int]]]:

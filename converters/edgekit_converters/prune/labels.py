@@ -43,6 +43,7 @@ class Labels:
         self.counts: list[LabelledCount] = []
         self.made: list[tuple[ir.Node, LabelArray]] = []
         self.reasons: dict[int, str] = {}
+        self.repeated: set[int] = set()
         self._parents: list[int] = []
 
     def fresh(self, count: int) -> LabelArray:
@@ -50,6 +51,15 @@ class Labels:
         first = len(self._parents)
         self._parents += range(first, first + count)
         return np.arange(first, first + count, dtype=np.int64)
+
+    def repeat(self, count: int) -> LabelArray:
+        """New labels of elements that are copies of one another."""
+        made = self.fresh(count)
+        self.repeated |= set(made.tolist())
+        return made
+
+    def all_copies(self, found: LabelArray | None) -> bool:
+        return found is not None and self.repeated.issuperset(found.tolist())
 
     def of(self, value: ir.Value | None, axis: int) -> LabelArray | None:
         return None if value is None else self.axes.get(value, {}).get(axis)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.errors import ConversionError, UsageError
+from edgekit.errors import ConversionError, RecipeError, UsageError
 from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
 from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Channels, Importance, Pruning
@@ -25,6 +26,7 @@ from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
+from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, widths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
@@ -81,9 +83,9 @@ def prune(
             f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
             "150 to 250 typical ones."
         )
-    hub = with_every_step(hub)
+    hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
-    _require_layers(found, pruning)
+    _require_layers(hub, found, pruning)
     samples = _enough(hub, samples)
     fitted, held = _parted(hub, samples)
     consumers = consumers_of(hub, found)
@@ -107,12 +109,20 @@ def prune(
     )
 
 
-def _require_layers(found: Dependencies, pruning: Pruning) -> None:
+def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
     makers = [maker for space in found.spaces for maker in space.makers]
     if not makers:
         whys = "; ".join(f"{layer.node}: {layer.reason}" for layer in found.protected[:_SHOWN])
         raise ConversionError(f"no layer of this network can be pruned. {whys}")
-    require_matching(pruning.rules, [*makers, *(layer.node for layer in found.protected)])
+    names = [*makers, *(layer.node for layer in found.protected)]
+    for rule in pruning.rules:
+        others = fnmatch.filter([name_of(node) for node in hub.model.graph], rule.scope)
+        if others and not fnmatch.filter(names, rule.scope):
+            raise RecipeError(
+                f"the prune rule {rule.scope!r} matches {others[0]!r}, but no layer that makes channels: those of depthwise "
+                f"convolutions, normalizations and activations are of the layer before. Layers have names like {names[0]!r}."
+            )
+    require_matching(pruning.rules, names)
 
 
 _SHOWN = 3
@@ -165,7 +175,7 @@ def _candidates(
     """Spaces with units that may go, in the order of the importance asked for."""
     candidates, depthwise = [], _depthwise(hub, found)
     for space in read_spaces(found.spaces, consumers):
-        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
+        most = min(pruning.most_of(maker, len(space.units)) for maker in space.makers)
         if most:
             fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
             multiples = FINE if pruning.channels is Channels.ANY else fast

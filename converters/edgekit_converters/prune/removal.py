@@ -29,7 +29,7 @@ def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Ar
     _count_attributes(result, found.counts, stays)
     for value in all_values(result.model):
         for axis, units in found.axes.get(value.name or "", {}).items():
-            if value.shape is not None and not stays[units].all():
+            if value.shape is not None and isinstance(value.shape[axis], int) and not stays[units].all():
                 value.shape = _with_dim(value.shape, axis, int(stays[units].sum()))
     return result
 

@@ -18,12 +18,13 @@ from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.training.choice import choose
-from edgekit_converters.training.followable import followable
+from edgekit_converters.training.followable import followable, followable_as
 from edgekit_converters.training.network import Masks, Network, masks_of
 from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
 from edgekit_converters.training.restore import restored
 from edgekit_converters.training.samples import Samples
+from edgekit_converters.training.ties import tied
 
 TOLERANCE = 1e-4
 """Of the largest answer: between the network with silent units and the one without them. Float32 rounding is below 1e-5."""
@@ -49,7 +50,8 @@ class Channels:
         self._progress = progress
         _require_finite(network.values())
         hub = network.hub
-        self._traced = trace(hub)
+        traced = trace(hub)
+        self._traced = tied(traced, network.provenance, _strengths(network.provenance, network.values(), traced))
         self._found, failing = followable(self._traced, self._try)
         self._consumers = consumers_of(hub, self._found)
         read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
@@ -58,9 +60,18 @@ class Channels:
         if not read:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(self.left_alone.items())[:_SHOWN])
             raise ConversionError(f"no layer of this network can lose channels. {reasons}")
-        self._stays = choose(hub, self._found, self._consumers, share, self._dataset, progress)
+        self._stays = self._chosen(share)
         self._costs = costs_of(hub, self._found)
         self._hush(self._found.none_removed())
+
+    def _chosen(self, share: float) -> NDArray[np.bool_]:
+        """What stays. Layers that can lose a unit on trial, but not those chosen, are left alone, and it is chosen anew."""
+        while True:
+            stays = choose(self._network.hub, self._found, self._consumers, share, self._dataset, self._progress)
+            self._found, failing = followable_as(self._found, stays, self._try)
+            if not failing:
+                return stays
+            self.left_alone |= failing
 
     @property
     def macs(self) -> tuple[float, float]:

@@ -31,12 +31,29 @@ def followable(found: Dependencies, trial: Trial) -> tuple[Dependencies, dict[st
     return dataclasses.replace(found, spaces=spaces), {name: reason for name, reason in reasons.items() if reason}
 
 
+def followable_as(found: Dependencies, stays: NDArray[np.bool_], trial: Trial) -> tuple[Dependencies, dict[str, str]]:
+    """As `followable`, of the units that don't stay. Raises ConversionError where it is the spaces together that fail."""
+    try:
+        trial(stays)
+        return found, {}
+    except ConversionError as error:
+        reasons = {space.name: _tried(found.without(space.units[~stays[space.units]]), trial) for space in found.spaces}
+        if not any(reasons.values()):
+            raise error
+    spaces = tuple(space for space in found.spaces if not reasons[space.name])
+    return dataclasses.replace(found, spaces=spaces), {name: reason for name, reason in reasons.items() if reason}
+
+
 def _reason(found: Dependencies, spaces: Sequence[Space], trial: Trial) -> str:
     """Why these spaces can't lose their last one or two units; empty when they can."""
     counts = [1 + place % 2 if len(space.units) > _SEVERAL else 1 for place, space in enumerate(spaces)]
     gone = [int(unit) for space, count in zip(spaces, counts, strict=True) for unit in space.units[-count:]]
+    return _tried(found.without(gone), trial)
+
+
+def _tried(stays: NDArray[np.bool_], trial: Trial) -> str:
     try:
-        trial(found.without(gone))
+        trial(stays)
     except ConversionError as error:
         return str(error)
     return ""

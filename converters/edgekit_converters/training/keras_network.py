@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from edgekit.protocols import ReadOptions
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
+from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.sources.keras import KerasSource
 from edgekit_converters.training.keras_parameters import keras_parameters, keras_values, set_keras_values, weight_names
 from edgekit_converters.training.keras_rebuild import rebuilt
 from edgekit_converters.training.keras_settle import call, settle_keras
 from edgekit_converters.training.network import Masks
-from edgekit_converters.training.parameters import Values
+from edgekit_converters.training.parameters import Values, unmistakable
 from edgekit_converters.training.provenance import Kept, Provenance, provenance_of
 from edgekit_converters.training.tags import Tags
 
@@ -38,10 +39,12 @@ class KerasNetwork:
         return keras_values(self._model)
 
     def silence(self, masks: Masks) -> None:
+        from keras import ops
+
         names = weight_names(self._model)
         for variable in self._model.trainable_variables:
             if (mask := masks.get(names.get(id(variable), ""))) is not None:
-                variable.assign(variable.value * mask.astype(np.float32))
+                variable.assign(variable.value * ops.convert_to_tensor(mask.astype(np.float32)))
 
     def cut(self, values: Values, kept: Mapping[str, Kept]) -> keras.Model:
         whole = rebuilt(self._model, {})
@@ -65,6 +68,7 @@ def read_keras_model(model: keras.Model) -> tuple[Hub, Provenance]:
     """
     copy = rebuilt(model, {})
     tags = Tags.of(keras_parameters(copy))
+    set_keras_values(copy, unmistakable(tags.parameters, keras_values(copy)))
     hub = _hub(copy)
     set_keras_values(copy, {one.name: tags.values(one) for one in tags.parameters})
     with np.errstate(all="ignore"):  # what constants are folded to is of no interest where it is no tag
@@ -76,4 +80,4 @@ def _hub(model: keras.Model) -> Hub:
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         path = Path(folder, "model.keras")
         model.save(path)
-        return normalize(KerasSource().read(path, ReadOptions()))
+        return with_split_sizes(normalize(KerasSource().read(path, ReadOptions())))

@@ -27,6 +27,7 @@ def keras_parameters(model: keras.Model) -> list[Parameter]:
     names = weight_names(model)
     found: list[Parameter] = []
     taken: set[str] = set()
+    ties, factors = _ties(model), _factors(model)
     for layer in model._flatten_layers(include_self=False):
         own = {
             variable.name: names[id(variable)]
@@ -34,8 +35,14 @@ def keras_parameters(model: keras.Model) -> list[Parameter]:
             if id(variable) in names and names[id(variable)] not in taken
         }
         taken |= set(own.values())
-        found += _of_layer(layer, own)
+        found += _of_layer(layer, own, ties.get(id(layer), ""), factors.get(id(layer), 1.0))
     return found
+
+
+def _ties(model: keras.Model) -> dict[int, str]:
+    """By the identity of a layer: that of both directions of a `Bidirectional`, which takes one number of units for both."""
+    both = [layer for layer in model._flatten_layers(include_self=False) if type(layer).__name__ == "Bidirectional"]
+    return {id(inner): layer.name for layer in both for inner in layer._flatten_layers(include_self=False)}
 
 
 def weight_names(model: keras.Model) -> dict[int, str]:
@@ -48,7 +55,14 @@ def weight_names(model: keras.Model) -> dict[int, str]:
     return names
 
 
-def _of_layer(layer: Any, own: dict[str, str]) -> Iterator[Parameter]:
+def _factors(model: keras.Model) -> dict[int, float]:
+    """By the identity of the layer that makes queries: that by which edgekit's reader scales its weights."""
+    layers = model._flatten_layers(include_self=False)
+    kind = "MultiHeadAttention"
+    return {id(layer.query_dense): layer.key_dim**-0.5 for layer in layers if type(layer).__name__ == kind}
+
+
+def _of_layer(layer: Any, own: dict[str, str], tied: str, factor: float) -> Iterator[Parameter]:
     shapes = {
         variable.name: tuple(variable.shape)
         for variable in (*layer._trainable_variables, *layer._non_trainable_variables)
@@ -58,7 +72,8 @@ def _of_layer(layer: Any, own: dict[str, str]) -> Iterator[Parameter]:
         yield from batch_norm_parameters(held, float(layer.epsilon))
         return
     for name, path in own.items():
-        yield Parameter(path, shapes[name], follows=_leader(layer, own, shapes) if name == "bias" else None)
+        follows = _leader(layer, own, shapes) if name == "bias" else None
+        yield Parameter(path, shapes[name], follows=follows, tied=tied, factor=factor)
 
 
 def _leader(layer: Any, own: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> tuple[str, int] | None:

@@ -103,6 +103,8 @@ def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: 
         for variable in own._trainable_variables + own._non_trainable_variables
         if names.get(id(variable)) in kept
     }
+    if type(layer).__name__ == "MultiHeadAttention" and (kernel := names.get(id(layer.query_dense.kernel), "")) in kept:
+        shapes["query"] = tuple(len(indices) for indices in kept[kernel])
     config |= _sizes(type(layer).__name__, config, shapes)
 
 
@@ -120,8 +122,10 @@ def _sizes(kind: str, config: Mapping[str, Any], shapes: Mapping[str, tuple[int,
     """What a layer's configuration says about its own size, from the shapes of its weights."""
     if kind == "Reshape":
         return {"target_shape": _open(config["target_shape"])}
+    if kind == "MultiHeadAttention":
+        return {"num_heads": shapes["query"][1]} if "query" in shapes else {}
     if kind == "Embedding":
-        return {"output_dim": shapes["embeddings"][-1]}
+        return {"output_dim": shapes["embeddings"][-1]} if "embeddings" in shapes else {}
     if "pointwise_kernel" in shapes:
         return {"filters": shapes["pointwise_kernel"][-1]}
     kernel = shapes.get("kernel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,8 @@ class Mark(enum.Enum):
 class Parameter:
     """``follows``: name and axis of the parameter that decides its size where its own elements are not in the hub.
 
-    ``epsilon``: what is added to a VARIANCE.
+    ``epsilon``: what is added to a VARIANCE. ``tied``: layers whose parameters have the same word here want equally many units.
+    ``factor``: what a reader multiplies it by, as the queries of an attention.
     """
 
     name: str
@@ -42,10 +43,25 @@ class Parameter:
     mark: Mark = Mark.TAG
     follows: tuple[str, int] | None = None
     epsilon: float = 0.0
+    tied: str = ""
+    factor: float = 1.0
 
     @property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+
+def unmistakable(parameters: Iterable[Parameter], values: Values) -> dict[str, NDArray[Any]]:
+    """Contents for those that hold nothing but zeros or ones, as at the beginning of a training, which exporters leave out."""
+    made = {}
+    for parameter in parameters:
+        array = values[parameter.name]
+        if parameter.mark is Mark.TAG and (not array.any() or (array == 1).all()):
+            made[parameter.name] = np.where(array == 0, _TINY, _ALMOST_ONE).astype(np.float32)
+    return made
+
+
+_TINY, _ALMOST_ONE = 1e-30, 1 + 2.0**-22
 
 
 def batch_norm_parameters(held: Mapping[Mark, tuple[str, tuple[int, ...]]], epsilon: float) -> Iterator[Parameter]:

@@ -9,9 +9,11 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.removal import cut_operand
 from edgekit_converters.quantize.operands import operand_of
+from edgekit_converters.quantize.scheme import name_of
+from edgekit_converters.rules import RECURRENT
 from edgekit_converters.training.parameters import Mark, Parameter, Values
 from edgekit_converters.training.provenance import Provenance
-from edgekit_converters.training.tags import Ids
+from edgekit_converters.training.tags import NONE, Ids
 
 Array = NDArray[np.float32]
 
@@ -25,15 +27,30 @@ def restored(
     network; a bias is shifted by as much as the hub's.
     """
     result = {name: np.array(array) for name, array in values.items()}
+    kinds = {name_of(node): node.op_type for node in hub.model.graph}
     for use, ids in provenance.operands.items():
         cuts = found.cuts_of(use)
         before, now = cut_operand(operand_of(hub, use), cuts, stays), operand_of(refitted, use)
         if before.shape != now.shape or np.array_equal(before, now):
             continue
         left = cut_operand(ids, cuts, stays)
+        if kinds[use.node] in RECURRENT and use.index == _BIAS:
+            now = _with_all_shifts(before, now, left)
         for parameter in provenance.parameters:
             if parameter.name in provenance.tags.starts:
                 _enter(result[parameter.name], parameter, provenance, left, before, now)
+    return result
+
+
+_BIAS = 3
+"""The input of a recurrent layer that holds its biases: for what it reads, then for its own state. They are added up."""
+
+
+def _with_all_shifts(before: Array, now: Array, ids: Ids) -> Array:
+    """The second bias's shift on the first, where the network has one bias."""
+    half = now.shape[-1] // 2
+    result = now.copy()
+    result[..., :half] += np.where(ids[..., half:] == NONE, (now - before)[..., half:], 0)
     return result
 
 

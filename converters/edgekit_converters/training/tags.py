@@ -64,6 +64,7 @@ class Tags:
             numbers = np.arange(first, first + parameter.size, dtype=np.int64)
             bits = (numbers << _FREE_BITS) + (_FIRST_BINADE << 23)
             tags = bits.astype(np.int32).view(np.float32).reshape(parameter.shape)
+            tags = tags / np.float32(parameter.factor)
             return -tags if parameter.mark is Mark.MINUS_OFFSET else tags
         filling = {Mark.FACTOR: 1.0, Mark.NOTHING: 0.0, Mark.VARIANCE: (1 + 2.0**-22) ** -2 - parameter.epsilon}
         return np.full(parameter.shape, filling[parameter.mark], np.float32)

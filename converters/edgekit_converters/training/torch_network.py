@@ -16,12 +16,13 @@ from edgekit.errors import ConversionError, UsageError
 from edgekit.protocols import Progress, ReadOptions
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
+from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.sources.onnx import OnnxSource
 from edgekit_converters.sources.pytorch.export import export_faithfully, perform
 from edgekit_converters.sources.pytorch.inputs import parameters_of
 from edgekit_converters.sources.pytorch.network import CALL_ERRORS, Network, named_outputs, open_network
 from edgekit_converters.training.network import Masks
-from edgekit_converters.training.parameters import Values
+from edgekit_converters.training.parameters import Values, unmistakable
 from edgekit_converters.training.provenance import Kept, Provenance, provenance_of
 from edgekit_converters.training.tags import Tags
 from edgekit_converters.training.torch_parameters import set_torch_values, torch_parameters, torch_values
@@ -94,6 +95,7 @@ def read_torch(model: nn.Module, samples: Sequence[NDArray[Any]], progress: Prog
     examples = {_name(names, index): _pair(array) for index, array in enumerate(samples)}
     session = open_network(Network(inner, lambda tensors: inner(*tensors), examples))
     tags = Tags.of(torch_parameters(inner))
+    set_torch_values(inner, unmistakable(tags.parameters, torch_values(inner)))
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         warnings.simplefilter("ignore")
         path = Path(folder, "model.onnx")
@@ -127,4 +129,4 @@ def _single(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _hub(path: Path) -> Hub:
-    return normalize(OnnxSource().read(path, ReadOptions()))
+    return with_split_sizes(normalize(OnnxSource().read(path, ReadOptions())))

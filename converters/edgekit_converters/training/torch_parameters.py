@@ -45,12 +45,14 @@ def _of_module(prefix: str, module: nn.Module, own: Mapping[str, torch.Tensor]) 
         held = {_BATCH_NORM[name]: (prefix + name, tuple(tensor.shape)) for name, tensor in own.items()}
         yield from batch_norm_parameters(held, float(module.eps))
         return
+    # PyTorch keeps one size for all layers of a recurrent module.
+    tied = prefix or "." if isinstance(module, nn.RNNBase) and module.num_layers > 1 else ""
     for name, tensor in own.items():
         follows = None
         if name == "bias" and "weight" in own:
             outputs = 1 if isinstance(module, nn.modules.conv._ConvTransposeNd) else 0
             follows = (f"{prefix}weight", outputs)
-        yield Parameter(prefix + name, tuple(tensor.shape), follows=follows)
+        yield Parameter(prefix + name, tuple(tensor.shape), follows=follows, tied=tied)
 
 
 def torch_values(model: nn.Module) -> dict[str, NDArray[Any]]:

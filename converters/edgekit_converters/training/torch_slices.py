@@ -29,7 +29,23 @@ def sliced(model: nn.Module, kept: Mapping[str, Kept]) -> nn.Module:
                         cut[id(tensor)] = _cut(tensor, kept[name])
                     _put(module, held, own, cut[id(tensor)])
         _set_sizes(module, f"{path}.".lstrip("."), kept)
-    return result
+    return _with_narrow_attention(result)
+
+
+def _with_narrow_attention(model: nn.Module) -> nn.Module:
+    """Attentions that lost heads as modules that know how wide a head is."""
+    from torch import nn
+
+    from edgekit_converters.training.torch_attention import NarrowAttention
+
+    for path, module in list(model.named_modules()):
+        if isinstance(module, nn.MultiheadAttention) and module.out_proj.weight.shape[1] != module.embed_dim:
+            narrow = NarrowAttention(module, module.head_dim)
+            if not path:
+                return narrow
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, narrow)
+    return model
 
 
 def _put(module: nn.Module, held: dict[str, Any], own: str, tensor: torch.Tensor) -> None:
