@@ -32,7 +32,8 @@ def smaller(
     request: Request, hub: Any, pruning: Pruning, samples: Dataset | None, progress: Progress
 ) -> tuple[Any, PruneFigures]:
     """The pruned hub and its figures. Raises EdgekitError as the stage does."""
-    measure = None if pruning.macs is not None else _measure(request, pruning, samples)
+    counted = pruning.macs is not None or pruning.units is not None
+    measure = None if counted else _measure(request, pruning, samples)
     limit = request.recipe.budgets.drop_points
     found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress)
     figures: PruneFigures = found.figures

@@ -78,7 +78,8 @@ _pruning = together(
         "prune_goal",
         metavar="GOAL",
         type=PRUNE_GOAL,
-        help="Remove channels, heads and units first: 30% of the multiply-accumulates, latency=10ms or size=500KB.",
+        help="Remove channels, heads and units first: 30% (of the multiply-accumulates), units=50% (of each layer's), "
+        "latency=10ms or size=500KB.",
     ),
     click.option("--importance", metavar="I", help="magnitude, activation or second-order. [default: second-order]"),
     click.option("--force", is_flag=True, help="Prune on where the samples show that the network breaks down."),
@@ -264,7 +265,8 @@ def _pruned(base: Pruning | None, goal: dict[str, float] | None, importance: str
     if base is None:
         return dataclasses.replace(parsed, force=force)
     if goal is not None:
-        base = dataclasses.replace(base, macs=parsed.macs, latency_ms=parsed.latency_ms, size_bytes=parsed.size_bytes)
+        goals = {name: getattr(parsed, name) for name in ("macs", "units", "latency_ms", "size_bytes")}
+        base = dataclasses.replace(base, **goals)
     if importance is not None:
         base = dataclasses.replace(base, importance=parsed.importance)
     return dataclasses.replace(base, force=force or base.force)

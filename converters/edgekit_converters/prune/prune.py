@@ -16,15 +16,17 @@ from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Space
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.prune.widths import widths_of
+from edgekit_converters.prune.widths import Widths, widths_of
+from edgekit_converters.prune.worths import Worths, worths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.sequential_samples import Picked, spread
@@ -86,7 +88,7 @@ def prune(
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
-    candidates = _candidates(found, consumers, known, pruning)
+    candidates = _candidates(found, consumers, known, worths_of(hub, consumers, fitted), pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
@@ -94,7 +96,8 @@ def prune(
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
     chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
     _refuse_nothing(chosen)
-    smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
+    stays = chosen.cutback.stays
+    smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
         _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
     return Pruned(
@@ -136,16 +139,36 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
+    found: Dependencies,
+    consumers: Sequence[Consumer],
+    known: Mapping[GramKey, Gram],
+    worths: Worths,
+    pruning: Pruning,
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for."""
     candidates = []
     for space in read_spaces(found.spaces, consumers):
-        most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
+        widths = widths_of(space)
+        most = _most(pruning, space, widths)
         if most:
-            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            candidates.append(Candidate(space.name, order, widths_of(space), most))
+            order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known, worths))
+            candidates.append(Candidate(space.name, order, widths, most))
     return candidates
+
+
+def _most(pruning: Pruning, space: Space, widths: Widths) -> int:
+    """Units that may go. With a goal in units, those of the first cut that reaches it, unless a rule allows fewer."""
+    total = len(space.units)
+    allowed = int(min(pruning.most_of(maker) for maker in space.makers) * total)
+    if pruning.units is None:
+        return allowed
+    gone = 0
+    while gone < pruning.units * total:
+        after = widths.next_removal(total, gone)
+        if after is None:
+            break
+        gone = after
+    return min(gone, allowed)
 
 
 def _refuse_nothing(chosen: Found) -> None:

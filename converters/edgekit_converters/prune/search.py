@@ -47,6 +47,8 @@ class Search:
             states.append(cutback)
             if self._exceeds(cutback):
                 return self._limited(states)
+            if self.pruning.units is not None:
+                continue  # as many as may go
             if self.measure is None:
                 if _left(states) <= 1 - (self.pruning.macs or 0.0):
                     return _at(states, len(states) - 1)
@@ -56,6 +58,8 @@ class Search:
                 checked = len(states) - 1
         if self.measure is not None and len(states) > 1 and self._reached(states[-1]):
             return _at(states, self._first(states, checked))
+        if self.pruning.units is not None:
+            return _at(states, len(states) - 1)
         return _at(states, len(states) - 1, f"no more can be removed for the goal of {self.pruning.goal}")
 
     def _exceeds(self, cutback: Cutback) -> bool:

@@ -17,7 +17,7 @@ from edgekit_converters.prune.gates import Floats, Layer, sigmoid, sums
 from edgekit_converters.prune.moments import COLUMNS
 from edgekit_converters.prune.refit import ridge_for
 
-PASSES = 4
+PASSES = 3
 """How often the layer is run on its new weights; the best counts."""
 
 MEMORY = 0.5
@@ -111,9 +111,7 @@ class _Fit:
         state = weights.state[part.rows]
         return np.concatenate([weights.inputs[part.rows], state], axis=1) if part.inputs else state
 
-    def _batches(
-        self, part: _Part, states: Sequence[Floats], made: Weights
-    ) -> Iterator[tuple[Floats, Floats, Floats]]:
+    def _batches(self, part: _Part, states: Sequence[Floats], made: Weights) -> Iterator[tuple[Floats, Floats, Floats]]:
         """(columns, rows of the part, their worth), each with a step of a sample in every row."""
         most = max(1, COLUMNS // len(states))
         own = self._rows[part.rows]
