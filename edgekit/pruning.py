@@ -34,10 +34,11 @@ class PruneRule:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """One goal of four. ``macs``: the part of the multiply-accumulates that goes; ``units``: the part of the units of every layer;
+    """One goal of four. ``macs``: the part of the multiply-accumulates that goes; ``units``: the part of every layer's units;
     ``latency_ms`` and ``size_bytes``: what the slowest and the largest of the written files may take.
 
-    ``repair`` False: weights stay as they are, for comparison. ``force``: go on where the samples show that the network breaks down.
+    ``repair`` False: weights stay as they are, for comparison. ``force``: go on where the samples show that the network breaks
+    down.
     """
 
     macs: float | None = None
