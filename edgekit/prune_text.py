@@ -70,12 +70,15 @@ def _course(figures: PruneFigures) -> Iterator[str]:
     taken = figures.steps.index(figures.found) if figures.found in figures.steps else len(figures.steps) - 1
     way = figures.steps[1 : taken + 1]
     places = sorted({len(way) * part // MOST_STEPS - 1 for part in range(1, MOST_STEPS + 1)} - {-1})
-    yield f"on the way ({held} samples held out of {fitted + held}): " + "; ".join(
-        _told(way[place]) for place in places
-    )
-    for step in figures.steps[taken + 1 :]:
-        yield f"the next cut would lead to {_told(step)}"
+    judged = "by their labels" if figures.judged_by else "without labels: by decisions that change"
+    yield f"on the way ({held} samples held out of {fitted + held}, {judged}):"
+    yield from (f"  {_told(way[place], figures)}" for place in places)
+    further = figures.steps[taken + 1 :]
+    if further:
+        yield "the next cuts would cost:"
+    for place in sorted({len(further) * part // MOST_STEPS for part in range(MOST_STEPS)} if further else ()):
+        yield f"  {_told(further[place], figures)}"
 
 
-def _told(step: PruneStep) -> str:
-    return f"{step.macs_left:.0%} left {step.sqnr_db:.1f} dB, {step.drop_points:.1f} of 100 decisions changed"
+def _told(step: PruneStep, figures: PruneFigures) -> str:
+    return f"{step.macs_left:4.0%} left  {step.sqnr_db:5.1f} dB  {step.cost(figures.judged_by)}"

@@ -2,8 +2,8 @@
 
     EDGEKIT_DATA=<folder> python scripts/bench/pruned_digits.py [lstm gru] [--reuse] [--min-seconds 1]
 
-25 and 50 % of the 64 units go by ``--prune units=25%``; 200 of the training recordings choose and repair, 400 that no training saw
-judge. Beside it the order by magnitude without repair, by a recipe. int8 files are timed in turns, one thread; with
+25 and 50 % of the 64 units go by ``--prune units=25%``; 200 of the training recordings choose and repair, 400 that no
+training saw judge. Beside it the order by magnitude without repair, by a recipe. int8 files are timed in turns, one thread; with
 ``--reuse`` those of the run before, so that a machine has to be quiet for the timing alone.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spac
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies, Space
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
-from edgekit_converters.prune.loss import Judge
+from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.removal import remove
@@ -68,11 +68,12 @@ def prune(
     samples: Dataset | None,
     measure: Measure | None,
     progress: Progress,
+    task: Task | None = None,
 ) -> Pruned:
     """Remove what costs the outputs least until the goal is reached, or the next cut would exceed ``limit_drop`` points.
 
-    ``measure`` is needed for goals other than multiply-accumulates. Raises UsageError without samples, RecipeError where a rule
-    matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
+    ``measure`` is needed for a latency or a size, ``task`` for a limit on what labels say. Raises UsageError without samples,
+    RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
     """
     if samples is None or len(samples) < HELD_OUT:
         count = "none" if samples is None else len(samples)
@@ -90,18 +91,21 @@ def prune(
     known = grams(hub, consumers, fitted, progress)
     candidates = _candidates(found, consumers, known, worths_of(hub, consumers, fitted), pruning)
     network = Compensation(hub, found, consumers, known)
-    judge = Judge(hub, held, run_size(hub))
+    judge = Judge(hub, held, run_size(hub), task)
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
-    chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
-    _refuse_nothing(chosen)
+    chosen = Search(pruning, limit_drop, network.hub, measure, judge.judged_by).run(states)
+    _refuse_nothing(chosen, judge.judged_by)
     stays = chosen.cutback.stays
     smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
-        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
+        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db, judge.judged_by)
     return Pruned(
-        without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+        without_unread_steps(smaller),
+        replace(
+            _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))), judged_by=judge.judged_by
+        ),
     )
 
 
@@ -171,28 +175,25 @@ def _most(pruning: Pruning, space: Space, widths: Widths) -> int:
     return min(gone, allowed)
 
 
-def _refuse_nothing(chosen: Found) -> None:
+def _refuse_nothing(chosen: Found, judged_by: str) -> None:
     if not any(chosen.cutback.removed):
-        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps)}")
+        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, judged_by)}")
 
 
-def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
+def _refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
     """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
     if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
             f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
-            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
             "Ask for less, or take it with --force and train the result further."
         )
 
 
-def _course(steps: Sequence[PruneStep]) -> str:
+def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [
-        f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed"
-        for step in shown
-    ]
+    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.cost(judged_by)}" for step in shown]
     return "On the way: " + "; ".join(told) if told else "No state on the way was better"
 
 

@@ -38,7 +38,7 @@ class Picked:
         return len(self._rows)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        waiting: list[Mapping[str, NDArray[Any]]] = []
+        waiting: list[_Row] = []
         start = 0
         for batch in self._samples.batches(size):
             stop = start + len(batch)
@@ -47,7 +47,7 @@ class Picked:
                 yield from (batch for _ in rows)
                 start = stop
                 continue
-            waiting += [{name: array[row] for name, array in batch.feeds.items()} for row in rows]
+            waiting += [_row(batch, row) for row in rows]
             start = stop
             while len(waiting) >= size:
                 yield _stacked(waiting[:size])
@@ -99,5 +99,22 @@ def most_alive(groups: Sequence[Group]) -> int:
     return most
 
 
-def _stacked(rows: Sequence[Mapping[str, NDArray[Any]]]) -> Batch:
-    return Batch({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+_Row = tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None, NDArray[Any] | None]
+"""A sample, its label and its group."""
+
+
+def _row(batch: Batch, row: int) -> _Row:
+    labels, groups = (None if array is None else array[row] for array in (batch.labels, batch.groups))
+    return {name: array[row] for name, array in batch.feeds.items()}, labels, groups
+
+
+def _stacked(rows: Sequence[_Row]) -> Batch:
+    feeds, labels, groups = zip(*rows, strict=True)
+    return Batch(
+        {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}, _together(labels), _together(groups)
+    )
+
+
+def _together(each: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    present = [one for one in each if one is not None]
+    return np.stack(present) if present else None
