@@ -34,7 +34,7 @@ class Layer:
 
     @property
     def units(self) -> int:
-        return self.state.shape[1]
+        return int(self.state.shape[1])
 
     @property
     def gates(self) -> int:

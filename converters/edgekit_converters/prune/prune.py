@@ -73,7 +73,8 @@ def prune(
     """Remove what costs the outputs least until the goal is reached, or the next cut would exceed ``limit_drop`` points.
 
     ``measure`` is needed for a latency or a size, ``task`` for a limit on what labels say. Raises UsageError without samples,
-    RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
+    RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and
+    ``force`` is not set.
     """
     if samples is None or len(samples) < HELD_OUT:
         count = "none" if samples is None else len(samples)

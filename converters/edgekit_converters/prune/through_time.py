@@ -105,7 +105,7 @@ class _Fit:
 
     @property
     def _columns(self) -> int:
-        return min(COLUMNS, sum(len(x) * x.shape[1] for x in self._sequences.now))
+        return min(COLUMNS, sum(len(x) * int(x.shape[1]) for x in self._sequences.now))
 
     def _of(self, part: _Part, weights: Weights) -> Floats:
         state = weights.state[part.rows]
