@@ -35,12 +35,17 @@ class Task(Protocol):
     def drop_points(self, batches: Sequence[Batch], whole: Sequence[Outputs], found: Sequence[Outputs]) -> float:
         """By how many points the task is done worse. Raises MeasurementError where the samples don't tell."""
 
+    def margin_points(
+        self, batches: Sequence[Batch], whole: Sequence[Outputs], found: Sequence[Outputs]
+    ) -> float | None:
+        """The standard error of that; None for metrics that are no mean over samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
     """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
-    labels tell, decisions of 100 that are others. ``margin_points``: the standard error of a drop that labels tell, from above:
-    every decision that changed counts, for better or worse."""
+    labels tell, decisions of 100 that are others. ``margin_points``: the standard error of a drop that labels tell;
+    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse."""
 
     loss: float
     drop_points: float
@@ -87,7 +92,8 @@ class Judge:
         if self._task is None:
             return Quality(loss, 100.0 * float(changed.mean()))
         drop = self._task.drop_points(self._batches, self._answers, answers)
-        return Quality(loss, drop, 100.0 * math.sqrt(changed.mean() / len(changed)))
+        margin = self._task.margin_points(self._batches, self._answers, answers)
+        return Quality(loss, drop, 100.0 * math.sqrt(changed.mean() / len(changed)) if margin is None else margin)
 
     def _fitting(self, task: Task | None) -> Task | None:
         try:
