@@ -97,7 +97,7 @@ _samples = together(
 )
 
 _limits = together(
-    click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5)."),
+    click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5); pruning stops there."),
     click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
     click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
     click.option("--limit-memory", type=SIZE, help="Largest peak memory of a file's process (100MB)."),

@@ -76,16 +76,10 @@ def prune(
     RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and
     ``force`` is not set.
     """
-    if samples is None or len(samples) < HELD_OUT:
-        count = "none" if samples is None else len(samples)
-        raise UsageError(
-            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
-            "150 to 250 typical ones."
-        )
     hub = with_every_step(hub)
+    samples = _enough(hub, samples)
     found = trace(hub)
     _require_layers(found, pruning)
-    samples = _enough(hub, samples)
     fitted, held = _parted(hub, samples)
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
@@ -102,12 +96,8 @@ def prune(
     smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
         _refuse_collapse(chosen, judge.quality(smaller).sqnr_db, judge.judged_by)
-    return Pruned(
-        without_unread_steps(smaller),
-        replace(
-            _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held))), judged_by=judge.judged_by
-        ),
-    )
+    figures = _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+    return Pruned(without_unread_steps(smaller), replace(figures, judged_by=judge.judged_by))
 
 
 def _require_layers(found: Dependencies, pruning: Pruning) -> None:
@@ -121,8 +111,14 @@ def _require_layers(found: Dependencies, pruning: Pruning) -> None:
 _SHOWN = 3
 
 
-def _enough(hub: Hub, samples: Dataset) -> Dataset:
+def _enough(hub: Hub, samples: Dataset | None) -> Dataset:
     """As many samples as refitting needs and the bound of the work allows."""
+    if samples is None or len(samples) < HELD_OUT:
+        count = "none" if samples is None else len(samples)
+        raise UsageError(
+            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
+            "150 to 250 typical ones."
+        )
     count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
