@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from edgekit.errors import ConversionError, UsageError
 from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
 from edgekit.protocols import Dataset, Progress
-from edgekit.pruning import Importance, Pruning
+from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
-from edgekit_converters.prune.choice import Candidate, cutbacks
+from edgekit_converters.prune.choice import Candidate, Stays, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies, Space
+from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
+from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
 from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
@@ -25,10 +26,11 @@ from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.prune.widths import Widths, widths_of
+from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, Widths, widths_of
 from edgekit_converters.prune.worths import Worths, worths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
+from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 
 MOST_SAMPLES = 2048
@@ -84,12 +86,14 @@ def prune(
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
-    candidates = _candidates(found, consumers, known, worths_of(hub, consumers, fitted), pruning)
+    worths = worths_of(hub, consumers, fitted)
+    candidates = _candidates(hub, found, consumers, known, worths, pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub), task)
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
-    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
+    spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
+    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
     chosen = Search(pruning, limit_drop, network.hub, measure, judge.judged_by).run(states)
     _refuse_nothing(chosen, judge.judged_by)
     stays = chosen.cutback.stays
@@ -140,6 +144,7 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def _candidates(
+    hub: Hub,
     found: Dependencies,
     consumers: Sequence[Consumer],
     known: Mapping[GramKey, Gram],
@@ -147,9 +152,10 @@ def _candidates(
     pruning: Pruning,
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for."""
-    candidates = []
+    candidates, depthwise = [], _depthwise(hub, found)
     for space in read_spaces(found.spaces, consumers):
-        widths = widths_of(space)
+        fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
+        widths = widths_of(space, FINE if pruning.channels is Channels.ANY else fast)
         most = _most(pruning, space, widths)
         if most:
             order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known, worths))
@@ -170,6 +176,25 @@ def _most(pruning: Pruning, space: Space, widths: Widths) -> int:
             break
         gone = after
     return min(gone, allowed)
+
+
+def _depthwise(hub: Hub, found: Dependencies) -> Units:
+    """Channels that depthwise convolutions work on."""
+    convolutions = {name_of(node) for node in hub.model.graph if node.op_type == "Conv"}
+    passed = [cut.units for cut in found.cuts if cut.role is Role.FOLLOWS and cut.node in convolutions]
+    return np.unique(np.concatenate(passed)) if passed else np.array([], np.int64)
+
+
+def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) -> Callable[[Stays], float]:
+    """What the goal asks for: parameters for a size, time for a latency, and multiply-accumulates that also take time."""
+    if pruning.size_bytes is not None:
+        return costs.parameters
+    if pruning.latency_ms is not None:
+        return kernels.left
+    if pruning.channels is Channels.ANY:
+        return costs.macs
+    macs, time = max(1.0, costs.macs(whole)), max(1.0, kernels.left(whole))
+    return lambda stays: costs.macs(stays) / macs + kernels.left(stays) / time
 
 
 def _refuse_nothing(chosen: Found, judged_by: str) -> None:
