@@ -191,12 +191,20 @@ def _counts(names: list[str]) -> dict[str, int]:
 class PruneStep:
     """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
 
-    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right.
+    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right, and
+    ``margin_points``, the standard error of that.
     """
 
     macs_left: float
     sqnr_db: float
     drop_points: float
+    margin_points: float = 0.0
+
+    def cost(self, judged_by: str) -> str:
+        """In words; ``judged_by``: the name of the metric, if labels tell."""
+        if judged_by:
+            return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost"
+        return f"{self.drop_points:.1f} of 100 decisions changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +220,8 @@ class PrunedLayer:
 class PruneFigures:
     """What pruning did. ``macs`` and ``parameters``: (before, after). ``samples``: those fitted to and those held out.
 
-    ``found``: the state that was taken, ``steps`` all states up to it and the next beyond. ``stopped``: why the goal was not
-    reached, "" where it was.
+    ``found``: the state that was taken, ``steps`` all states up to it and some beyond. ``stopped``: why the goal was not reached,
+    "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed.
     """
 
     goal: str
@@ -225,3 +233,4 @@ class PruneFigures:
     layers: tuple[PrunedLayer, ...] = ()
     protected: tuple[str, ...] = ()
     stopped: str = ""
+    judged_by: str = ""

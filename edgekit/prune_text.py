@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
 from edgekit.report import Report, Role
@@ -11,14 +12,15 @@ MOST_STEPS = 5
 
 
 def prune_lines(report: Report) -> list[str]:
-    """Each stage's share, the way to the state that was taken, and what the next cut would cost."""
+    """Each stage's share, the way to the state that was taken, and what further cuts would cost."""
     figures = report.pruning
     if figures is None:
         return []
-    return [*_removed(figures), *_stages(report), *_speed(report), *_course(figures)]
+    return [*removed(figures), *_stages(report), *_speed(report), *_course(figures)]
 
 
-def _removed(figures: PruneFigures) -> Iterator[str]:
+def removed(figures: PruneFigures) -> Iterator[str]:
+    """What went, and why not all that was asked for."""
     (macs, macs_left), (parameters, parameters_left) = figures.macs, figures.parameters
     yield (
         f"pruned for {figures.goal}: multiply-accumulates {_change(macs, macs_left)}, parameters "
@@ -68,16 +70,38 @@ def _warning(pruned: LatencyFigures, whole: LatencyFigures) -> str:
 
 
 def _course(figures: PruneFigures) -> Iterator[str]:
+    yield f"{judged(figures)}:"
+    for row in course(figures):
+        step = row.step
+        cost = step.cost(figures.judged_by)
+        yield f"  {step.macs_left:4.0%} left  {step.sqnr_db:5.1f} dB  {cost}{f' ({row.mark})' if row.mark else ''}"
+
+
+def judged(figures: PruneFigures) -> str:
+    """What the costs of cuts were found on."""
     fitted, held = figures.samples
+    by = "by their labels" if figures.judged_by else "without labels: by decisions that change"
+    return f"what cuts cost on {held} of {fitted + held} samples, which no weight was fitted to, {by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A state; ``mark``: "taken", "further" beyond it, "" before."""
+
+    step: PruneStep
+    mark: str
+
+
+def course(figures: PruneFigures) -> tuple[Row, ...]:
+    """A few states up to the one that was taken, that one, and a few of those that were tried beyond."""
     taken = figures.steps.index(figures.found) if figures.found in figures.steps else len(figures.steps) - 1
-    way = figures.steps[1 : taken + 1]
-    places = sorted({len(way) * part // MOST_STEPS - 1 for part in range(1, MOST_STEPS + 1)} - {-1})
-    yield f"on the way ({held} samples held out of {fitted + held}): " + "; ".join(
-        _told(way[place]) for place in places
+    before, beyond = figures.steps[1:taken], figures.steps[taken + 1 :]
+    return (
+        *(Row(before[place], "") for place in _spread(len(before))),
+        Row(figures.steps[taken], "taken"),
+        *(Row(beyond[place], "further") for place in _spread(len(beyond))),
     )
-    for step in figures.steps[taken + 1 :]:
-        yield f"the next cut would lead to {_told(step)}"
 
 
-def _told(step: PruneStep) -> str:
-    return f"{step.macs_left:.0%} left {step.sqnr_db:.1f} dB, {step.drop_points:.1f} of 100 decisions changed"
+def _spread(count: int) -> list[int]:
+    return sorted({count * part // MOST_STEPS for part in range(MOST_STEPS)} if count else ())

@@ -18,6 +18,7 @@ from edgekit.place import reached
 from edgekit.protocols import Batch, Dataset, Progress, Silent
 from edgekit.pruning import Pruning
 from edgekit.recipe import Effort
+from edgekit.task_loss import task_loss
 
 if TYPE_CHECKING:
     from edgekit.pipeline import Request
@@ -32,9 +33,11 @@ def smaller(
     request: Request, hub: Any, pruning: Pruning, samples: Dataset | None, progress: Progress
 ) -> tuple[Any, PruneFigures]:
     """The pruned hub and its figures. Raises EdgekitError as the stage does."""
-    measure = None if pruning.macs is not None else _measure(request, pruning, samples)
+    counted = pruning.macs is not None or pruning.units is not None
+    measure = None if counted else _measure(request, pruning, samples)
     limit = request.recipe.budgets.drop_points
-    found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress)
+    task = task_loss(request.metric, samples) if samples is not None and not hub.states else None
+    found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress, task)
     figures: PruneFigures = found.figures
     return found.hub, figures
 

@@ -52,27 +52,34 @@ class PruneRule:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """One goal of three. ``macs``: the part of the multiply-accumulates that goes; ``latency_ms`` and ``size_bytes``: what the
-    slowest and the largest of the written files may take.
+    """One goal of four. ``macs``: the part of the multiply-accumulates that goes; ``units``: the part of every layer's units;
+    ``latency_ms`` and ``size_bytes``: what the slowest and the largest of the written files may take.
 
-    ``force``: go on where the samples show that the network breaks down.
+    ``repair`` False: weights stay as they are, for comparison. ``force``: go on where the samples show that the network breaks
+    down.
     """
 
     macs: float | None = None
     latency_ms: float | None = None
     size_bytes: int | None = None
+    units: float | None = None
     importance: Importance = Importance.SECOND_ORDER
+    repair: bool = True
     channels: Channels = Channels.FAST
     force: bool = False
     rules: tuple[PruneRule, ...] = ()
 
     def __post_init__(self) -> None:
-        goals = [name for name in ("macs", "latency_ms", "size_bytes") if getattr(self, name) is not None]
+        goals = [name for name in ("macs", "latency_ms", "size_bytes", "units") if getattr(self, name) is not None]
         if len(goals) != 1:
             found = " and ".join(goals) or "none"
-            raise RecipeError(f"pruning has {found} for its goal; expected one of macs, latency-ms and size-bytes")
-        if self.macs is not None and not 0 < self.macs < 1:
-            raise RecipeError(f"prune: macs is {self.macs!r}; expected a part between 0 and 1, as in 0.3")
+            raise RecipeError(
+                f"pruning has {found} for its goal; expected one of macs, units, latency-ms and size-bytes"
+            )
+        for name in ("macs", "units"):
+            part = getattr(self, name)
+            if part is not None and not 0 < part < 1:
+                raise RecipeError(f"prune: {name} is {part!r}; expected a part between 0 and 1, as in 0.3")
         for name in ("latency_ms", "size_bytes"):
             goal = getattr(self, name)
             if goal is not None and not goal > 0:
@@ -83,6 +90,8 @@ class Pruning:
         """The goal in words."""
         if self.macs is not None:
             return f"{self.macs:.0%} fewer multiply-accumulates"
+        if self.units is not None:
+            return f"{self.units:.0%} fewer units"
         return f"{self.latency_ms:g} ms a call" if self.latency_ms is not None else f"{self.size_bytes:,} bytes a file"
 
     @property
@@ -90,6 +99,8 @@ class Pruning:
         """The goal as the command line takes it."""
         if self.macs is not None:
             return f"{100 * self.macs:g}%"
+        if self.units is not None:
+            return f"units={100 * self.units:g}%"
         return f"latency={self.latency_ms:g}ms" if self.latency_ms is not None else f"size={self.size_bytes}"
 
     def most_of(self, layer: str, units: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 
-from edgekit import fallback_text, quantities, report_text, slowdown_text
+from edgekit import fallback_text, prune_text, quantities, report_text, slowdown_text
 from edgekit.errors import MissingPackageError
 from edgekit.figures import MetricKind
 from edgekit.report import Entry, Report
@@ -30,7 +30,13 @@ def html(report: Report) -> str:
         raise MissingPackageError("jinja2", "convert", "writing an HTML report") from error
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((resources.files("edgekit") / "report_template.html").read_text("utf-8"))
-    words = {"text": quantities, "slowdown": slowdown_text, "fallback": fallback_text, "lines": report_text}
+    words = {
+        "text": quantities,
+        "slowdown": slowdown_text,
+        "fallback": fallback_text,
+        "lines": report_text,
+        "prune": prune_text,
+    }
     return template.render(report=report, charts=tuple(_charts(report)), **words)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
-from edgekit.prune_text import prune_lines
+from edgekit.prune_text import course, prune_lines
 from edgekit.report import Entry, ModelFacts, Report, Role
 
 WHOLE = PruneStep(1.0, 120.0, 0.0)
@@ -49,9 +49,27 @@ def test_a_gain_within_the_error_of_the_timing_is_no_certain_one() -> None:
 
 
 def test_the_way_and_the_next_cut_are_told_with_what_they_cost() -> None:
-    lines = prune_lines(report(0.8))
-    assert any("50 samples held out of 200" in line and "80% left 15.0 dB, 4.0 of 100" in line for line in lines)
-    assert lines[-1] == "the next cut would lead to 70% left 9.0 dB, 12.0 of 100 decisions changed"
+    *_, head, taken, further = prune_lines(report(0.8))
+    assert "50 of 200 samples" in head
+    assert "without labels: by decisions that change" in head
+    assert taken == "   80% left   15.0 dB  4.0 of 100 decisions changed (taken)"
+    assert further == "   70% left    9.0 dB  12.0 of 100 decisions changed (further)"
+
+
+def test_labels_tell_points_of_the_metric() -> None:
+    step = PruneStep(0.8, 15.0, 4.0, 1.5)
+    labelled = PruneFigures("20%", (1000, 800), (100, 90), (150, 50), step, (WHOLE, step), judged_by="top1")
+    *_, head, taken = prune_lines(Report(model=ModelFacts("net.onnx", "onnx"), settings={}, pruning=labelled))
+    assert head.endswith("by their labels:")
+    assert taken == "   80% left   15.0 dB  4.0 (+-1.5) points of top1 lost (taken)"
+
+
+def test_of_many_states_a_few_are_told() -> None:
+    steps = tuple(PruneStep(1 - part / 100, 30.0 - part, float(part)) for part in range(61))
+    figures = PruneFigures("40%", (1000, 600), (100, 90), (150, 50), steps[40], steps)
+    rows = course(figures)
+    assert [row.mark for row in rows] == [""] * 5 + ["taken"] + ["further"] * 5
+    assert rows[6].step == steps[41]
 
 
 def test_a_network_that_was_not_pruned_has_no_such_lines() -> None:

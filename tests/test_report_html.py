@@ -13,6 +13,7 @@ pytest.importorskip("jinja2")
 
 from report_example import BROKEN, KEPT, example_report
 
+from edgekit.figures import PruneFigures, PruneStep
 from edgekit.report import FloatNode, ModelFacts, Report
 from edgekit.report_charts import Bar, bar_chart
 from edgekit.report_html import html
@@ -87,3 +88,14 @@ def test_bars_are_to_scale_and_whiskers_end_at_their_value() -> None:
 
 def test_bars_of_zero_do_not_divide_by_it() -> None:
     assert 'width="0.0"' in bar_chart([Bar("a", 0.0, "0")], "T")
+
+
+def test_what_cuts_cost_is_a_table() -> None:
+    taken, beyond = PruneStep(0.8, 15.0, 2.0, 1.0), PruneStep(0.7, 9.0, 12.0, 3.0)
+    figures = PruneFigures(
+        "20%", (1000, 800), (100, 90), (150, 50), taken, (taken, beyond), stopped="the limit", judged_by="top1"
+    )
+    text = html(replace(example_report(), pruning=figures))
+    assert "2.0 (+-1.0) points of top1 lost" in text
+    assert "12.0 (+-3.0) points of top1 lost" in text
+    assert "pruning stopped before its goal: the limit" in text

@@ -78,7 +78,8 @@ _pruning = together(
         "prune_goal",
         metavar="GOAL",
         type=PRUNE_GOAL,
-        help="Remove channels, heads and units first: 30% of the multiply-accumulates, latency=10ms or size=500KB.",
+        help="Remove channels, heads and units first: 30% (of the multiply-accumulates), units=50% (of each layer's), "
+        "latency=10ms or size=500KB.",
     ),
     click.option(
         "--importance", metavar="I", help="magnitude, activation, taylor or second-order. [default: second-order]"
@@ -98,7 +99,7 @@ _samples = together(
 )
 
 _limits = together(
-    click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5)."),
+    click.option("--limit-drop", type=POINTS, help="Largest loss of the metric, in points (0.5); pruning stops there."),
     click.option("--limit-latency", type=MILLISECONDS, help="Largest median latency of a file (10ms)."),
     click.option("--limit-size", type=SIZE, help="Largest file (500KB)."),
     click.option("--limit-memory", type=SIZE, help="Largest peak memory of a file's process (100MB)."),
@@ -266,7 +267,8 @@ def _pruned(base: Pruning | None, goal: dict[str, float] | None, importance: str
     if base is None:
         return dataclasses.replace(parsed, force=force)
     if goal is not None:
-        base = dataclasses.replace(base, macs=parsed.macs, latency_ms=parsed.latency_ms, size_bytes=parsed.size_bytes)
+        goals = {name: getattr(parsed, name) for name in ("macs", "units", "latency_ms", "size_bytes")}
+        base = dataclasses.replace(base, **goals)
     if importance is not None:
         base = dataclasses.replace(base, importance=parsed.importance)
     return dataclasses.replace(base, force=force or base.force)

@@ -251,7 +251,7 @@ FALLBACK_LIMIT = FallbackLimitType()
 
 
 class PruneGoalType(GoalType):
-    """The goal of pruning as an entry of `Pruning`: "30%" -> {"macs": .3}, "latency=10ms", "size=500KB"."""
+    """The goal of pruning as an entry of `Pruning`: "30%" -> {"macs": .3}, "units=50%", "latency=10ms", "size=500KB"."""
 
     name = "goal"
 
@@ -263,10 +263,10 @@ class PruneGoalType(GoalType):
             return {"latency_ms": MILLISECONDS.convert(text, param, ctx)}
         if found and kind.strip() == "size":
             return {"size_bytes": SIZE.convert(text, param, ctx)}
-        match = _QUANTITY.match(value)
-        if found or match is None or match[2] not in ("", "%"):
-            self.fail(f"{value!r} is not a goal; write 30%, latency=10ms or size=500KB.", param, ctx)
-        return {"macs": float(match[1]) / (100 if match[2] else 1)}
+        match = _QUANTITY.match(text if kind.strip() == "units" else value)
+        if (found and kind.strip() != "units") or match is None or match[2] not in ("", "%"):
+            self.fail(f"{value!r} is not a goal; write 30%, units=50%, latency=10ms or size=500KB.", param, ctx)
+        return {"units" if found else "macs": float(match[1]) / (100 if match[2] else 1)}
 
 
 PRUNE_GOAL = PruneGoalType()

@@ -48,7 +48,7 @@ def test_a_goal_of_size_is_kept_by_the_written_file(network: Path, tmp_path: Pat
     assert (tmp_path / "out" / "net.float32.tflite").stat().st_size <= limit
 
 
-@pytest.mark.parametrize("goal", ["lots", "latency=3 pounds", "130%"])
+@pytest.mark.parametrize("goal", ["lots", "latency=3 pounds", "130%", "units=lots"])
 def test_a_goal_that_is_not_understood_is_a_usage_error(network: Path, tmp_path: Path, goal: str, capsys) -> None:
     from edgekit.cli.border import run
 
@@ -62,3 +62,12 @@ def test_pruning_is_an_entry_of_recipes() -> None:
     assert (recipe.prune.latency_ms, recipe.prune.most_of("head/1", 8), recipe.prune.most_of("tail", 8)) == (3.5, 0, 8)
     with pytest.raises(RecipeError, match="unknown key 'speed'"):
         recipe_from_dict({"prune": {"macs": 0.3, "speed": 1}}, "r.toml")
+
+
+def test_a_part_of_the_units_is_a_goal_of_the_command_line_and_of_recipes() -> None:
+    from edgekit.cli.parameters import PRUNE_GOAL
+
+    assert PRUNE_GOAL.convert("units=25%", None, None) == {"units": 0.25}
+    recipe = recipe_from_dict({"prune": {"units": 0.25, "repair": False}}, "r.toml")
+    assert recipe.prune is not None
+    assert (recipe.prune.option, recipe.prune.goal, recipe.prune.repair) == ("units=25%", "25% fewer units", False)

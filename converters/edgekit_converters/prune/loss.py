@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgekit.protocols import Dataset
+from edgekit.errors import MeasurementError
+from edgekit.protocols import Batch, Dataset
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import producer
 from edgekit_converters.quantize.calibrate import tapped_model
@@ -22,12 +23,33 @@ from edgekit_converters.quantize.scheme import value_name
 Feeds = dict[str, NDArray[Any]]
 
 
+Outputs = dict[str, NDArray[Any]]
+
+
+class Task(Protocol):
+    """What a network is for, by labels of samples."""
+
+    @property
+    def name(self) -> str: ...
+
+    def drop_points(self, batches: Sequence[Batch], whole: Sequence[Outputs], found: Sequence[Outputs]) -> float:
+        """By how many points the task is done worse. Raises MeasurementError where the samples don't tell."""
+
+    def margin_points(
+        self, batches: Sequence[Batch], whole: Sequence[Outputs], found: Sequence[Outputs]
+    ) -> float | None:
+        """The standard error of that; None for metrics that are no mean over samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """``loss``: squared error of the outputs over their variance. ``changed``: share of the decisions that are others."""
+    """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
+    labels tell, decisions of 100 that are others. ``margin_points``: the standard error of a drop that labels tell;
+    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse."""
 
     loss: float
-    changed: float
+    drop_points: float
+    margin_points: float = 0.0
 
     @property
     def sqnr_db(self) -> float:
@@ -38,29 +60,58 @@ _NO_LOSS = 1e-12
 
 
 class Judge:
-    """Compares hubs with ``hub`` on all ``samples``: before the last softmax or sigmoid, where errors have their natural size."""
+    """Compares hubs with ``hub`` on all ``samples``: before the last softmax or sigmoid, where errors have their natural size.
 
-    def __init__(self, hub: Hub, samples: Dataset, size: int) -> None:
+    ``task`` is dropped where the samples have not what it needs; `judged_by` says so.
+    """
+
+    def __init__(self, hub: Hub, samples: Dataset, size: int, task: Task | None = None) -> None:
         self._feeds: list[Feeds] = [feeds for feeds, _ in full_feeds(hub, samples, size)]
+        self._batches = [batch for batch, _ in zip(samples.batches(size), self._feeds, strict=False)] if task else []
         self._names = judged(hub)
-        self._wanted = self._results(hub)
+        self._outputs = [spec.name for spec in hub.outputs]
+        self._task = task
+        self._wanted, self._answers = self._results(hub)
         self._signals = [_energy(parts, _centre(parts)) for parts in self._wanted]
+        self._task = self._fitting(task)
+
+    @property
+    def judged_by(self) -> str:
+        """The name of the metric; "" where decisions are counted that are others."""
+        return self._task.name if self._task is not None else ""
 
     def quality(self, hub: Hub) -> Quality:
         """The mean loss over the outputs; decisions along the last axis of the first output."""
-        found = self._results(hub)
+        found, answers = self._results(hub)
         losses = [
             sum(float(np.square(a - b, dtype=np.float64).sum()) for a, b in zip(one, other, strict=True)) / signal
             for one, other, signal in zip(self._wanted, found, self._signals, strict=True)
             if signal > 0
         ]
-        return Quality(sum(losses) / max(1, len(losses)), _changed(self._wanted[0], found[0]))
+        loss, changed = sum(losses) / max(1, len(losses)), _changed(self._wanted[0], found[0])
+        if self._task is None:
+            return Quality(loss, 100.0 * float(changed.mean()))
+        drop = self._task.drop_points(self._batches, self._answers, answers)
+        margin = self._task.margin_points(self._batches, self._answers, answers)
+        return Quality(loss, drop, 100.0 * math.sqrt(changed.mean() / len(changed)) if margin is None else margin)
 
-    def _results(self, hub: Hub) -> list[list[NDArray[Any]]]:
-        """By output, batch by batch."""
-        session = Calculator(tapped_model(hub, self._names))
-        runs = [session.run(self._names, batch) for batch in self._feeds]
-        return [[run[index].astype(np.float32) for run in runs] for index in range(len(self._names))]
+    def _fitting(self, task: Task | None) -> Task | None:
+        try:
+            known = task is not None and math.isfinite(task.drop_points(self._batches, self._answers, self._answers))
+        except MeasurementError:
+            return None
+        return task if known else None
+
+    def _results(self, hub: Hub) -> tuple[list[list[NDArray[Any]]], list[Outputs]]:
+        """What is judged, by output, batch by batch; for a task, the model's outputs as they are, by batch."""
+        names = list(dict.fromkeys((*self._names, *(self._outputs if self._task is not None else ()))))
+        session = Calculator(tapped_model(hub, names))
+        runs = [dict(zip(names, session.run(names, batch), strict=True)) for batch in self._feeds]
+        judged = [[run[name].astype(np.float32) for run in runs] for name in self._names]
+        if self._task is None:
+            return judged, []
+        pairs = zip(runs, self._batches, strict=True)
+        return judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs]
 
 
 def judged(hub: Hub) -> list[str]:
@@ -74,9 +125,9 @@ def judged(hub: Hub) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _changed(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> float:
+def _changed(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     others = [one.argmax(axis=-1) != other.argmax(axis=-1) for one, other in zip(wanted, found, strict=True)]
-    return float(np.concatenate([np.reshape(each, -1) for each in others]).mean())
+    return np.concatenate([np.reshape(each, -1) for each in others])
 
 
 def _centre(parts: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

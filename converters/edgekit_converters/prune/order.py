@@ -16,6 +16,11 @@ from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Space, Units
 from edgekit_converters.prune.moments import Gram, GramKey, gram_key
 from edgekit_converters.prune.refit import ridge_for
+from edgekit_converters.prune.worths import Worths
+
+RECURRENCE = 30.0
+"""What the next step of a recurrent layer counts against each layer that reads its states: an error in it comes back at every
+step. Measured on an LSTM and a GRU over 61 steps; from 10 on the order hardly changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,18 +33,30 @@ class Reader:
     ridge: float
 
 
-def readers_of(space: Space, consumers: Sequence[Consumer], grams: Mapping[GramKey, Gram]) -> list[Reader]:
-    """Each consumer of the space, scaled so that the variance of its outputs sums to 1."""
+def readers_of(
+    space: Space,
+    consumers: Sequence[Consumer],
+    grams: Mapping[GramKey, Gram],
+    worths: Worths,
+) -> list[Reader]:
+    """Each consumer of the space, scaled so that the variance of its outputs sums to 1; of a layer's own state to `RECURRENCE`.
+
+    ``worths``: what a squared error of each row matters, by recurrent layer.
+    """
     found = []
     for consumer in consumers:
         if not np.isin(consumer.units, space.units).any():
             continue
         gram, weights = grams[gram_key(consumer)], consumer.weights().astype(np.float64)
+        through_time = consumer.own_state and consumer.name in worths
+        if consumer.name in worths:
+            weights *= np.sqrt(worths[consumer.name])[:, np.newaxis]
         covariance = gram.covariance()
         variance = float(np.einsum("ij,jk,ik->", weights, covariance, weights, optimize=True))
         if variance > 0:
             ridge = ridge_for(len(covariance), gram.count)
-            found.append(Reader(weights / np.sqrt(variance), covariance, consumer.units, ridge))
+            scale = np.sqrt((RECURRENCE if through_time else 1.0) / variance)
+            found.append(Reader(weights * scale, covariance, consumer.units, ridge))
     return found
 
 

@@ -49,6 +49,15 @@ class Prefix:
         """Run ``node`` too. ``also``: values to keep even if no later node reads them."""
         self._run(self._place[node] + 1, also)
 
+    def trial(self, node: str, value: str) -> list[NDArray[Any]]:
+        """What ``node``, the next one, gives for ``value`` with the operands as they are, batch by batch; it stays the next."""
+        assert self._done == self._place[node]
+        stretch = [self._nodes[self._done]]
+        reads = self._read_by(stretch)
+        session = Calculator(self._model(stretch, reads, [value]))
+        feeds = ({name: _wide(self._chunks[name][index]) for name in reads} for index in range(self._batches))
+        return [session.run([value], batch)[0] for batch in feeds]
+
     def _run(self, stop: int, also: Sequence[str]) -> None:
         if stop <= self._done:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,14 +21,16 @@ from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
-from edgekit_converters.prune.loss import Judge
+from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, widths_of
+from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, Widths, widths_of
+from edgekit_converters.prune.worths import worths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import name_of
@@ -71,22 +73,18 @@ def prune(
     samples: Dataset | None,
     measure: Measure | None,
     progress: Progress,
+    task: Task | None = None,
 ) -> Pruned:
     """Remove what costs the outputs least until the goal is reached, or the next cut would exceed ``limit_drop`` points.
 
-    ``measure`` is needed for goals other than multiply-accumulates. Raises UsageError without samples, RecipeError where a rule
-    matches no layer, ConversionError where nothing can be removed or the result breaks down and ``force`` is not set.
+    ``measure`` is needed for a latency or a size, ``task`` for a limit on what labels say. Raises UsageError without samples,
+    RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and
+    ``force`` is not set.
     """
-    if samples is None or len(samples) < HELD_OUT:
-        count = "none" if samples is None else len(samples)
-        raise UsageError(
-            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
-            "150 to 250 typical ones."
-        )
+    samples = _enough(hub, samples)
     hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
     _require_layers(hub, found, pruning)
-    samples = _enough(hub, samples)
     fitted, held = _parted(hub, samples)
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
@@ -94,19 +92,19 @@ def prune(
     order = _order(hub, consumers, known, fitted, pruning.importance, progress)
     candidates = _candidates(hub, found, consumers, order, pruning)
     network = Compensation(hub, found, consumers, known)
-    judge = Judge(hub, held, run_size(hub))
+    judge = Judge(hub, held, run_size(hub), task)
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
     spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
-    chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
-    _refuse_nothing(chosen)
-    smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
+    chosen = Search(pruning, limit_drop, network.hub, measure, judge.judged_by).run(states)
+    _refuse_nothing(chosen, judge.judged_by)
+    stays = chosen.cutback.stays
+    smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
-        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db)
-    return Pruned(
-        without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
-    )
+        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db, judge.judged_by)
+    figures = _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
+    return Pruned(without_unread_steps(smaller), replace(figures, judged_by=judge.judged_by))
 
 
 def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
@@ -128,8 +126,14 @@ def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
 _SHOWN = 3
 
 
-def _enough(hub: Hub, samples: Dataset) -> Dataset:
+def _enough(hub: Hub, samples: Dataset | None) -> Dataset:
     """As many samples as refitting needs and the bound of the work allows."""
+    if samples is None or len(samples) < HELD_OUT:
+        count = "none" if samples is None else len(samples)
+        raise UsageError(
+            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
+            "150 to 250 typical ones."
+        )
     count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
@@ -162,7 +166,8 @@ def _order(
     if importance is Importance.TAYLOR:
         found = changes(hub, consumers, samples, progress)
         return lambda space: by_changes(space, consumers, found)
-    return lambda space: _ORDERS[importance](space, readers_of(space, consumers, known))
+    worths = worths_of(hub, consumers, samples)
+    return lambda space: _ORDERS[importance](space, readers_of(space, consumers, known, worths))
 
 
 def _candidates(
@@ -175,12 +180,27 @@ def _candidates(
     """Spaces with units that may go, in the order of the importance asked for."""
     candidates, depthwise = [], _depthwise(hub, found)
     for space in read_spaces(found.spaces, consumers):
-        most = min(pruning.most_of(maker, len(space.units)) for maker in space.makers)
+        fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
+        widths = widths_of(space, FINE if pruning.channels is Channels.ANY else fast)
+        most = _most(pruning, space, widths)
         if most:
-            fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
-            multiples = FINE if pruning.channels is Channels.ANY else fast
-            candidates.append(Candidate(space.name, order(space), widths_of(space, multiples), most))
+            candidates.append(Candidate(space.name, order(space), widths, most))
     return candidates
+
+
+def _most(pruning: Pruning, space: Space, widths: Widths) -> int:
+    """Units that may go. With a goal in units, those of the first cut that reaches it, unless a rule allows fewer."""
+    total = len(space.units)
+    allowed = min(pruning.most_of(maker, total) for maker in space.makers)
+    if pruning.units is None:
+        return allowed
+    gone = 0
+    while gone < pruning.units * total:
+        after = widths.next_removal(total, gone)
+        if after is None:
+            break
+        gone = after
+    return min(gone, allowed)
 
 
 def _depthwise(hub: Hub, found: Dependencies) -> Units:
@@ -202,28 +222,25 @@ def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) ->
     return lambda stays: costs.macs(stays) / macs + kernels.left(stays) / time
 
 
-def _refuse_nothing(chosen: Found) -> None:
+def _refuse_nothing(chosen: Found, judged_by: str) -> None:
     if not any(chosen.cutback.removed):
-        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps)}")
+        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, judged_by)}")
 
 
-def _refuse_collapse(chosen: Found, sqnr_db: float) -> None:
+def _refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
     """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
     if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
             f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
-            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps)}. "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
             "Ask for less, or take it with --force and train the result further."
         )
 
 
-def _course(steps: Sequence[PruneStep]) -> str:
+def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [
-        f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.drop_points:.0f} decisions of 100 changed"
-        for step in shown
-    ]
+    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.cost(judged_by)}" for step in shown]
     return "On the way: " + "; ".join(told) if told else "No state on the way was better"
 
 

@@ -1,7 +1,8 @@
 """`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
 
 The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
-lost nothing stay as they are: refitting them too follows the samples further than their number supports.
+lost nothing stay as they are: refitting them too follows the samples further than their number supports. Recurrent layers that
+lost units are refitted on the states that they give then: `through_time`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.gates import Layer, layer_of
 from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
+from edgekit_converters.prune.through_time import Sequences, Weights, refit_through_time
 from edgekit_converters.quantize.calibrate_feeds import MASK, full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
+from edgekit_converters.quantize.scheme import value_name
 from edgekit_converters.quantize.sequential_storage import kept
 
 Feeds = dict[str, NDArray[Any]]
@@ -45,19 +49,64 @@ def repair(
     del feeds  # an input goes as soon as both networks are past it
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
+    layers = _layers(concerned)
     for consumer in concerned:
-        moments = _moments(consumer, stays, whole, pruned, masks)
-        made = _refitted(hub, found, consumer, stays, moments)
+        if consumer.name in layers and not consumer.own_state:
+            progress.step()  # with the weights of its state
+            continue
+        if consumer.name in layers:
+            made = _through_time(layers[consumer.name], consumer, found, stays, whole, pruned)
+        else:
+            moments = _moments(consumer, stays, whole, pruned, masks)
+            made = _refitted(hub, found, consumer, stays, moments)
         changed |= made
         pruned.operands.update(made)
         progress.step()
     return remove(hub, found, stays, changed)
 
 
+def _layers(concerned: Sequence[Consumer]) -> dict[str, Layer]:
+    """Recurrent layers that lost units and are plain enough to be refitted through time, by name."""
+    own = {consumer.name: layer_of(consumer.node) for consumer in concerned if consumer.own_state}
+    return {name: layer for name, layer in own.items() if layer is not None}
+
+
+def _through_time(
+    layer: Layer,
+    consumer: Consumer,
+    found: Dependencies,
+    stays: NDArray[np.bool_],
+    whole: Prefix,
+    pruned: Prefix,
+) -> dict[Use, NDArray[Any]]:
+    """All weights of a recurrent layer."""
+    name, read = consumer.name, value_name(consumer.node.inputs[0])
+    whole.advance(name)
+    before = [*whole.batches(read)]
+    whole.advance_past(name, [consumer.value])
+    pruned.advance(name)
+    sequences = Sequences(before, [states[:, 0] for states in whole.batches(consumer.value)], [*pruned.batches(read)])
+
+    def made(weights: Weights) -> dict[Use, NDArray[Any]]:
+        return {
+            Use(name, 1): weights.inputs[np.newaxis],
+            Use(name, 2): weights.state[np.newaxis],
+            Use(name, 3): weights.biases.reshape(1, -1),
+        }
+
+    def run(weights: Weights) -> list[NDArray[Any]]:
+        pruned.operands.update(made(weights))
+        return [states[:, 0] for states in pruned.trial(name, consumer.value)]
+
+    taken = next((cut.units for cut in found.cuts_of(Use(name, 1)) if cut.axis == 2), None)
+    inputs = np.arange(layer.inputs.shape[1]) if taken is None else np.flatnonzero(stays[taken])
+    return made(refit_through_time(layer, np.flatnonzero(stays[consumer.units]), inputs, sequences, run))
+
+
 def _moments(
     consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, masks: Sequence[Feeds]
 ) -> Moments:
-    """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet.
+    """Of the columns before and now. States of a recurrent layer that is not plain are taken as they were.
 
     ``masks``: what tells real tokens from padding, batch by batch.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,13 @@ STRETCH = 0.05
 """Part of the multiply-accumulates between two states whose files are measured."""
 
 
+BEYOND, MOST_BEYOND = 0.15, 10
+"""Part of the multiply-accumulates that is tried beyond a limit, to tell what further cuts would cost, and in how many cuts."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The state to make, what it costs, the states up to it and one beyond; ``stopped``: why it is not the goal."""
+    """The state to make, what it costs, the states up to it and some beyond; ``stopped``: why it is not the goal."""
 
     cutback: Cutback
     step: PruneStep
@@ -32,12 +37,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """``network``: a hub from what stays. ``measure`` is None for a goal in multiply-accumulates."""
+    """``network``: a hub from what stays. ``measure`` is None for a goal that is counted. ``judged_by``: the metric of the limit,
+    "" for decisions that change."""
 
     pruning: Pruning
     limit_drop: float | None
     network: Callable[[NDArray[np.bool_]], Hub]
     measure: Measure | None
+    judged_by: str = ""
 
     def run(self, cutbacks: Iterator[Cutback]) -> Found:
         """The first state that reaches the goal, or the last one within the limit."""
@@ -46,7 +53,9 @@ class Search:
         for cutback in cutbacks:
             states.append(cutback)
             if self._exceeds(cutback):
-                return self._limited(states)
+                return self._limited(states, cutbacks)
+            if self.pruning.units is not None:
+                continue  # as many as may go
             if self.measure is None:
                 if _left(states) <= 1 - (self.pruning.macs or 0.0):
                     return _at(states, len(states) - 1)
@@ -56,22 +65,30 @@ class Search:
                 checked = len(states) - 1
         if self.measure is not None and len(states) > 1 and self._reached(states[-1]):
             return _at(states, self._first(states, checked))
+        if self.pruning.units is not None:
+            return _at(states, len(states) - 1)
         return _at(states, len(states) - 1, f"no more can be removed for the goal of {self.pruning.goal}")
 
     def _exceeds(self, cutback: Cutback) -> bool:
-        return self.limit_drop is not None and step_of(cutback, cutback.macs).drop_points > self.limit_drop
+        """As far as the samples can tell: a drop counts with its margin."""
+        quality = cutback.quality
+        return self.limit_drop is not None and quality.drop_points + quality.margin_points > self.limit_drop
 
-    def _limited(self, states: list[Cutback]) -> Found:
+    def _limited(self, states: list[Cutback], cutbacks: Iterator[Cutback]) -> Found:
         """The state before the last one. With a goal that is measured, it may be an earlier one that reaches it."""
         before = len(states) - 2
         lost = step_of(states[-1], states[0].macs)
         stopped = (
-            f"the next cut, to {lost.macs_left:.1%} of the multiply-accumulates, would change {lost.drop_points:.1f} of 100 "
-            f"decisions; the limit is {self.limit_drop:g} points"
+            f"the next cut, to {lost.macs_left:.1%} of the multiply-accumulates, would mean {lost.cost(self.judged_by)}; "
+            f"the limit is {self.limit_drop:g} points"
         )
         if self.measure is not None and before > 0 and self._reached(states[before]):
             return _at(states, self._first(states[: before + 1], 0))
-        return _at(states, before, stopped)
+        for further in islice(cutbacks, MOST_BEYOND):
+            states.append(further)
+            if states[before].macs - further.macs >= BEYOND * states[0].macs:
+                break
+        return _at(states, before, stopped, len(states))
 
     def _reached(self, cutback: Cutback) -> bool:
         assert self.measure is not None
@@ -90,13 +107,15 @@ class Search:
 
 def step_of(cutback: Cutback, whole: float) -> PruneStep:
     """The figures of a state for the report."""
-    return PruneStep(cutback.macs / max(whole, 1.0), cutback.quality.sqnr_db, 100.0 * cutback.quality.changed)
+    quality = cutback.quality
+    return PruneStep(cutback.macs / max(whole, 1.0), quality.sqnr_db, quality.drop_points, quality.margin_points)
 
 
 def _left(states: list[Cutback]) -> float:
     return states[-1].macs / max(states[0].macs, 1.0)
 
 
-def _at(states: list[Cutback], place: int, stopped: str = "") -> Found:
-    steps = tuple(step_of(state, states[0].macs) for state in states[: place + 2])
+def _at(states: list[Cutback], place: int, stopped: str = "", told: int = 0) -> Found:
+    """``told``: of so many states, one more than up to ``place`` at least, the report tells."""
+    steps = tuple(step_of(state, states[0].macs) for state in states[: max(told, place + 2)])
     return Found(states[place], steps[place], steps, stopped)

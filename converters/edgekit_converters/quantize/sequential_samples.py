@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,7 @@ class Picked:
                 yield from (batch for _ in rows)
                 start = stop
                 continue
-            labels = batch.labels
-            waiting += [
-                _Row({name: array[row] for name, array in batch.feeds.items()}, None if labels is None else labels[row])
-                for row in rows
-            ]
+            waiting += [_row(batch, row) for row in rows]
             start = stop
             while len(waiting) >= size:
                 yield _stacked(waiting[:size])
@@ -104,15 +99,22 @@ def most_alive(groups: Sequence[Group]) -> int:
     return most
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Row:
-    """One sample."""
+_Row = tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None, NDArray[Any] | None]
+"""A sample, its label and its group."""
 
-    feeds: Mapping[str, NDArray[Any]]
-    label: Any | None
+
+def _row(batch: Batch, row: int) -> _Row:
+    labels, groups = (None if array is None else array[row] for array in (batch.labels, batch.groups))
+    return {name: array[row] for name, array in batch.feeds.items()}, labels, groups
 
 
 def _stacked(rows: Sequence[_Row]) -> Batch:
-    feeds = {name: np.stack([row.feeds[name] for row in rows]) for name in rows[0].feeds}
-    labels = [row.label for row in rows if row.label is not None]
-    return Batch(feeds, np.stack(labels) if len(labels) == len(rows) else None)
+    feeds, labels, groups = zip(*rows, strict=True)
+    return Batch(
+        {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}, _together(labels), _together(groups)
+    )
+
+
+def _together(each: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    present = [one for one in each if one is not None]
+    return np.stack(present) if present else None

@@ -19,6 +19,7 @@ from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import grams, run_size
 from edgekit_converters.prune.order import by_second_order, readers_of
 from edgekit_converters.prune.widths import Multiples, widths_of
+from edgekit_converters.prune.worths import worths_of
 
 _MULTIPLES: tuple[Multiples, ...] = (((96, 16), (48, 4), (24, 2)), ((96, 16), (48, 8), (24, 4), (0, 2)))
 """Finer than for files, which small networks pay dearly for; the greedy choice is tried with each, since a coarser cut at times
@@ -33,8 +34,9 @@ def choose(
     Raises ConversionError when as many can't go.
     """
     known = grams(hub, consumers, samples, progress)
+    worths = worths_of(hub, consumers, samples)
     ordered = [
-        (space, by_second_order(space, readers_of(space, consumers, known)))
+        (space, by_second_order(space, readers_of(space, consumers, known, worths)))
         for space in read_spaces(found.spaces, consumers)
     ]
     network, judge = Compensation(hub, found, consumers, known), Judge(hub, samples, run_size(hub))
