@@ -25,7 +25,7 @@ from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import widths_of
-from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
+from edgekit_converters.quantize.calibrate_feeds import LARGEST_BATCH, MASK, numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 
@@ -114,8 +114,9 @@ _SHOWN = 3
 
 
 def _enough(hub: Hub, samples: Dataset) -> Dataset:
-    """As many samples as refitting needs and the bound of the work allows."""
-    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
+    """As many samples as refitting needs and the bound of the work allows. Padding says nothing and is not counted."""
+    numbers = max(1.0, _numbers(hub) * _real_share(samples))
+    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, int(MOST_NUMBERS / numbers))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
 
@@ -125,6 +126,13 @@ _FEWEST_SAMPLES = 32
 def _numbers(hub: Hub) -> int:
     """Computed over all nodes for one sample."""
     return max(1, sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs))
+
+
+def _real_share(samples: Dataset) -> float:
+    """The part of the samples' tokens that are no padding; 1 where nothing tells them apart."""
+    masks = [np.asarray(batch.feeds[MASK]) for batch in samples.batches(LARGEST_BATCH) if MASK in batch.feeds]
+    tokens = sum(mask.size for mask in masks)
+    return float(sum(np.count_nonzero(mask) for mask in masks)) / tokens if tokens else 1.0
 
 
 def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:

@@ -1,7 +1,8 @@
 """`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
 
-The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
-lost nothing stay as they are: refitting them too follows the samples further than their number supports.
+The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Where a
+Transformer adds it to a stream, the target is the sum: what the stream has lost before is made good too, as far as it can be.
+Layers that lost nothing stay as they are: refitting them too follows the samples further than their number supports.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
+from edgekit_converters.prune.stream import Stream, stream_of
 from edgekit_converters.quantize.calibrate_feeds import MASK, full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.sequential_storage import kept
@@ -46,8 +48,9 @@ def repair(
     progress.stage("repair", len(concerned))
     changed: dict[Use, NDArray[Any]] = {}
     for consumer in concerned:
-        moments = _moments(consumer, stays, whole, pruned, masks)
-        made = _refitted(hub, found, consumer, stays, moments)
+        stream = stream_of(hub, found, consumer)
+        moments = _moments(consumer, stays, whole, pruned, masks, stream)
+        made = _refitted(hub, found, consumer, stays, moments, stream)
         changed |= made
         pruned.operands.update(made)
         progress.step()
@@ -55,14 +58,20 @@ def repair(
 
 
 def _moments(
-    consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, masks: Sequence[Feeds]
+    consumer: Consumer,
+    stays: NDArray[np.bool_],
+    whole: Prefix,
+    pruned: Prefix,
+    masks: Sequence[Feeds],
+    stream: Stream | None,
 ) -> Moments:
     """Of the columns before and now. A recurrent layer's own states are taken as they were: the new ones are not known yet.
 
+    With a ``stream``, the columns before have a row more for each of its channels: what it has lost.
     ``masks``: what tells real tokens from padding, batch by batch.
     """
     left = np.flatnonzero(stays[consumer.units])
-    moments = Moments(len(consumer.units), len(left))
+    moments = Moments(len(consumer.units) + (stream.channels if stream else 0), len(left))
     most = max(1, COLUMNS // len(masks))
     if consumer.own_state:
         whole.advance_past(consumer.name, [consumer.value])
@@ -72,12 +81,13 @@ def _moments(
         return moments
     whole.advance(consumer.name)
     pruned.advance(consumer.name)
-    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), masks, strict=True)
-    for turn, (before, now, mask) in enumerate(pairs):
-        moments.add(
-            consumer.columns(real_tokens(before, mask), most, turn),
-            consumer.columns(real_tokens(now, mask), most, turn),
-        )
+    values = (consumer.value,) if stream is None else (consumer.value, stream.value)
+    batches = (zip(*(network.batches(value) for value in values), strict=True) for network in (whole, pruned))
+    for turn, (before, now, mask) in enumerate(zip(*batches, masks, strict=True)):
+        columns, *streams = (consumer.columns(real_tokens(array, mask), most, turn) for array in before)
+        columns_now, *streams_now = (consumer.columns(real_tokens(array, mask), most, turn) for array in now)
+        lost = [one - other for one, other in zip(streams, streams_now, strict=True)]
+        moments.add(np.concatenate([columns, *lost]), columns_now)
     return moments
 
 
@@ -87,8 +97,11 @@ def _refitted(
     consumer: Consumer,
     stays: NDArray[np.bool_],
     moments: Moments,
+    stream: Stream | None,
 ) -> dict[Use, NDArray[Any]]:
     weights = consumer.weights().astype(np.float64)
+    if stream is not None:
+        weights = np.hstack([weights, np.eye(stream.channels)])
     cross, gram = moments.covariances() if consumer.bias else moments.moments()
     kept = np.flatnonzero(stays[consumer.units])
     new = refit(weights, cross, gram, kept, ridge_for(len(kept), moments.count))
