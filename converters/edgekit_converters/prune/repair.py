@@ -1,8 +1,9 @@
 """`repair`: the weights of layers that lost inputs refitted, one after the other, each on what those before it now give.
 
-The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Layers that
-lost nothing stay as they are: refitting them too follows the samples further than their number supports. Recurrent layers that
-lost units are refitted on the states that they give then: `through_time`.
+The target of a layer is what it gave in the whole network, so that it makes good the errors of the layers before it. Where a
+Transformer adds it to a stream, the target is the sum: what the stream has lost before is made good too, as far as it can be.
+Layers that lost nothing stay as they are: refitting them too follows the samples further than their number supports. Recurrent
+layers that lost units are refitted on the states that they give then: `through_time`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
+from edgekit_converters.prune.stream import Stream, stream_of
 from edgekit_converters.prune.through_time import Sequences, Weights, refit_through_time
 from edgekit_converters.quantize.calibrate_feeds import MASK, full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
@@ -57,8 +59,9 @@ def repair(
         if consumer.name in layers:
             made = _through_time(layers[consumer.name], consumer, found, stays, whole, pruned)
         else:
-            moments = _moments(consumer, stays, whole, pruned, masks)
-            made = _refitted(hub, found, consumer, stays, moments)
+            stream = stream_of(hub, found, consumer)
+            moments = _moments(consumer, stays, whole, pruned, masks, stream)
+            made = _refitted(hub, found, consumer, stays, moments, stream)
         changed |= made
         pruned.operands.update(made)
         progress.step()
@@ -104,14 +107,20 @@ def _through_time(
 
 
 def _moments(
-    consumer: Consumer, stays: NDArray[np.bool_], whole: Prefix, pruned: Prefix, masks: Sequence[Feeds]
+    consumer: Consumer,
+    stays: NDArray[np.bool_],
+    whole: Prefix,
+    pruned: Prefix,
+    masks: Sequence[Feeds],
+    stream: Stream | None,
 ) -> Moments:
     """Of the columns before and now. States of a recurrent layer that is not plain are taken as they were.
 
+    With a ``stream``, the columns before have a row more for each of its channels: what it has lost.
     ``masks``: what tells real tokens from padding, batch by batch.
     """
     left = np.flatnonzero(stays[consumer.units])
-    moments = Moments(len(consumer.units), len(left))
+    moments = Moments(len(consumer.units) + (stream.channels if stream else 0), len(left))
     most = max(1, COLUMNS // len(masks))
     if consumer.own_state:
         whole.advance_past(consumer.name, [consumer.value])
@@ -121,12 +130,13 @@ def _moments(
         return moments
     whole.advance(consumer.name)
     pruned.advance(consumer.name)
-    pairs = zip(whole.batches(consumer.value), pruned.batches(consumer.value), masks, strict=True)
-    for turn, (before, now, mask) in enumerate(pairs):
-        moments.add(
-            consumer.columns(real_tokens(before, mask), most, turn),
-            consumer.columns(real_tokens(now, mask), most, turn),
-        )
+    values = (consumer.value,) if stream is None else (consumer.value, stream.value)
+    batches = (zip(*(network.batches(value) for value in values), strict=True) for network in (whole, pruned))
+    for turn, (before, now, mask) in enumerate(zip(*batches, masks, strict=True)):
+        columns, *streams = (consumer.columns(real_tokens(array, mask), most, turn) for array in before)
+        columns_now, *streams_now = (consumer.columns(real_tokens(array, mask), most, turn) for array in now)
+        lost = [one - other for one, other in zip(streams, streams_now, strict=True)]
+        moments.add(np.concatenate([columns, *lost]), columns_now)
     return moments
 
 
@@ -136,8 +146,11 @@ def _refitted(
     consumer: Consumer,
     stays: NDArray[np.bool_],
     moments: Moments,
+    stream: Stream | None,
 ) -> dict[Use, NDArray[Any]]:
     weights = consumer.weights().astype(np.float64)
+    if stream is not None:
+        weights = np.hstack([weights, np.eye(stream.channels)])
     cross, gram = moments.covariances() if consumer.bias else moments.moments()
     kept = np.flatnonzero(stays[consumer.units])
     new = refit(weights, cross, gram, kept, ridge_for(len(kept), moments.count))
