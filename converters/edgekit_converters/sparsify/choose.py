@@ -23,6 +23,9 @@ from edgekit_converters.sparsify.walk import Walk, dense_pass
 SPARED = 0.05
 """Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
 
+EVENLY = 0.2
+"""Part of the zeros that all matrices get in the same share, whatever their errors alone: together they cost more than the sum."""
+
 Patterns = Mapping[Use, Sparsity]
 
 
@@ -76,7 +79,7 @@ def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Se
     curves = [Curve(matrix.size, found[matrix.use].errors) for matrix in matrices]
     chosen = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
     return {
-        matrix.use: Choice(sparsity, share, found[matrix.use].shrink, "" if share else _DEAR)
+        matrix.use: Choice(sparsity, EVENLY * sparsity.share + (1 - EVENLY) * share, found[matrix.use].shrink)
         for matrix, share in zip(matrices, chosen, strict=True)
     }
 
