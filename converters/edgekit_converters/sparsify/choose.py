@@ -24,7 +24,7 @@ SPARED = 0.05
 """Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
 
 EVENLY = 0.2
-"""Part of the zeros that all matrices get in the same share, whatever their errors alone: together they cost more than the sum."""
+"""Part of the zeros that all matrices get in the same share: errors measured alone add up to less than they come to together."""
 
 Patterns = Mapping[Use, Sparsity]
 
