@@ -14,7 +14,6 @@ from conversion import Converted, convert
 
 from edgekit_converters.hub.build import GraphBuilder
 
-
 ATTEMPTS = 3
 """A machine that others keep busy can hide the difference, which is large, from a run."""
 
