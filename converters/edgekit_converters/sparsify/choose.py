@@ -68,7 +68,7 @@ def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress:
 
     progress.stage("measure what zeros cost", len(walk.groups))
     dense_pass(walk, look, progress)
-    chosen = {matrix.use: Choice(None, reason=_UNFIT) for matrix in matrices}
+    chosen = {matrix.use: Choice(None, reason=_unfit(matrix)) for matrix in matrices}
     for sparsity in dict.fromkeys(patterns.values()):
         own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
         chosen |= _fixed(own, sparsity, found) if sparsity.group is not None else _free(own, sparsity, found)
@@ -97,5 +97,8 @@ def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, S
     return chosen
 
 
-_UNFIT = "left dense: by a rule, or its shape can't hold the pattern"
+def _unfit(matrix: Matrix) -> str:
+    return f"left dense: by a rule, or because its {matrix.channels} input channels can't hold the pattern"
+
+
 _DEAR = "left dense: zeros in it cost more than elsewhere"
