@@ -46,9 +46,11 @@ def _speed(report: Report) -> Iterator[str]:
 
 
 def _warning(pruned: LatencyFigures, whole: LatencyFigures) -> str:
-    """Where to look when a file gained nothing, or lost."""
+    """Where to look when a file gained nothing, or lost; and that this was not the machine to tell."""
     if pruned.p50_high_ms < whole.p50_low_ms:
         return ""
+    if pruned.p50_ms < whole.p50_ms:
+        return ", as far as the timing can tell: the intervals overlap"
     return ": no gain in this runtime; which channel counts its kernels are fast with: docs/pruning.md"
 
 

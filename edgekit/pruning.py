@@ -20,6 +20,15 @@ class Importance(enum.Enum):
     """What the layers behind lose although the units that stay make up for it, as far as they can."""
 
 
+class Channels(enum.Enum):
+    """Which numbers of channels a layer may be left with."""
+
+    FAST = "fast"
+    """Whole blocks of the kernels: what goes takes its time with it."""
+    ANY = "any"
+    """Nearly any number, so that small networks lose less; some runtimes then take as long as before, or longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class PruneRule:
     """``most``: the part of the units that may go from layers whose name matches ``scope`` (shell wildcards); 0 keeps all."""
@@ -44,6 +53,7 @@ class Pruning:
     latency_ms: float | None = None
     size_bytes: int | None = None
     importance: Importance = Importance.SECOND_ORDER
+    channels: Channels = Channels.FAST
     force: bool = False
     rules: tuple[PruneRule, ...] = ()
 

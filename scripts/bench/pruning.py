@@ -20,7 +20,7 @@ from models import WORK, cifar_samples, data_file, efficientnet_lite0, imagenet_
 from results import Figure, Result, publish
 from torch_pruning_peer import IMPORTANCES
 
-FORMATS = ("tflite", "onnx")
+FORMATS, PRECISIONS = ("tflite", "onnx"), ("int8", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,22 @@ def _chosen(names: Sequence[str], shares: Sequence[float] | None) -> Iterator[tu
 def _result(name: str, share: float) -> Result:
     network = NETWORKS[name]
     calibrate, evaluate = network.samples()
-    report, took = edgekit(
-        *("convert", network.model(), "-o", WORK / f"pruned_{name}_{share:.0%}", "--prune", f"{share:.0%}"),
-        *("--calibrate", calibrate, "--evaluate", evaluate),
-    )
+    convert, prune = ("convert", network.model(), "--calibrate", calibrate), ("--prune", f"{share:.0%}")
+    pruned, whole = WORK / f"pruned_{name}_{100 * share:.0f}", WORK / f"whole_{name}"
+    report, took = edgekit(*convert, *prune, "-o", pruned, "--evaluate", evaluate)
+    edgekit(*convert, *prune, "-o", pruned, "--precision", "float32", "--no-checks")
+    for precision in PRECISIONS:
+        edgekit(*convert, "-o", whole, "--precision", precision, "--no-checks")
     peers = _peer_figures(network, share, calibrate, evaluate) if network.has_peer else ()
     return Result(
         name=f"pruning_{name}_{100 * share:.0f}",
         title=f"{network.title}, {share:.0%} of the multiply-accumulates removed, no training",
-        figures=[*_figures(report, network.limits[share]), *_costs(report, took), *peers],
+        figures=[
+            *_figures(report, network.limits[share]),
+            *_times(whole, pruned, network.limits[share].time),
+            *_costs(report, took),
+            *peers,
+        ],
         samples=f"{report['calibration']['count']} to choose and repair, {report['evaluation']['count']} others to evaluate",
         notes=(f"reference: {report['reference']}",),
         timed=True,
@@ -103,13 +110,17 @@ def _figures(report: dict[str, Any], limits: Limits) -> Iterator[Figure]:
         yield Figure(f"drop, pruned float {file_format}", pruned["drop_points"], "points", limits.drop_points)
         lost = int8["drop_points"] - pruned["drop_points"]
         yield Figure(f"drop by int8 on top, {file_format}", lost, "points", INT8_POINTS)
-        for kind, file, other in (
-            ("float", pruned, entry(report, f"float32 {file_format}")),
-            ("int8", int8, entry(report, f"unpruned int8 {file_format}")),
-        ):
-            ratio = file["latency"]["p50_ms"] / other["latency"]["p50_ms"]
-            beside = f"{other['latency']['p50_ms']:.3f} -> {file['latency']['p50_ms']:.3f} ms"
-            yield Figure(f"time of the unpruned, {kind} {file_format}", ratio, "", limits.time, beside=beside)
+
+
+def _times(whole: Path, pruned: Path, limit: float | None) -> Iterator[Figure]:
+    """Of each file over the same without pruning, the two interleaved."""
+    for path in sorted(whole.glob("*.tflite")) + sorted(whole.glob("*.onnx")):
+        document, _ = edgekit("bench", path, pruned / path.name)
+        before, after = (entry["latency"]["p50_ns"]["value"] / 1e6 for entry in document["results"])
+        ratio = document["results"][1]["ratio"]
+        beside = f"{ratio['low']:.2f} to {ratio['high']:.2f}; {before:.3f} -> {after:.3f} ms"
+        kind = " ".join(path.name.rsplit(".", 2)[1:])
+        yield Figure(f"time of the unpruned, {kind}", ratio["value"], "", limit, beside=beside)
 
 
 def _int8(report: dict[str, Any], file_format: str) -> dict[str, Any]:

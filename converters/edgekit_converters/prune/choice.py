@@ -49,15 +49,17 @@ def cutbacks(
     candidates: Sequence[Candidate],
     costs: Costs,
     quality: Callable[[Stays], Quality],
+    spent: Callable[[Stays], float],
     goal: float = 0.0,
 ) -> Iterator[Cutback]:
     """One cut after the other, the first state the whole network, for as long as something is left to remove.
 
-    ``goal``: the part of the multiply-accumulates that may be left; what a cut saves beyond it counts for nothing.
+    ``spent``: what is to become less, of which a cut should save much. ``goal``: the part of the multiply-accumulates that may
+    be left; what a cut saves beyond it counts for nothing.
     """
     whole = found.none_removed()
     start = Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates))
-    chooser = _Chooser(candidates, costs, quality, start, goal * start.macs)
+    chooser = _Chooser(candidates, costs, quality, spent, start, goal * start.macs)
     yield chooser.current
     while chooser.advance():
         yield chooser.current
@@ -65,7 +67,7 @@ def cutbacks(
 
 @dataclass(order=True, slots=True)
 class _Offer:
-    """The price of a candidate's next cut, loss for each multiply-accumulate saved. ``cutback`` None: an estimate from before."""
+    """The price of a candidate's next cut, loss for what it saves. ``cutback`` None: an estimate from before."""
 
     price: float
     index: int
@@ -78,10 +80,12 @@ class _Chooser:
         candidates: Sequence[Candidate],
         costs: Costs,
         quality: Callable[[Stays], Quality],
+        spent: Callable[[Stays], float],
         start: Cutback,
         goal_macs: float,
     ) -> None:
         self._candidates, self._costs, self._quality, self._goal_macs = candidates, costs, quality, goal_macs
+        self._spent, self._least_saving = spent, _LEAST_SAVING * spent(start.stays)
         self.current = start
         offers = map(self._measured, range(len(candidates)))
         self._offers = [offer for offer in offers if offer is not None]
@@ -118,9 +122,17 @@ class _Chooser:
         stays[candidate.units[gone:after]] = False
         removed = (*current.removed[:index], after, *current.removed[index + 1 :])
         cutback = Cutback(stays, self._quality(stays), self._costs.macs(stays), removed)
-        saved = max(current.macs - max(cutback.macs, self._goal_macs), 1.0)
-        return _Offer(max(cutback.quality.loss - current.quality.loss, _LEAST) / saved, index, cutback)
+        loss = max(cutback.quality.loss - current.quality.loss, _LEAST)
+        return _Offer(loss / max(self._saved(current, cutback), self._least_saving), index, cutback)
+
+    def _saved(self, current: Cutback, after: Cutback) -> float:
+        needed = current.macs - max(after.macs, self._goal_macs)
+        counts = needed / (current.macs - after.macs) if after.macs < current.macs else 1.0
+        return counts * (self._spent(current.stays) - self._spent(after.stays))
 
 
 _LEAST = 1e-7
 """Of loss: cuts that cost less are chosen by what they save."""
+
+_LEAST_SAVING = 1e-7
+"""Of what is spent: by no cut becomes it more."""

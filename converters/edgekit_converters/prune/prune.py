@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,23 +10,25 @@ import numpy as np
 from edgekit.errors import ConversionError, UsageError
 from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
 from edgekit.protocols import Dataset, Progress
-from edgekit.pruning import Importance, Pruning
+from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
-from edgekit_converters.prune.choice import Candidate, cutbacks
+from edgekit_converters.prune.choice import Candidate, Stays, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Role, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
+from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_magnitude, by_second_order, readers_of
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.prune.widths import widths_of
+from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, widths_of
 from edgekit_converters.quantize.calibrate_feeds import numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
+from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.quantize.sequential_samples import Picked, spread
 
 MOST_SAMPLES = 2048
@@ -86,12 +88,13 @@ def prune(
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
-    candidates = _candidates(found, consumers, known, pruning)
+    candidates = _candidates(hub, found, consumers, known, pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub))
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
-    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), goal)
+    spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
+    states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
     chosen = Search(pruning, limit_drop, network.hub, measure).run(states)
     _refuse_nothing(chosen)
     smaller = repair(hub, found, consumers, chosen.cutback.stays, samples, progress)
@@ -136,16 +139,37 @@ def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
 
 
 def _candidates(
-    found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
+    hub: Hub, found: Dependencies, consumers: Sequence[Consumer], known: Mapping[GramKey, Gram], pruning: Pruning
 ) -> list[Candidate]:
     """Spaces with units that may go, in the order of the importance asked for."""
-    candidates = []
+    candidates, depthwise = [], _depthwise(hub, found)
     for space in read_spaces(found.spaces, consumers):
         most = int(min(pruning.most_of(maker) for maker in space.makers) * len(space.units))
         if most:
             order = _ORDERS[pruning.importance](space, readers_of(space, consumers, known))
-            candidates.append(Candidate(space.name, order, widths_of(space), most))
+            fast = DEPTHWISE if np.isin(space.units, depthwise).any() else DENSE
+            multiples = FINE if pruning.channels is Channels.ANY else fast
+            candidates.append(Candidate(space.name, order, widths_of(space, multiples), most))
     return candidates
+
+
+def _depthwise(hub: Hub, found: Dependencies) -> Units:
+    """Channels that depthwise convolutions work on."""
+    convolutions = {name_of(node) for node in hub.model.graph if node.op_type == "Conv"}
+    passed = [cut.units for cut in found.cuts if cut.role is Role.FOLLOWS and cut.node in convolutions]
+    return np.unique(np.concatenate(passed)) if passed else np.array([], np.int64)
+
+
+def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) -> Callable[[Stays], float]:
+    """What the goal asks for: parameters for a size, time for a latency, and multiply-accumulates that also take time."""
+    if pruning.size_bytes is not None:
+        return costs.parameters
+    if pruning.latency_ms is not None:
+        return kernels.left
+    if pruning.channels is Channels.ANY:
+        return costs.macs
+    macs, time = max(1.0, costs.macs(whole)), max(1.0, kernels.left(whole))
+    return lambda stays: costs.macs(stays) / macs + kernels.left(stays) / time
 
 
 def _refuse_nothing(chosen: Found) -> None:

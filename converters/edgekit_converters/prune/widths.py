@@ -28,11 +28,17 @@ class Widths:
 Multiples = tuple[tuple[int, int], ...]
 """From how many channels on what stays is a multiple of how many; the first that fits."""
 
-FOR_KERNELS: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
-"""What the kernels of the files' runtimes like."""
+DENSE: Multiples = ((80, 16), (17, 8), (6, 2))
+"""What the kernels of the files' runtimes are fast with (docs/pruning.md, "Channel counts")."""
+
+DEPTHWISE: Multiples = ((17, 16), (6, 2))
+"""The same where depthwise convolutions work on the channels."""
+
+FINE: Multiples = ((96, 16), (40, 8), (24, 4), (6, 2))
+"""Finer, where a network is too small to lose whole blocks."""
 
 
-def widths_of(space: Space, multiples: Multiples = FOR_KERNELS) -> Widths:
+def widths_of(space: Space, multiples: Multiples) -> Widths:
     """What stays of the space is a multiple of channels, in as many units."""
     channels = len(space.units) * space.width
     multiple = next((size for least, size in multiples if channels >= least), 1)

@@ -47,7 +47,7 @@ def choose(
         candidates = [
             Candidate(space.name, order, widths_of(space, multiples), len(space.units)) for space, order in ordered
         ]
-        for cutback in cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays))):
+        for cutback in cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), costs.macs):
             progress.step()
             least = min(least, cutback.macs)
             if cutback.macs <= goal:
