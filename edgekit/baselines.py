@@ -1,4 +1,4 @@
-"""The files that artifacts are measured beside: float, and, where the network was pruned, pruned float and unpruned."""
+"""The files that artifacts are measured beside: float and, for each stage before quantizing, float again; unpruned."""
 
 from __future__ import annotations
 
@@ -30,15 +30,31 @@ class Baselines:
     checked: tuple[Checked, ...]
 
 
-def baselines(
-    request: Request, original: Product, pruned: Product, samples: Dataset | None, folder: Path, progress: Progress
-) -> Baselines:
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The network as it was read, without what was pruned, and with zeros: the one before where a stage was not asked for."""
+
+    original: Product
+    pruned: Product
+    sparse: Product
+
+
+def baselines(request: Request, stages: Stages, samples: Dataset | None, folder: Path, progress: Progress) -> Baselines:
     """Write them into ``folder``: the formats asked for, and ONNX in any case. A format that fails is simply absent."""
-    originals = _float_files(request, original, folder, progress)
+    found = _dense(request, stages, samples, folder, progress)
+    if not request.recipe.sparsifies or request.recipe.precision is Precision.FLOAT32:
+        return found
+    files = _float_files(request, stages.sparse, _made(folder / "sparse"), progress)
+    zeros = _listed(request, files, Role.SPARSE, "sparse ")
+    return dataclasses.replace(found, checked=(*found.checked, *zeros))
+
+
+def _dense(request: Request, stages: Stages, samples: Dataset | None, folder: Path, progress: Progress) -> Baselines:
+    originals = _float_files(request, stages.original, folder, progress)
     if request.recipe.prune is None:
         return Baselines(originals, originals, tuple(_listed(request, originals, Role.FLOAT, "")))
-    floats = _float_files(request, pruned, _made(folder / "pruned"), progress)
-    unpruned = _unpruned(request, original, samples, _made(folder / "unpruned"), progress)
+    floats = _float_files(request, stages.pruned, _made(folder / "pruned"), progress)
+    unpruned = _unpruned(request, stages.original, samples, _made(folder / "unpruned"), progress)
     checked = (
         *_listed(request, originals, Role.FLOAT, ""),
         *unpruned,

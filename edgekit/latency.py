@@ -215,7 +215,10 @@ class _Runner:
     def __init__(self, candidate: Candidate, clock: Clock, warm_up: list[int], steady: bool, block_ns: int) -> None:
         self._candidate, self._clock, self._steady = candidate, clock, steady
         self._warm_up_runs = len(warm_up)
-        self._calls_a_block = max(1, round(block_ns / max(1, statistics.median(warm_up[-_WINDOW:]))))
+        settled = warm_up[
+            -max(_WINDOW, len(warm_up) // 4) :
+        ]  # more than the last few: others may have had the processor then
+        self._calls_a_block = max(1, round(block_ns / max(1, statistics.median(settled))))
         self._blocks: list[tuple[int, ...]] = []
         self._runs = self._total_ns = 0
 

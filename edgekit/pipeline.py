@@ -16,7 +16,7 @@ from edgekit import isolation, registry
 from edgekit.accuracy import choose_metric
 from edgekit.alternatives import explained, slower_than_float
 from edgekit.artifact import Artifact, sha256_of, written_whole
-from edgekit.baselines import Baselines, baselines
+from edgekit.baselines import Baselines, Stages, baselines
 from edgekit.datasets import (
     FittedDataset,
     StreamedSamples,
@@ -161,7 +161,8 @@ def convert_here(request: Request, progress: Progress) -> Report:
             originals = dataclasses.replace(product, hub=hub, companions=())
             float_product = dataclasses.replace(originals, hub=pruned)
             with tempfile.TemporaryDirectory() as folder:
-                beside = baselines(request, originals, float_product, samples, Path(folder), progress)
+                stages = Stages(originals, float_product, dataclasses.replace(originals, hub=sparse))
+                beside = baselines(request, stages, samples, Path(folder), progress)
                 report = _checked(request, source, float_product, beside, outcomes, report, Path(folder), progress)
     report = report.with_limits(*limits(report, request.recipe.budgets, request.gates, request.device))
     _record_results(outcomes, report)

@@ -12,11 +12,11 @@ MOST_STEPS = 5
 
 
 def prune_lines(report: Report) -> list[str]:
-    """Each stage's share, the way to the state that was taken, and what further cuts would cost."""
+    """What went and what that gains in time, the way to the state that was taken, and what further cuts would cost."""
     figures = report.pruning
     if figures is None:
         return []
-    return [*removed(figures), *_stages(report), *_speed(report), *_course(figures)]
+    return [*removed(figures), *_speed(report), *_course(figures)]
 
 
 def removed(figures: PruneFigures) -> Iterator[str]:
@@ -32,19 +32,6 @@ def removed(figures: PruneFigures) -> Iterator[str]:
 
 def _change(before: int, after: int) -> str:
     return f"{before / 1e6:.2f} -> {after / 1e6:.2f} M ({after / max(1, before) - 1:+.1%})"
-
-
-def _stages(report: Report) -> Iterator[str]:
-    """Same top as the original: after pruning, then after quantizing."""
-    pruned = {entry.format: entry for entry in report.entries if entry.role is Role.PRUNED}
-    for entry in report.entries:
-        before = pruned.get(entry.format)
-        if entry.role is Role.ARTIFACT and before is not None and entry.agreement and before.agreement:
-            one, two = before.agreement, entry.agreement
-            top = ""
-            if one.equal_decisions is not None and two.equal_decisions is not None:
-                top = f", same top {one.equal_decisions:.1%} and then {two.equal_decisions:.1%}"
-            yield f"{entry.name}: pruning leaves {one.sqnr_db:.1f} dB, quantizing {two.sqnr_db:.1f} dB{top}"
 
 
 def _speed(report: Report) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Role(enum.Enum):
     """In the artifact's precision, quantized with plain effort, but nothing removed: what pruning is measured against."""
     PRUNED = "pruned"
     """The float model after pruning."""
+    SPARSE = "sparse"
+    """The float model with the zeros that were asked for among its weights."""
     ARTIFACT = "artifact"
 
 

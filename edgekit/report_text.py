@@ -19,6 +19,7 @@ from edgekit.quantities import (
 from edgekit.report import Entry, Limit, Report, Role
 from edgekit.slowdown_text import slowdown_lines
 from edgekit.sparsity_text import sparsity_lines
+from edgekit.stage_shares import share_lines
 from edgekit.table import Table, table
 
 MOST_FLOAT_NODES = 8
@@ -27,6 +28,7 @@ MOST_FLOAT_NODES = 8
 def sections(report: Report) -> Sequence[Table | str]:
     """Head, one row a model, what stayed float, limits, notes; the verdict is the last line."""
     parts: list[Table | str] = [*_head(report), "", _entries(report), ""]
+    parts += share_lines(report)
     parts += prune_lines(report)
     parts += _twins(report)
     parts += sparsity_lines(report.sparsity, _peak_memory(report)) if report.sparsity else []

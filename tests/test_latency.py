@@ -38,6 +38,17 @@ def test_a_slow_first_phase_is_warmed_away() -> None:
     assert result.warm_up_runs > 10
 
 
+def test_calls_that_lost_the_processor_at_the_end_of_the_warm_up_do_not_shorten_the_blocks() -> None:
+    watch = Watch()
+    warm_up = [
+        *[1_000_000] * 78,
+        *[30_000_000] * 3,
+    ]  # four windows of 20 ms; others had the processor in the last three calls
+    [result] = measure([watch.candidate("a", *warm_up, *[1_000_000] * 100_000)], QUICK, clock=watch)
+    assert result.warm_up_runs == len(warm_up)
+    assert len(result.rounds_ns[0]) == 10  # .2 s in blocks of 20 ms
+
+
 def test_a_call_that_never_settles_is_reported_as_unsteady() -> None:
     watch = Watch()
     generator = random.Random(3)

@@ -94,7 +94,7 @@ def _answers(stream: Stream, chunks: np.ndarray) -> list[np.ndarray]:
 
 
 def test_bench_times_the_first_chunk(files: Path, samples: str, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--input", samples, "--min-seconds", "0.05", "--json")
+    options = ("--input", samples, "--min-seconds", "0.05", "--processes", "1", "--starts", "1", "--json")
     assert run(["bench", str(files / "m.float32.onnx"), *options]) == 0
     assert json.loads(capsys.readouterr().out)["results"][0]["latency"]["min_ns"] > 0
 

@@ -13,7 +13,7 @@ from edgekit.cli.border import run
 
 COMMANDS = {
     "run": ["run", "m.onnx", "--input", "in.npz", "--output", "out.npz"],
-    "bench": ["bench", "m.onnx", "--min-seconds", "50ms"],
+    "bench": ["bench", "m.onnx", "--min-seconds", "50ms", "--processes", "1", "--starts", "1"],
     "inspect": ["inspect", "m.onnx", "--placement"],
     "check": ["check", "m.onnx", "--against", "m.onnx", "--samples", "in.npz"],
 }

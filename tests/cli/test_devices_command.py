@@ -63,7 +63,7 @@ def test_a_device_without_numpy_is_told_what_helps(
 @pytest.mark.parametrize("command", [["bench"], ["inspect", "--placement"]])
 def test_a_file_is_opened_on_the_device(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(write_doubler(tmp_path / "a.onnx"))
-    quick = ["--min-seconds", "50ms"] if command == ["bench"] else []
+    quick = ["--min-seconds", "50ms", "--processes", "1", "--starts", "1"] if command == ["bench"] else []
     assert run([*command, file, *quick, "--device", "local", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document.get("device", "local") == "local"

@@ -13,7 +13,7 @@ from edgekit_converters.hub.build import GraphBuilder
 
 COMMANDS = {
     "inspect": ["inspect", "out/m.int8.tflite"],
-    "bench": ["bench", "out/m.int8.tflite", "--min-seconds", "50ms"],
+    "bench": ["bench", "out/m.int8.tflite", "--min-seconds", "50ms", "--processes", "1", "--starts", "1"],
     "check": ["check", "out/m.int8.tflite", "--against", "m.onnx", "--samples", "in.npz"],
 }
 CONVERT = ["convert", "m.onnx", "--calibrate", "in.npz", "-o", "out", "--io", "int8"]

@@ -23,6 +23,9 @@ from edgekit_converters.sparsify.walk import Walk, dense_pass
 SPARED = 0.05
 """Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
 
+EVENLY = 0.2
+"""Part of the zeros that all matrices get in the same share: errors measured alone add up to less than they come to together."""
+
 Patterns = Mapping[Use, Sparsity]
 
 
@@ -65,7 +68,7 @@ def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress:
 
     progress.stage("measure what zeros cost", len(walk.groups))
     dense_pass(walk, look, progress)
-    chosen = {matrix.use: Choice(None, reason=_UNFIT) for matrix in matrices}
+    chosen = {matrix.use: Choice(None, reason=_unfit(matrix)) for matrix in matrices}
     for sparsity in dict.fromkeys(patterns.values()):
         own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
         chosen |= _fixed(own, sparsity, found) if sparsity.group is not None else _free(own, sparsity, found)
@@ -76,7 +79,7 @@ def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Se
     curves = [Curve(matrix.size, found[matrix.use].errors) for matrix in matrices]
     chosen = shares(curves, sparsity.share, sum(matrix.size for matrix in matrices))
     return {
-        matrix.use: Choice(sparsity, share, found[matrix.use].shrink, "" if share else _DEAR)
+        matrix.use: Choice(sparsity, EVENLY * sparsity.share + (1 - EVENLY) * share, found[matrix.use].shrink)
         for matrix, share in zip(matrices, chosen, strict=True)
     }
 
@@ -94,5 +97,8 @@ def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, S
     return chosen
 
 
-_UNFIT = "left dense: by a rule, or its shape can't hold the pattern"
+def _unfit(matrix: Matrix) -> str:
+    return f"left dense: by a rule, or because its {matrix.channels} input channels can't hold the pattern"
+
+
 _DEAR = "left dense: zeros in it cost more than elsewhere"
