@@ -1,6 +1,6 @@
 """Pruning without training, then int8, in one command: what is left of accuracy and agreement, and how much faster it is.
 
-    EDGEKIT_DATA=<folder> python scripts/bench/pruning.py [lite0 resnet8] [--share 0.2]
+    EDGEKIT_DATA=<folder> python scripts/bench/pruning.py [lite0 resnet8 resnet8-any] [--share 0.2]
 
 EfficientNet-Lite0: 200 pictures spread over the classes choose and repair, the 300 others judge; Torch-Pruning removes as much
 from it, with the same pictures and their labels. ResNet8: 200 and 5,000 pictures.
@@ -35,13 +35,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """``limits``: by share removed. ``has_peer``: whether `torch_pruning_peer` knows it."""
+    """``limits``: by share removed. ``has_peer``: whether `torch_pruning_peer` knows it. ``channels``: as in recipes."""
 
     title: str
     model: Callable[[], Path]
     samples: Callable[[], tuple[Path, Path]]
     limits: dict[float, Limits]
     has_peer: bool = False
+    channels: str = "fast"
 
 
 NETWORKS = {
@@ -56,7 +57,14 @@ NETWORKS = {
         "MLPerf Tiny ResNet8, CIFAR-10",
         lambda: data_file("mlperf_tiny/pretrainedResnet.h5"),
         cifar_samples,
+        {0.2: Limits(None, 4.5, 1.0)},
+    ),
+    "resnet8-any": Network(
+        "MLPerf Tiny ResNet8, CIFAR-10, any number of channels",
+        lambda: data_file("mlperf_tiny/pretrainedResnet.h5"),
+        cifar_samples,
         {0.2: Limits(None, 4.5, None)},
+        channels="any",
     ),
 }
 MOST_BYTES, INT8_POINTS = 2_000_000_000, 1.0
@@ -77,7 +85,8 @@ def _chosen(names: Sequence[str], shares: Sequence[float] | None) -> Iterator[tu
 def _result(name: str, share: float) -> Result:
     network = NETWORKS[name]
     calibrate, evaluate = network.samples()
-    convert, prune = ("convert", network.model(), "--calibrate", calibrate), ("--prune", f"{share:.0%}")
+    convert = ("convert", network.model(), "--calibrate", calibrate)
+    prune = ("--recipe", _recipe(network.channels, share))
     pruned, whole = WORK / f"pruned_{name}_{100 * share:.0f}", WORK / f"whole_{name}"
     report, took = edgekit(*convert, *prune, "-o", pruned, "--evaluate", evaluate)
     edgekit(*convert, *prune, "-o", pruned, "--precision", "float32", "--no-checks")
@@ -97,6 +106,12 @@ def _result(name: str, share: float) -> Result:
         notes=(f"reference: {report['reference']}",),
         timed=True,
     )
+
+
+def _recipe(channels: str, share: float) -> Path:
+    path = WORK / f"prune_{channels}_{100 * share:.0f}.toml"
+    path.write_text(f'[prune]\nmacs = {share}\nchannels = "{channels}"\n', "utf-8")
+    return path
 
 
 def _figures(report: dict[str, Any], limits: Limits) -> Iterator[Figure]:
