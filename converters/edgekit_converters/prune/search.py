@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,8 @@ STRETCH = 0.05
 
 
 BEYOND, MOST_BEYOND = 0.15, 10
-"""Part of the multiply-accumulates that is tried beyond a limit, to tell what further cuts would cost, and in how many cuts."""
+"""Part of the multiply-accumulates that is tried beyond the last state within a limit, and in how many cuts: states within it may
+follow, and the report tells what further cuts would cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,46 +49,55 @@ class Search:
     def run(self, cutbacks: Iterator[Cutback]) -> Found:
         """The first state that reaches the goal, or the last one within the limit."""
         states = [next(cutbacks)]
-        checked = 0
+        within = checked = 0
         for cutback in cutbacks:
             states.append(cutback)
             if self._exceeds(cutback):
-                return self._limited(states, cutbacks)
+                if self._is_far(states, within):
+                    return self._limited(states, within)
+                continue  # one sample that is wrong now may be right again after the next cut
+            within = len(states) - 1
             if self.pruning.units is not None:
                 continue  # as many as may go
             if self.measure is None:
                 if _left(states) <= 1 - (self.pruning.macs or 0.0):
-                    return _at(states, len(states) - 1)
+                    return _at(states, within)
             elif states[checked].macs - cutback.macs >= STRETCH * states[0].macs:
                 if self._reached(cutback):
                     return _at(states, self._first(states, checked))
-                checked = len(states) - 1
-        if self.measure is not None and len(states) > 1 and self._reached(states[-1]):
+                checked = within
+        return self._exhausted(states, within, checked)
+
+    def _exhausted(self, states: list[Cutback], within: int, checked: int) -> Found:
+        """No cut is left."""
+        if within < len(states) - 1:
+            return self._limited(states, within)
+        if self.measure is not None and within and self._reached(states[within]):
             return _at(states, self._first(states, checked))
         if self.pruning.units is not None:
-            return _at(states, len(states) - 1)
-        return _at(states, len(states) - 1, f"no more can be removed for the goal of {self.pruning.goal}")
+            return _at(states, within)
+        return _at(states, within, f"no more can be removed for the goal of {self.pruning.goal}")
 
     def _exceeds(self, cutback: Cutback) -> bool:
         """As far as the samples can tell: a drop counts with its margin."""
         quality = cutback.quality
         return self.limit_drop is not None and quality.drop_points + quality.margin_points > self.limit_drop
 
-    def _limited(self, states: list[Cutback], cutbacks: Iterator[Cutback]) -> Found:
-        """The state before the last one. With a goal that is measured, it may be an earlier one that reaches it."""
-        before = len(states) - 2
-        lost = step_of(states[-1], states[0].macs)
+    def _is_far(self, states: list[Cutback], within: int) -> bool:
+        """Whether so much went since the last state within the limit that none will follow."""
+        gone = states[within].macs - states[-1].macs
+        return gone >= BEYOND * states[0].macs or len(states) - 1 - within > MOST_BEYOND
+
+    def _limited(self, states: list[Cutback], within: int) -> Found:
+        """The last state within the limit. With a goal that is measured, it may be an earlier one that reaches it."""
+        lost = step_of(states[within + 1], states[0].macs)
         stopped = (
             f"the next cut, to {lost.macs_left:.1%} of the multiply-accumulates, would mean {lost.cost(self.judged_by)}; "
             f"the limit is {self.limit_drop:g} points"
         )
-        if self.measure is not None and before > 0 and self._reached(states[before]):
-            return _at(states, self._first(states[: before + 1], 0))
-        for further in islice(cutbacks, MOST_BEYOND):
-            states.append(further)
-            if states[before].macs - further.macs >= BEYOND * states[0].macs:
-                break
-        return _at(states, before, stopped, len(states))
+        if self.measure is not None and within and self._reached(states[within]):
+            return _at(states, self._first(states[: within + 1], 0))
+        return _at(states, within, stopped, len(states))
 
     def _reached(self, cutback: Cutback) -> bool:
         assert self.measure is not None
@@ -97,12 +106,12 @@ class Search:
         return self.measure(self.network(cutback.stays)) <= goal
 
     def _first(self, states: list[Cutback], low: int) -> int:
-        """By bisection, the first state that reaches the goal; the last one does, the one at ``low`` does not."""
+        """By bisection, the first state within the limit that reaches the goal. The last does, that at ``low`` does not."""
         high = len(states) - 1
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if self._reached(states[middle]) else (middle, high)
-        return high
+        return next(place for place in range(high, len(states)) if not self._exceeds(states[place]))
 
 
 def step_of(cutback: Cutback, whole: float) -> PruneStep:
