@@ -10,18 +10,13 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgekit_converters.prune.costs import Costs
-from edgekit_converters.prune.dependencies import Dependencies, Units
+from edgekit_converters.prune.dependencies import Dependencies, Stays, Units
 from edgekit_converters.prune.loss import Quality
 from edgekit_converters.prune.widths import Widths
 
 TOLERANCE = 1.15
 """A cut is taken when its fresh figure exceeds the next best's old one by no more than this factor."""
-
-Stays = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

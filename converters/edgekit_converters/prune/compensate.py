@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Stays
 from edgekit_converters.prune.moments import Gram, GramKey, gram_key
 from edgekit_converters.prune.refit import operands, refit, ridge_for
 from edgekit_converters.prune.removal import remove
@@ -29,7 +29,7 @@ class Compensation:
         self._hub, self._found, self._consumers, self._grams = hub, found, consumers, grams
         self._recent: list[dict[bytes, Refitted]] = [{} for _ in consumers]
 
-    def hub(self, stays: NDArray[np.bool_]) -> Hub:
+    def hub(self, stays: Stays) -> Hub:
         """The hub with what stays, its weights making up for the rest."""
         made: dict[Use, NDArray[Any]] = {}
         for index, consumer in enumerate(self._consumers):

@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values, attribute, constant, static_shape
 from edgekit_converters.inspection.onnx_macs import macs_of
-from edgekit_converters.prune.dependencies import Dependencies, Units, share
+from edgekit_converters.prune.dependencies import Dependencies, Stays, Units, share
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.rules import RECURRENT
@@ -27,7 +25,7 @@ class Term:
     whole: float
     axes: tuple[Units, ...]
 
-    def left(self, stays: NDArray[np.bool_]) -> float:
+    def left(self, stays: Stays) -> float:
         return self.whole * math.prod(share(units, stays) for units in self.axes)
 
 
@@ -38,10 +36,10 @@ class Costs:
     mac_terms: tuple[Term, ...]
     parameter_terms: tuple[Term, ...]
 
-    def macs(self, stays: NDArray[np.bool_]) -> float:
+    def macs(self, stays: Stays) -> float:
         return sum(term.left(stays) for term in self.mac_terms)
 
-    def parameters(self, stays: NDArray[np.bool_]) -> float:
+    def parameters(self, stays: Stays) -> float:
         return sum(term.left(stays) for term in self.parameter_terms)
 
 

@@ -17,6 +17,9 @@ Units = NDArray[np.int64]
 
 STAYS = -1
 
+Stays = NDArray[np.bool_]
+"""Whether each unit stays; one more element, which `STAYS` indexes, always does."""
+
 
 class Role(enum.Enum):
     """What an axis of an operand is to its node."""
@@ -90,11 +93,11 @@ class Dependencies:
     spaces: tuple[Space, ...]
     protected: tuple[Protected, ...]
 
-    def none_removed(self) -> NDArray[np.bool_]:
+    def none_removed(self) -> Stays:
         """Whether each unit stays, when all do; one more element stands for what always stays."""
         return np.ones(self.unit_count + 1, bool)
 
-    def without(self, removed: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+    def without(self, removed: Sequence[int] | NDArray[np.int64]) -> Stays:
         """Whether each unit stays when ``removed`` go; `STAYS` indexes the last element, which does."""
         stays = self.none_removed()
         stays[np.asarray(removed, np.int64)] = False
@@ -105,7 +108,7 @@ class Dependencies:
         return [cut for cut in self.cuts if cut.use == use]
 
 
-def share(units: Units, stays: NDArray[np.bool_]) -> float:
+def share(units: Units, stays: Stays) -> float:
     """The part of an axis that stays."""
     return float(stays[units].mean()) if len(units) else 1.0
 

@@ -12,14 +12,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values, attribute, static_shape
 from edgekit_converters.prune.costs import Term
-from edgekit_converters.prune.dependencies import Dependencies, Units, share
+from edgekit_converters.prune.dependencies import Dependencies, Stays, Units, share
 from edgekit_converters.quantize.scheme import name_of, value_name
 
 BLOCKS = (8, 16)
@@ -36,8 +34,6 @@ GROUPED = 5.0
 
 MOVED = 5.0
 """Multiply-accumulates that take as long as to read or to write a number."""
-
-Stays = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,9 +93,8 @@ def kernel_time(hub: Hub, found: Dependencies, mac_terms: Sequence[Term]) -> Ker
     by_name = {name_of(node): node for node in hub.model.graph}
     values = {value.name: value for value in all_values(hub.model) if value.name}
     products = [_multiplied(by_name[term.node], term) for term in mac_terms]
-    moved = [
-        _moved(values[name], found) for term in mac_terms for name in _traffic(by_name[term.node]) if name in values
-    ]
+    nodes = dict.fromkeys(term.node for term in mac_terms)  # recurrent ones have several terms
+    moved = [_moved(values[name], found) for node in nodes for name in _traffic(by_name[node]) if name in values]
     return KernelTime((*products, *moved))
 
 

@@ -14,11 +14,11 @@ from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.changes import changes
-from edgekit_converters.prune.choice import Candidate, Stays, cutbacks
+from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
-from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Units
+from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Stays, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
 from edgekit_converters.prune.loss import Judge, Task

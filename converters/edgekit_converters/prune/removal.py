@@ -7,16 +7,15 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values
-from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Role
+from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Role, Stays
 from edgekit_converters.quantize.operands import operand_of, with_operands
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of
 
-Stays = NDArray[np.bool_]
+Stays = Stays
 
 
 def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Array] | None = None) -> Hub:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgekit.protocols import Dataset, Progress
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.dependencies import Dependencies
+from edgekit_converters.prune.dependencies import Dependencies, Stays
 from edgekit_converters.prune.gates import Layer, layer_of
 from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
@@ -37,7 +37,7 @@ def repair(
     hub: Hub,
     found: Dependencies,
     consumers: Sequence[Consumer],
-    stays: NDArray[np.bool_],
+    stays: Stays,
     samples: Dataset,
     progress: Progress,
 ) -> Hub:
@@ -78,7 +78,7 @@ def _through_time(
     layer: Layer,
     consumer: Consumer,
     found: Dependencies,
-    stays: NDArray[np.bool_],
+    stays: Stays,
     whole: Prefix,
     pruned: Prefix,
 ) -> dict[Use, NDArray[Any]]:
@@ -108,7 +108,7 @@ def _through_time(
 
 def _moments(
     consumer: Consumer,
-    stays: NDArray[np.bool_],
+    stays: Stays,
     whole: Prefix,
     pruned: Prefix,
     masks: Sequence[Feeds],
@@ -144,7 +144,7 @@ def _refitted(
     hub: Hub,
     found: Dependencies,
     consumer: Consumer,
-    stays: NDArray[np.bool_],
+    stays: Stays,
     moments: Moments,
     stream: Stream | None,
 ) -> dict[Use, NDArray[Any]]:

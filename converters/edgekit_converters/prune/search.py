@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgekit.figures import PruneStep
 from edgekit.pruning import Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.choice import Cutback
+from edgekit_converters.prune.dependencies import Stays
 
 Measure = Callable[[Hub], float]
 """A figure of the files that a hub becomes: milliseconds of the slowest, bytes of the largest."""
@@ -42,7 +40,7 @@ class Search:
 
     pruning: Pruning
     limit_drop: float | None
-    network: Callable[[NDArray[np.bool_]], Hub]
+    network: Callable[[Stays], Hub]
     measure: Measure | None
     judged_by: str = ""
 
