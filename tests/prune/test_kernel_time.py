@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from prunable_networks import Samples, feeds_for, mobile, residual
 
+from edgekit.errors import RecipeError
 from edgekit.protocols import Silent
-from edgekit.pruning import Channels, Pruning
+from edgekit.pruning import Pruning
+from edgekit.recipe import recipe_from_dict
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.prune.costs import costs_of
@@ -72,14 +76,14 @@ def test_what_stays_is_whole_blocks(group: int, multiple: int) -> None:
     assert found.figures.layers
 
 
-def test_any_number_of_channels_may_stay_where_it_is_asked_for() -> None:
+def test_any_number_of_channels_may_stay_where_a_recipe_asks_for_it() -> None:
     hub = between_pointwise(24)
-    found = prune(
-        hub,
-        Pruning(macs=0.2, channels=Channels.ANY, force=True),
-        None,
-        Samples(**feeds_for(hub, 1, 32)),
-        None,
-        Silent(),
-    )
+    pruning = recipe_from_dict({"prune": {"macs": 0.2, "channels": "any"}}, "a recipe").prune
+    assert pruning is not None
+    found = prune(hub, dataclasses.replace(pruning, force=True), None, Samples(**feeds_for(hub, 1, 32)), None, Silent())
     assert {layer.left for layer in found.figures.layers} == {20}
+
+
+def test_a_recipe_with_unknown_channels_names_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match=r"channels is 'all'; expected one of: fast, any"):
+        recipe_from_dict({"prune": {"macs": 0.2, "channels": "all"}}, "a recipe")
