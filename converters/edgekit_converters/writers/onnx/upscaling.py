@@ -10,15 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgekit_converters.writers.onnx.editor import GraphEditor
-
-Integers = NDArray[np.generic]
+from edgekit_converters.writers.onnx.integers import Integers, array_of, dequantized, parts_of, quantize_after, stored
 
 
 def upscale_on_integers(editor: GraphEditor) -> None:
@@ -57,8 +54,8 @@ def phases(kernel: int, stride: int, begin: int) -> tuple[Phase, ...] | None:
 
 def _as_convolutions(editor: GraphEditor, node: ir.Node) -> None:
     """One convolution where all positions read the same elements, else one a position, joined along the channels."""
-    quantize, axes = _quantize_after(node), _axes(node)
-    scale = _dequantized(node.inputs[1])
+    quantize, axes = quantize_after(node), _axes(node)
+    scale = dequantized(node.inputs[1])
     if quantize is None or axes is None or scale is None:
         return
     stride = len(axes[0]), len(axes[1])
@@ -100,27 +97,19 @@ def _convolution(
 ) -> ir.Value:
     """The integers of the convolution that computes a group of positions, position by position along its channels."""
     name, (row, column) = str(node.name), group[0]
-    weight, scale, zero_point = _parts(node.inputs[1])
+    weight, scale, zero_point = parts_of(node.inputs[1])
     filters = weight.transpose(1, 0, 2, 3)
     parts = [filters[:, :, one.taps][:, :, :, other.taps] for one, other in group]
-    operands = [node.inputs[0], _stored(editor, np.concatenate(parts), scale, zero_point, len(parts), f"{name}_weight")]
+    operands = [node.inputs[0], stored(editor, np.concatenate(parts), scale, zero_point, len(parts), f"{name}_weight")]
     if len(node.inputs) > 2 and node.inputs[2] is not None:
-        operands.append(_stored(editor, *_tiled(node.inputs[2], len(parts)), 1, f"{name}_bias"))
+        operands.append(stored(editor, *_tiled(node.inputs[2], len(parts)), 1, f"{name}_bias"))
     pads = [row.before, column.before, row.after, column.after]
     (real,) = editor.node("Conv", operands, name, kernel_shape=list(parts[0].shape[2:]), pads=pads)
     return editor.node("QuantizeLinear", [real, *quantize.inputs[1:]], name)[0]
 
 
-def _parts(value: ir.Value | None) -> tuple[Integers, Integers, Integers]:
-    """Integers, scales and zero points behind a DequantizeLinear of a constant."""
-    dequantize = _dequantized(value)
-    assert dequantize is not None
-    integers, scale, zero_point = (_array(each) for each in dequantize.inputs)
-    return integers, scale, zero_point
-
-
 def _tiled(bias: ir.Value, count: int) -> tuple[Integers, Integers, Integers]:
-    integers, scale, zero_point = _parts(bias)
+    integers, scale, zero_point = parts_of(bias)
     repeated = scale.size != 1
     return (
         np.tile(integers, count),
@@ -129,23 +118,9 @@ def _tiled(bias: ir.Value, count: int) -> tuple[Integers, Integers, Integers]:
     )
 
 
-def _stored(
-    editor: GraphEditor, integers: Integers, scale: Integers, zero_point: Integers, count: int, name: str
-) -> ir.Value:
-    """A constant as DequantizeLinear along its first axis; ``count`` groups of channels have the same scales."""
-    if scale.size != 1:
-        scale, zero_point = np.tile(scale, count), np.tile(zero_point, count)
-    else:
-        scale, zero_point = scale.reshape(()), zero_point.reshape(())
-    operands = [editor.initializer(name, integers)]
-    operands += [editor.initializer(f"{name}_{part}", a) for part, a in (("scale", scale), ("zero_point", zero_point))]
-    axis: dict[str, Any] = {"axis": 0} if scale.size != 1 else {}
-    return editor.node("DequantizeLinear", operands, name, **axis)[0]
-
-
 def _as_transposition(editor: GraphEditor, node: ir.Node) -> None:
     """DepthToSpace on the integers themselves; the order CRD keeps its operator, which is no slower than a Transpose there."""
-    quantize, dequantize = _quantize_after(node), node.inputs[0].producer() if node.inputs[0] is not None else None
+    quantize, dequantize = quantize_after(node), node.inputs[0].producer() if node.inputs[0] is not None else None
     if quantize is None or dequantize is None or dequantize.op_type != "DequantizeLinear":
         return
     if _spatial(node.outputs[0]) is None or not _same_encoding(dequantize, quantize):
@@ -185,34 +160,9 @@ def _take_place(editor: GraphEditor, quantize: ir.Node, integers: ir.Value) -> N
     editor.replace(old, integers)
 
 
-def _quantize_after(node: ir.Node) -> ir.Node | None:
-    """The QuantizeLinear that alone reads the node."""
-    uses = list(node.outputs[0].uses())
-    alone = len(uses) == 1 and not node.outputs[0].is_graph_output()
-    return uses[0].node if alone and uses[0].node.op_type == "QuantizeLinear" else None
-
-
 def _same_encoding(dequantize: ir.Node, quantize: ir.Node) -> bool:
     pairs = zip(dequantize.inputs[1:], quantize.inputs[1:], strict=True)
-    return all(np.array_equal(_array(one), _array(other)) for one, other in pairs)
-
-
-def _dequantized(value: ir.Value | None) -> ir.Node | None:
-    """The DequantizeLinear of a constant that makes ``value``."""
-    node = value.producer() if value is not None else None
-    if (
-        node is None
-        or node.op_type != "DequantizeLinear"
-        or any(v is None or v.const_value is None for v in node.inputs)
-    ):
-        return None
-    return node
-
-
-def _array(value: ir.Value | None) -> Integers:
-    assert value is not None
-    assert value.const_value is not None
-    return value.const_value.numpy()
+    return all(np.array_equal(array_of(one), array_of(other)) for one, other in pairs)
 
 
 def _spatial(value: ir.Value | None) -> tuple[int, int] | None:

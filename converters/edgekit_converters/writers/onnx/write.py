@@ -20,6 +20,7 @@ from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.rules import RECURRENT
 from edgekit_converters.writers.onnx import attention
 from edgekit_converters.writers.onnx.editor import GraphEditor
+from edgekit_converters.writers.onnx.few_channels import pad_few_channels
 from edgekit_converters.writers.onnx.integer import IntegerPart
 from edgekit_converters.writers.onnx.product import ProductPart
 from edgekit_converters.writers.onnx.recurrent import dynamic_lstm
@@ -89,6 +90,8 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
             weight_only(editor, node, plan)
     integers.set_io(options.io)
     upscale_on_integers(editor)
+    if options.activation_type is QuantType.UINT8:  # for ONNX Runtime on processors
+        pad_few_channels(editor)
     editor.sweep()
     return copy
 
