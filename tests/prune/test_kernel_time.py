@@ -15,14 +15,14 @@ from edgekit.recipe import recipe_from_dict
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.prune.costs import costs_of
-from edgekit_converters.prune.kernel_time import KernelTime, in_blocks, in_grouped_blocks, kernel_time
+from edgekit_converters.prune.kernel_time import INT8_ONNX, MEAN, KernelTime, Rates, file_times, kernel_time
 from edgekit_converters.prune.prune import prune
 from edgekit_converters.prune.trace import trace
 
 
-def times(hub: Hub) -> tuple[KernelTime, np.ndarray]:
+def times(hub: Hub, rates: Rates = MEAN) -> tuple[KernelTime, np.ndarray]:
     found = trace(hub)
-    return kernel_time(hub, found, costs_of(hub, found).mac_terms), found.none_removed()
+    return kernel_time(hub, found, costs_of(hub, found).mac_terms, rates), found.none_removed()
 
 
 def between_pointwise(channels: int, group: int = 1) -> Hub:
@@ -41,13 +41,14 @@ def between_pointwise(channels: int, group: int = 1) -> Hub:
 
 
 def test_channels_of_a_started_block_take_time_as_the_block() -> None:
-    assert in_blocks(25) == in_blocks(32) == 32
-    assert in_blocks(24) == 28, "half of the kernels have blocks of 8"
-    assert in_grouped_blocks(24) > in_grouped_blocks(32) == 32
+    assert MEAN.in_blocks(25) == MEAN.in_blocks(32) == 32
+    assert MEAN.in_blocks(24) == 28, "half of the kernels have blocks of 8"
+    assert INT8_ONNX.in_blocks(24) == 24
+    assert MEAN.in_grouped_blocks(24) > MEAN.in_grouped_blocks(32) == 32
 
 
 def test_fewer_than_16_channels_take_longer_than_16() -> None:
-    assert in_blocks(8) == in_blocks(14) > in_blocks(16)
+    assert MEAN.in_blocks(8) == MEAN.in_blocks(14) > MEAN.in_blocks(16)
 
 
 def test_a_depthwise_convolution_is_dearer_than_its_multiply_accumulates() -> None:
@@ -56,11 +57,23 @@ def test_a_depthwise_convolution_is_dearer_than_its_multiply_accumulates() -> No
     assert depthwise.left(all_stay) / macs[1] > dense.left(whole) / macs[0]
 
 
+def test_the_file_that_gains_least_counts() -> None:
+    hub = mobile()
+    found = trace(hub)
+    terms, whole = costs_of(hub, found).mac_terms, found.none_removed()
+    files = file_times(hub, found, terms)
+    assert files.left(whole) == 1
+    wide = max(found.spaces, key=lambda space: len(space.units))
+    stays = found.without(wide.units[:16])
+    each = [kernel_time(hub, found, terms, rates) for rates in (MEAN, INT8_ONNX)]
+    assert files.left(stays) == max(time.left(stays) / time.left(whole) for time in each)
+
+
 @pytest.mark.parametrize("make", [mobile, residual])
 def test_nothing_that_goes_in_whole_blocks_makes_it_slower(make) -> None:
     hub = make()
     found = trace(hub)
-    time = kernel_time(hub, found, costs_of(hub, found).mac_terms)
+    time = file_times(hub, found, costs_of(hub, found).mac_terms)
     for space in found.spaces:
         if len(space.units) * space.width >= 32:
             removed = space.units[: 16 // space.width]

@@ -20,7 +20,7 @@ from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spac
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Stays, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
-from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
+from edgekit_converters.prune.kernel_time import FileTimes, file_times
 from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
@@ -98,7 +98,7 @@ def prune(
     judge = Judge(hub, held, run_size(hub), task)
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
-    spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
+    spent = _spent(pruning, costs, file_times(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
     chosen = Search(pruning, limit_drop, network.hub, measure, judge.judged_by).run(states)
     _refuse_nothing(chosen, judge.judged_by)
@@ -221,7 +221,7 @@ def _depthwise(hub: Hub, found: Dependencies) -> Units:
     return np.unique(np.concatenate(passed)) if passed else np.array([], np.int64)
 
 
-def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) -> Callable[[Stays], float]:
+def _spent(pruning: Pruning, costs: Costs, kernels: FileTimes, whole: Stays) -> Callable[[Stays], float]:
     """What the goal asks for: parameters for a size, time for a latency, and multiply-accumulates that also take time."""
     if pruning.size_bytes is not None:
         return costs.parameters
@@ -229,8 +229,8 @@ def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) ->
         return kernels.left
     if pruning.channels is Channels.ANY:
         return costs.macs
-    macs, time = max(1.0, costs.macs(whole)), max(1.0, kernels.left(whole))
-    return lambda stays: costs.macs(stays) / macs + TIME_COUNTS * kernels.left(stays) / time
+    macs = max(1.0, costs.macs(whole))
+    return lambda stays: costs.macs(stays) / macs + TIME_COUNTS * kernels.left(stays)
 
 
 def _refuse_nothing(chosen: Found, judged_by: str) -> None:

@@ -91,7 +91,7 @@ def test_integers_at_the_border_of_the_model_are_padded_alike(tmp_path):
     assert run(path, integers).std() > 0
 
 
-@pytest.mark.parametrize(("channels", "results", "kernel"), [(4, 16, 3), (6, 16, 3), (3, 8, 3), (3, 16, 7)])
+@pytest.mark.parametrize(("channels", "results", "kernel"), [(4, 16, 3), (6, 16, 3), (3, 16, 7)])
 def test_convolutions_that_gain_nothing_stay_as_they_are(tmp_path, channels, results, kernel):
     found, _ = made(channels, results, kernel)
     assert widths(written(found, tmp_path)) == sorted([channels, results])

@@ -19,6 +19,7 @@ from edgekit_converters.quantize.scheme import name_of
 from edgekit_converters.quantize.tokens import is_table
 from edgekit_converters.rules import RECURRENT
 from edgekit_converters.writers.onnx import attention
+from edgekit_converters.writers.onnx.channel_counts import widen_channel_counts
 from edgekit_converters.writers.onnx.editor import GraphEditor
 from edgekit_converters.writers.onnx.few_channels import pad_few_channels
 from edgekit_converters.writers.onnx.integer import IntegerPart
@@ -91,6 +92,7 @@ def quantized_model(hub: Hub, plan: QuantPlan, options: OnnxOptions) -> Hub:
     integers.set_io(options.io)
     upscale_on_integers(editor)
     if options.activation_type is QuantType.UINT8:  # for ONNX Runtime on processors
+        widen_channel_counts(editor)
         pad_few_channels(editor)
     editor.sweep()
     return copy
