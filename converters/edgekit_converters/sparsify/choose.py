@@ -21,7 +21,7 @@ from edgekit_converters.sparsify.sensitivity import Outputs, Sensitivity, measur
 from edgekit_converters.sparsify.walk import Walk, dense_pass
 
 SPARED = 0.05
-"""Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
+"""Share of all weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
 
 EVENLY = 0.2
 """Part of the zeros that all matrices get in the same share: errors measured alone add up to less than they come to together."""
@@ -75,9 +75,12 @@ def choose(
         matrix.use: Choice(None, reason=_unfit(matrix, recipe.sparsity_of(matrix.use.node))) for matrix in matrices
     }
     by_rules = replace(recipe, sparsify=None)
+    spare = SPARED * sum(matrix.size for matrix in matrices)
     for sparsity in dict.fromkeys(patterns.values()):
         own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
-        chosen |= _free(own, sparsity, found) if sparsity.group is None else _fixed(own, sparsity, found, by_rules)
+        chosen |= (
+            _free(own, sparsity, found) if sparsity.group is None else _fixed(own, sparsity, found, by_rules, spare)
+        )
     return chosen
 
 
@@ -91,13 +94,12 @@ def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Se
 
 
 def _fixed(
-    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity], by_rules: Recipe
+    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity], by_rules: Recipe, spare: float
 ) -> dict[Use, Choice]:
-    """N:M everywhere but in the matrices where a zero costs most, as long as these hold few of the weights.
+    """N:M everywhere but in the matrices where a zero costs most, as long as these hold no more than ``spare`` weights.
 
     What a rule asks for by name is done everywhere.
     """
-    spare = SPARED * sum(matrix.size for matrix in matrices)
     chosen = {}
     for matrix in sorted(matrices, key=lambda each: found[each.use].errors[sparsity.share] / each.size, reverse=True):
         if matrix.size <= spare and by_rules.sparsity_of(matrix.use.node) is None:
