@@ -15,6 +15,7 @@ class Sparsity:
     """``share``: zeros among the weights, 0..1. ``block``: (outputs, inputs) that are kept or dropped as one.
 
     ``group``: of that many input channels in a row the same number is kept, ``group * (1 - share)``; None: anywhere.
+    What is left of the channels behind the last whole group keeps its part, rounded up.
     """
 
     share: float
@@ -31,6 +32,12 @@ class Sparsity:
     def kept_of_group(self) -> int:
         assert self.group is not None
         return round(self.group * (1 - self.share))
+
+    def kept_of(self, channels: int) -> int:
+        """Weights kept of so many input channels: of whole groups and of the rest, which holds the pattern once filled up."""
+        assert self.group is not None
+        groups, rest = divmod(channels, self.group)
+        return groups * self.kept_of_group + -(-rest * self.kept_of_group // self.group)
 
     def __str__(self) -> str:
         if self.group is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from conversion import CALIBRATE, DIGITS, UNCHECKED, Converted, convert
 
@@ -195,6 +196,23 @@ def test_zeros_are_placed_in_what_pruning_leaves(digits: Path, tmp_path: Path) -
     weights, before = (sum(one["weights"] for one in each.document["sparsity"]["matrices"]) for each in (made, alone))
     assert weights < 0.9 * before
     assert sum(one["zeros"] for one in made.document["sparsity"]["matrices"]) == pytest.approx(weights / 2, rel=0.01)
+
+
+def test_pruned_to_any_width_every_layer_holds_two_of_four(digits: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[prune]\nmacs = 0.3\nchannels = "any"\n\n[[rules]]\nscope = "*"\nsparsify = "2:4"\n')
+    made = convert(digits, tmp_path, "--recipe", str(recipe), "--precision", "float32", *UNCHECKED)
+    assert made.code == 0, made.err
+    dense = {one["reason"] for one in made.document["sparsity"]["matrices"] if one["pattern"] != "2:4"}
+    assert dense == {"left dense: 1 input channel(s) to an output can't hold 2:4"}
+    model = onnx.load(tmp_path / "digits.float32.onnx")
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    convolutions = [arrays[node.input[1]] for node in model.graph.node if node.op_type == "Conv"]
+    assert any(weight.shape[1] % 4 for weight in convolutions[1:])
+    for weight in convolutions:
+        kept = np.moveaxis(weight != 0, 1, -1)
+        filled = np.pad(kept, ((0, 0),) * (kept.ndim - 1) + ((0, -kept.shape[-1] % 4),))
+        assert filled.reshape(-1, 4).sum(axis=1).max() <= 2
 
 
 def test_a_recipe_says_where_zeros_go(digits: Path, tmp_path: Path) -> None:

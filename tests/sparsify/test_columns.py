@@ -77,6 +77,13 @@ def test_a_wide_matrix_is_cut_into_chunks_that_add_up() -> None:
     assert np.array_equal(matrix.give(matrix.weights, (6, 512, 3, 3)), value.const_value.numpy())
 
 
+def test_a_cut_keeps_the_channels_together_where_they_are_no_whole_fours() -> None:
+    net = Layers(254, 3, 3)
+    hub = net.built(net.conv(net.x, 254, 6))
+    (matrix,) = matrices_of(next(iter(hub.model.graph)))
+    assert matrix.shape[2] == 3 * 254
+
+
 @pytest.mark.parametrize("name", ["Conv", "ConvTranspose", "Gemm"])
 def test_weights_come_back_as_they_went(name: str) -> None:
     net = Layers(8) if name == "Gemm" else Layers(8, 5, 5)

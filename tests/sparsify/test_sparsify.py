@@ -87,6 +87,45 @@ def test_a_depthwise_layer_of_one_input_channel_stays_dense_under_n_of_m() -> No
     assert "dense" in depthwise.reason
 
 
+def odd_widths() -> tuple[Hub, Samples]:
+    """As pruning leaves them: 3, 13, 10 and 7 input channels."""
+    net = Layers(3, 9, 9)
+    x = net.relu(net.conv(net.x, 3, 13))
+    x = net.relu(net.conv(x, 13, 20, kernel=1))
+    x = net.relu(net.conv(x, 20, 14, group=2))
+    x = net.relu(net.conv(x, 14, 7, kernel=1))
+    x = net.graph.op("Flatten", net.graph.op("GlobalAveragePool", x))
+    return net.built(net.dense(x, 7, 20)), Samples(net.shape)
+
+
+@pytest.mark.parametrize("pattern", ["2:4", "1:4"])
+def test_layers_of_any_width_hold_n_of_m_up_to_their_last_channel(pattern: str) -> None:
+    hub, samples = odd_widths()
+    sparsity = parse_sparsity(pattern)
+    found = made(hub, samples, Recipe(rules=(Rule("*", sparsify=pattern),)))
+    assert sparsity.group is not None
+    matrices = [matrix for node in found.hub.model.graph for matrix in matrices_of(node)]
+    assert [matrix.channels for matrix in matrices] == [3, 13, 10, 14, 7]
+    for matrix in matrices:
+        kept = (matrix.weights != 0).reshape(-1, matrix.channels)
+        filled = np.pad(kept, ((0, 0), (0, -matrix.channels % sparsity.group))).reshape(len(kept), -1, sparsity.group)
+        assert filled.sum(axis=-1).max() == sparsity.kept_of_group
+        assert (kept.sum(axis=1) == sparsity.kept_of(matrix.channels)).all()
+    wanted = answers(hub, samples.x)
+    assert relative_error(answers(found.hub, samples.x), wanted) < (0.3 if pattern == "2:4" else 0.9)
+
+
+def test_what_a_rule_asks_for_is_not_spared() -> None:
+    net = Layers(16, 6, 6)
+    hub = net.built(net.conv(net.relu(net.conv(net.x, 16, 48)), 48, 4, kernel=1))
+    samples = Samples(net.shape)
+    spared = made(hub, samples, Recipe(sparsify="2:4"))
+    named = made(hub, samples, Recipe(sparsify="2:4", rules=(Rule("*", sparsify="2:4"),)))
+    assert [matrix.pattern for matrix in spared.matrices] == ["2:4", ""]
+    assert "cost more" in spared.matrices[1].reason
+    assert [matrix.pattern for matrix in named.matrices] == ["2:4", "2:4"]
+
+
 def test_a_rule_leaves_a_layer_dense_to_the_bit() -> None:
     hub, samples = picture_classifier()
     found = made(hub, samples, Recipe(sparsify="50%", rules=(Rule("Gemm*", sparsify="none"),)))
@@ -133,9 +172,9 @@ def test_without_samples_it_says_what_to_give() -> None:
 
 
 def test_a_pattern_that_fits_nothing_is_an_error() -> None:
-    net = Layers(3, 9, 9)
-    hub = net.built(net.conv(net.x, 3, 16))
-    with pytest.raises(ConversionError, match="multiples of M"):
+    net = Layers(16, 9, 9)
+    hub = net.built(net.conv(net.x, 16, 16, group=16))
+    with pytest.raises(ConversionError, match="several input channels"):
         made(hub, Samples(net.shape), Recipe(sparsify="2:4"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.errors import ConversionError
 from edgekit.protocols import Progress
@@ -21,7 +21,7 @@ from edgekit_converters.sparsify.sensitivity import Outputs, Sensitivity, measur
 from edgekit_converters.sparsify.walk import Walk, dense_pass
 
 SPARED = 0.05
-"""Share of the weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
+"""Share of all weights that N:M leaves dense where zeros would cost most: depthwise layers, the first, the last small ones."""
 
 EVENLY = 0.2
 """Part of the zeros that all matrices get in the same share: errors measured alone add up to less than they come to together."""
@@ -53,12 +53,15 @@ def wanted_patterns(hub: Hub, matrices: Sequence[Matrix], recipe: Recipe) -> Pat
     if not found:
         raise ConversionError(
             f"none of the model's {len(matrices)} weight matrices can hold the pattern asked for. "
-            "N:M wants input channels in multiples of M; a plain share (50%) fits every layer."
+            "N:M needs several input channels to an output, which depthwise layers don't have; "
+            "a plain share (50%) fits every layer."
         )
     return found
 
 
-def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress: Progress) -> dict[Use, Choice]:
+def choose(
+    walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, recipe: Recipe, progress: Progress
+) -> dict[Use, Choice]:
     """Every matrix's choice, by what zeros in it do to the model's outputs."""
     outputs = Outputs(walk.hub, walk.samples, walk.judges())
     found: dict[Use, Sensitivity] = {}
@@ -68,10 +71,16 @@ def choose(walk: Walk, matrices: Sequence[Matrix], patterns: Patterns, progress:
 
     progress.stage("measure what zeros cost", len(walk.groups))
     dense_pass(walk, look, progress)
-    chosen = {matrix.use: Choice(None, reason=_unfit(matrix)) for matrix in matrices}
+    chosen = {
+        matrix.use: Choice(None, reason=_unfit(matrix, recipe.sparsity_of(matrix.use.node))) for matrix in matrices
+    }
+    by_rules = replace(recipe, sparsify=None)
+    spare = SPARED * sum(matrix.size for matrix in matrices)
     for sparsity in dict.fromkeys(patterns.values()):
         own = [matrix for matrix in matrices if patterns.get(matrix.use) == sparsity]
-        chosen |= _fixed(own, sparsity, found) if sparsity.group is not None else _free(own, sparsity, found)
+        chosen |= (
+            _free(own, sparsity, found) if sparsity.group is None else _fixed(own, sparsity, found, by_rules, spare)
+        )
     return chosen
 
 
@@ -84,12 +93,16 @@ def _free(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Se
     }
 
 
-def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity]) -> dict[Use, Choice]:
-    """N:M everywhere but in the matrices where a zero costs most, as long as these hold few of the weights."""
-    spare = SPARED * sum(matrix.size for matrix in matrices)
+def _fixed(
+    matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, Sensitivity], by_rules: Recipe, spare: float
+) -> dict[Use, Choice]:
+    """N:M everywhere but in the matrices where a zero costs most, as long as these hold no more than ``spare`` weights.
+
+    What a rule asks for by name is done everywhere.
+    """
     chosen = {}
     for matrix in sorted(matrices, key=lambda each: found[each.use].errors[sparsity.share] / each.size, reverse=True):
-        if matrix.size <= spare:
+        if matrix.size <= spare and by_rules.sparsity_of(matrix.use.node) is None:
             spare -= matrix.size
             chosen[matrix.use] = Choice(None, reason=_DEAR)
         else:
@@ -97,8 +110,12 @@ def _fixed(matrices: Sequence[Matrix], sparsity: Sparsity, found: Mapping[Use, S
     return chosen
 
 
-def _unfit(matrix: Matrix) -> str:
-    return f"left dense: by a rule, or because its {matrix.channels} input channels can't hold the pattern"
+def _unfit(matrix: Matrix, sparsity: Sparsity | None) -> str:
+    if sparsity is None:
+        return "left dense: no zeros are asked for here"
+    if sparsity.group is not None and sparsity.kept_of(matrix.channels) < matrix.channels:
+        return f"left dense: its {matrix.channels} input channels are too many to be solved at once, and no cut meets {sparsity}"
+    return f"left dense: {matrix.channels} input channel(s) to an output can't hold {sparsity}"
 
 
 _DEAR = "left dense: zeros in it cost more than elsewhere"

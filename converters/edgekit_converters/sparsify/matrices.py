@@ -154,7 +154,7 @@ def _matrix(node: ir.Node, index: int) -> Matrix | None:
     if sizes is None:
         return None
     groups, rows, columns, channels = sizes
-    chunks = _chunks(columns)
+    chunks = _chunks(columns, channels)
     return Matrix(node, index, (groups * chunks, rows, columns // chunks), channels, chunks) if chunks else None
 
 
@@ -173,8 +173,11 @@ def _sizes(node: ir.Node, shape: tuple[int, ...]) -> tuple[int, int, int, int] |
     return 1, rows, columns, columns
 
 
-def _chunks(columns: int) -> int:
-    """Into how many equal parts the columns are cut, each of whole fours where the columns are; 0 where that is not possible."""
-    four = 4 if columns % 4 == 0 else 1
+def _chunks(columns: int, channels: int) -> int:
+    """Into how many equal parts the columns are cut; 0 where that is not possible.
+
+    Each holds whole fours where the channels are whole fours, otherwise all channels of a kernel position or of several.
+    """
+    whole = 4 if channels % 4 == 0 else channels if channels <= WIDEST else 1
     fits = (count for count in range(1, columns) if columns % count == 0 and columns // count <= WIDEST)
-    return next((count for count in fits if columns // count % four == 0), 1 if columns <= WIDEST else 0)
+    return next((count for count in fits if columns // count % whole == 0), 1 if columns <= WIDEST else 0)

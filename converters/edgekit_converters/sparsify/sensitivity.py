@@ -77,10 +77,13 @@ def measured(matrix: Matrix, sparsity: Sparsity, gathering: Gathering, outputs: 
     judged = Problem(judging.own.astype(np.float32), weights)
     levels = LEVELS if sparsity.group is None else (sparsity.share,)
     probe = min(levels, key=lambda share: abs(share - sparsity.share))
-    tried = {shrink: one_shot(fitted.problem(weights, shrink), projection(sparsity, probe)) for shrink in SHRINKS}
+    tried = {
+        shrink: one_shot(fitted.problem(weights, shrink), projection(sparsity, probe, matrix.channels))
+        for shrink in SHRINKS
+    }
     shrink = min(SHRINKS, key=lambda each: lost(judged, tried[each]))
     problem = fitted.problem(weights, shrink)
-    local = {share: lost(judged, one_shot(problem, projection(sparsity, share))) for share in levels}
+    local = {share: lost(judged, one_shot(problem, projection(sparsity, share, matrix.channels))) for share in levels}
     gain = outputs.error(replaced(matrix, tried[shrink], fitted)) / max(local[probe], 1e-30)
     return Sensitivity({share: gain * loss for share, loss in local.items()}, shrink)
 

@@ -49,7 +49,7 @@ def sparsify(hub: Hub, recipe: Recipe, target: Target, samples: Dataset | None, 
     float_recipe = Recipe(precision=Precision.FLOAT32)
     plan = quantize(hub, float_recipe, target, None, progress).plan
     walk = prepare(hub, plan, [matrix for matrix in matrices if matrix.use in patterns], samples, progress)
-    choices = choose(walk, matrices, patterns, progress)
+    choices = choose(walk, matrices, patterns, recipe, progress)
     progress.stage("sparsify", len(walk.groups))
     weights = sparse_pass(walk, lambda matrix, gathering: _solved(matrix, gathering.whole(), choices), progress)
     found = with_operands(hub, weights)
@@ -74,7 +74,7 @@ def _solved(matrix: Matrix, moments: Moments, choices: Mapping[Use, Choice]) -> 
     if choice.sparsity is None or choice.share == 0:
         return {}
     problem = moments.problem(matrix.weights, choice.shrink)
-    weights = sparse_weights(problem, projection(choice.sparsity, choice.share))
+    weights = sparse_weights(problem, projection(choice.sparsity, choice.share, matrix.channels))
     return replaced(matrix, weights, moments)
 
 
