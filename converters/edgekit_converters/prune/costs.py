@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -44,14 +44,18 @@ class Costs:
 
 
 def costs_of(hub: Hub, found: Dependencies) -> Costs:
-    """What each node costs; symbolic lengths (the batch) count once."""
+    """What each node costs. Symbolic lengths (the batch) count once, those of heads that are merged with it as many as they are."""
     shapes = {
-        value.name: tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
+        value.name: tuple(_counted(dim, axis, found.axes.get(value.name, {})) for axis, dim in enumerate(value.shape))
         for value in all_values(hub.model)
         if value.name and value.shape is not None
     }
     terms = [term for node in hub.model.graph for term in _macs(node, shapes, found) if term.whole]
     return Costs(tuple(terms), tuple(_parameters(hub, found)))
+
+
+def _counted(dim: object, axis: int, units: Mapping[int, Units]) -> int:
+    return dim if isinstance(dim, int) else len(units.get(axis, (0,)))
 
 
 def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies) -> Iterator[Term]:

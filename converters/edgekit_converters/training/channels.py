@@ -18,7 +18,7 @@ from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.training.choice import choose
-from edgekit_converters.training.followable import followable, followable_as
+from edgekit_converters.training.followable import followable, followable_as, refittable
 from edgekit_converters.training.network import Masks, Network, masks_of
 from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
@@ -54,6 +54,7 @@ class Channels:
         self._traced = tied(traced, network.provenance, _strengths(network.provenance, network.values(), traced))
         self._found, failing = followable(self._traced, self._try)
         self._consumers = consumers_of(hub, self._found)
+        self._refitted = refittable(self._consumers, network.provenance)
         read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
         unread = {space.name: _UNREAD for space in self._found.spaces if space.name not in read}
         self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
@@ -67,7 +68,8 @@ class Channels:
     def _chosen(self, share: float) -> NDArray[np.bool_]:
         """What stays. Layers that can lose a unit on trial, but not those chosen, are left alone, and it is chosen anew."""
         while True:
-            stays = choose(self._network.hub, self._found, self._consumers, share, self._dataset, self._progress)
+            readers = self._consumers, self._refitted
+            stays = choose(self._network.hub, self._found, *readers, share, self._dataset, self._progress)
             self._found, failing = followable_as(self._found, stays, self._try)
             if not failing:
                 return stays
@@ -107,7 +109,7 @@ class Channels:
     def repaired(self) -> Any:
         """As `removed`, with the weights that remain refitted on the samples, layer by layer."""
         network, hub = self._network, self._network.hub
-        refitted = repair(hub, self._found, self._consumers, self._stays, self._dataset, self._progress)
+        refitted = repair(hub, self._found, self._refitted, self._stays, self._dataset, self._progress)
         values = restored(network.provenance, hub, refitted, self._found, self._stays, network.values())
         model = network.cut(values, self._kept(self._stays))
         self._compare_with_hub(model, refitted)
