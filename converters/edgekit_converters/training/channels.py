@@ -18,12 +18,13 @@ from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.training.choice import choose
-from edgekit_converters.training.followable import followable, followable_as, refittable
+from edgekit_converters.training.followable import followable, followable_as
 from edgekit_converters.training.network import Masks, Network, masks_of
 from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
 from edgekit_converters.training.restore import restored
 from edgekit_converters.training.samples import Samples
+from edgekit_converters.training.shared import refittable, shared
 from edgekit_converters.training.ties import tied
 
 TOLERANCE = 1e-4
@@ -50,7 +51,7 @@ class Channels:
         self._progress = progress
         _require_finite(network.values())
         hub = network.hub
-        traced = trace(hub)
+        traced = shared(trace(hub), network.provenance)
         self._traced = tied(traced, network.provenance, _strengths(network.provenance, network.values(), traced))
         self._found, failing = followable(self._traced, self._try)
         self._consumers = consumers_of(hub, self._found)

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ConversionError
-from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Dependencies, Space
-from edgekit_converters.training.provenance import Provenance
-from edgekit_converters.training.tags import NONE
 
 _SEVERAL = 2
 
@@ -45,21 +42,6 @@ def followable_as(found: Dependencies, stays: NDArray[np.bool_], trial: Trial) -
             raise error
     spaces = tuple(space for space in found.spaces if not reasons[space.name])
     return dataclasses.replace(found, spaces=spaces), {name: reason for name, reason in reasons.items() if reason}
-
-
-def refittable(consumers: Sequence[Consumer], provenance: Provenance) -> list[Consumer]:
-    """Those with weights of their own: what several nodes share (a cell that is called at every step) has one value for all."""
-    numbers, times = np.unique(
-        np.concatenate([[NONE], *(np.unique(ids[ids != NONE]) for ids in provenance.operands.values())]),
-        return_counts=True,
-    )
-    shared = numbers[times > 1]
-    found = []
-    for consumer in consumers:
-        ids = provenance.operands.get(consumer.use)
-        if ids is None or not np.isin(ids, shared).any():
-            found.append(consumer)
-    return found
 
 
 def _reason(found: Dependencies, spaces: Sequence[Space], trial: Trial) -> str:
