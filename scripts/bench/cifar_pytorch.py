@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Train three small PyTorch networks on CIFAR-10, once: EfficientNet blocks, ResNeXt blocks, a vision Transformer.
 
-Usage: cifar_pytorch.py. Writes mbconv_pytorch.pt2, resnext_pytorch.pt2, vit_pytorch.pt2 and samples to out/bench (or EDGEKIT_BENCH).
+Usage: cifar_pytorch.py. Writes mbconv_pytorch.pt2, resnext_pytorch.pt2, vit_pytorch.pt2 and samples to out/bench (or
+EDGEKIT_BENCH).
 """
 
 from __future__ import annotations

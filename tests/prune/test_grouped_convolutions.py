@@ -1,4 +1,4 @@
-"""Grouped convolutions read channels as others do: the same place of each group goes, and every group is refitted on its own part."""
+"""Grouped convolutions read channels as others do: the same place of each group goes, every group is refitted on its own part."""
 
 from __future__ import annotations
 

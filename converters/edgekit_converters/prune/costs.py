@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import all_values, attribute, constant, static_shape
+from edgekit_converters.hub.edit import attribute, constant, static_shape
 from edgekit_converters.inspection.onnx_macs import macs_of
 from edgekit_converters.prune.dependencies import Dependencies, Stays, Units, share
+from edgekit_converters.prune.lengths import lengths_of
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.rules import RECURRENT
@@ -44,18 +45,10 @@ class Costs:
 
 
 def costs_of(hub: Hub, found: Dependencies) -> Costs:
-    """What each node costs. Symbolic lengths (the batch) count once, those of heads that are merged with it as many as they are."""
-    shapes = {
-        value.name: tuple(_counted(dim, axis, found.axes.get(value.name, {})) for axis, dim in enumerate(value.shape))
-        for value in all_values(hub.model)
-        if value.name and value.shape is not None
-    }
+    """What each node costs for one sample."""
+    shapes = lengths_of(hub)
     terms = [term for node in hub.model.graph for term in _macs(node, shapes, found) if term.whole]
     return Costs(tuple(terms), tuple(_parameters(hub, found)))
-
-
-def _counted(dim: object, axis: int, units: Mapping[int, Units]) -> int:
-    return dim if isinstance(dim, int) else len(units.get(axis, (0,)))
 
 
 def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies) -> Iterator[Term]:

@@ -17,6 +17,7 @@ from edgekit_converters.prune.follow_layers import (
 )
 from edgekit_converters.prune.follow_movement import (
     concat,
+    constant_of_shape,
     depth_to_space,
     expand,
     flatten,
@@ -201,6 +202,7 @@ RULES: dict[str, Rule] = {
     "MatMul": matrix_product,
     **dict.fromkeys(("RNN", "LSTM", "GRU"), recurrent),
     "Concat": concat,
+    "ConstantOfShape": constant_of_shape,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
     "Expand": expand,

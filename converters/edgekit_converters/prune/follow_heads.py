@@ -52,7 +52,7 @@ def _repeat(labels: Labels, node: ir.Node, found: LabelArray, length: int) -> bo
 def _merge_with_batch(
     labels: Labels, node: ir.Node, axis: int, found: LabelArray, before: Sequence[Dim], after: Sequence[Dim]
 ) -> bool:
-    """(batch, heads, ...) to (batch x heads, ...). Copies of each head, which several queries share, may be an axis of their own."""
+    """(batch, heads, ...) to (batch x heads, ...). Copies of heads that several queries share may be an axis of their own."""
     last = axis
     while last + 1 < len(before) and labels.all_copies(labels.of(node.inputs[0], last + 1)):
         last += 1

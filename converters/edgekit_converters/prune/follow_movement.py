@@ -163,7 +163,7 @@ def pad(labels: Labels, node: ir.Node) -> None:
 
 def expand(labels: Labels, node: ir.Node) -> None:
     """What is repeated can be repeated less often: its labels are new."""
-    value, target = node.inputs[0], _target(node)
+    value, target = node.inputs[0], _target(node, 1)
     shift = rank(node.outputs[0]) - rank(value)
     for axis, found in labels.labelled(value).items():
         if target is None:
@@ -195,12 +195,21 @@ class _Written:
         return self.length is not None and self.length > 1
 
 
-def _target(node: ir.Node) -> list[_Written] | None:
-    """The target of an Expand: a constant, or constants and computed lengths that are joined."""
-    whole = integers(node.inputs[1])
+def constant_of_shape(labels: Labels, node: ir.Node) -> None:
+    """Copies of one number, of which there can be fewer."""
+    for axis, length in enumerate(_target(node, 0) or ()):
+        if length.is_several:
+            repeated = labels.repeat(length.length or 0)
+            labels.give(node.outputs[0], axis, repeated)
+            labels.count(length.node, repeated, length.index, length.position)
+
+
+def _target(node: ir.Node, operand: int) -> list[_Written] | None:
+    """A target shape: a constant, or constants and computed lengths that are joined."""
+    whole = integers(node.inputs[operand])
     if whole is not None:
-        return [_Written(length, node, 1, place) for place, length in enumerate(whole)]
-    joining = producer(node.inputs[1], "Concat")
+        return [_Written(length, node, operand, place) for place, length in enumerate(whole)]
+    joining = producer(node.inputs[operand], "Concat")
     if joining is None:
         return None
     found: list[_Written] = []

@@ -78,7 +78,7 @@ def _rows(elements: LabelArray, axis: int) -> LabelArray:
 def _dividing_axis(node: ir.Node, axes: Sequence[int], elements: LabelArray) -> int:
     """Of the axes that one is divided into, the one whose elements are removed: what a layer further on takes for channels.
 
-    Where none does, one along which the labels (``elements``, by place) are parted already, as heads are whose queries are grouped.
+    Where none does, one along which the labels (``elements``, by place) are parted already, as heads of grouped queries are.
     """
     after = dims(node.outputs[0]) or ()
     longer = [axis for axis in axes if after[axis] != 1] or list(axes)

@@ -38,7 +38,9 @@ def _wanted(value: ir.Value, axes: tuple[int, ...], left: int) -> list[int]:
         elif kind == "Unsqueeze" and (new := integers(node.inputs[1])) is not None:
             after = _with_new(axes, new)
         elif kind == "Reshape" and _NEW in axes[1:] and rank(node.outputs[0]) < len(axes):
-            return [axes[axes.index(_NEW) - 1]]  # copies are merged with what they are copies of: heads that queries share
+            return [
+                axes[axes.index(_NEW) - 1]
+            ]  # copies are merged with what they are copies of: heads that queries share
         elif kind in ("Reshape", "Flatten"):
             continue
         for output in node.outputs:

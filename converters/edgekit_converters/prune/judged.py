@@ -1,4 +1,4 @@
-"""What of a hub's outputs is judged: numbers before the last softmax or sigmoid, and the decisions in them, where there are any."""
+"""What of a hub's outputs is judged: numbers before the last softmax or sigmoid, and the decisions in them, if any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 

@@ -42,8 +42,9 @@ class Task(Protocol):
 @dataclass(frozen=True, slots=True)
 class Quality:
     """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
-    labels tell, decisions of 100 that are others; None where nothing is decided either. ``margin_points``: the standard error of a drop that labels tell;
-    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse."""
+    labels tell, decisions of 100 that are others; None where nothing is decided either. ``margin_points``: the standard error of
+    a drop that labels tell; where the metric is no mean over samples, from above: every decision that changed counts, for better
+    or worse."""
 
     loss: float
     drop_points: float | None

@@ -49,7 +49,7 @@ def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], 
 
 
 def shift_of(weights: Array, before: Array, refitted: Array, now: Array) -> Matrix:
-    """What is to be added to each result, (groups, results), so that its mean stays. ``before``, ``now``: means of the columns."""
+    """What keeps the mean of each result, (groups, results), when it is added. ``before``, ``now``: means of the columns."""
     found: Matrix = weights @ before[:, :, np.newaxis] - refitted @ now[:, :, np.newaxis]
     return found[:, :, 0]
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.errors import ConversionError, UsageError
-from edgekit_converters.training.keras_parameters import GROUPED_ATTENTIONS, keras_values, set_keras_values, weight_names
+from edgekit_converters.training.keras_parameters import (
+    GROUPED_ATTENTIONS,
+    keras_values,
+    set_keras_values,
+    weight_names,
+)
 from edgekit_converters.training.provenance import Kept
 
 if TYPE_CHECKING:
