@@ -40,7 +40,7 @@ def readers_of(
     grams: Mapping[GramKey, Gram],
     worths: Worths,
 ) -> list[Reader]:
-    """Each consumer of the space by groups, scaled so that the variance of its outputs sums to 1; of its own state to `RECURRENCE`.
+    """Each consumer of the space by groups, scaled so that the variance of its outputs sums to 1; of own states to `RECURRENCE`.
 
     ``worths``: what a squared error of each row matters, by recurrent layer.
     """
