@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.decisions import Decisions, Shape, sample_shapes, share_of_equal
 from edgekit.errors import MeasurementError
-from edgekit.figures import Agreement, OutputAgreement
+from edgekit.figures import Agreement, MetricKind, OutputAgreement
 from edgekit.metrics import cosines
 
 SQNR_OF_EQUAL_DB = 200.0
@@ -30,26 +31,42 @@ class _Sums:
     cosine: float = 0.0
     rows: int = 0
     largest: float = 0.0
-    decisions: int = 0
-    same_decisions: int = 0
     values: int = 0
     same_values: int = 0
     non_finite: int = 0
+    decisions: Decisions = field(default_factory=Decisions)
 
 
 class AgreementMeter:
-    """Takes batches of two models' outputs; memory does not grow with the samples."""
+    """Takes batches of two models' outputs; memory does not grow with the samples.
 
-    def __init__(self) -> None:
+    ``metric``: what the outputs are judged by otherwise. With one of numbers (`MetricKind.compares_numbers`) nothing is decided;
+    with another, an output as large as an input is no reconstruction.
+    """
+
+    def __init__(self, metric: MetricKind | None = None) -> None:
+        self._metric = metric
         self._sums: dict[str, _Sums] = {}
         self._samples = 0
         self._equal_samples = 0
 
-    def update(self, reference: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> None:
-        """Outputs are paired by name, or by their order where the names differ. Raises MeasurementError on other shapes."""
+    def update(
+        self,
+        reference: Mapping[str, NDArray[Any]],
+        found: Mapping[str, NDArray[Any]],
+        feeds: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        """Outputs are paired by name, or by their order where the names differ. ``feeds``: the inputs, where they are known.
+
+        Raises MeasurementError on other shapes.
+        """
         equal: NDArray[np.bool_] | None = None
+        inputs: set[Shape] = sample_shapes(feeds or {}) if self._metric is None else set()
         for name, wanted, given in _pairs(reference, found):
-            rows = _add(self._sums.setdefault(name, _Sums()), wanted, given)
+            sums = self._sums.setdefault(name, _Sums())
+            rows = _add(sums, wanted, given)
+            if self._metric is None or not self._metric.compares_numbers:
+                sums.decisions.add(wanted, given, inputs)
             equal = rows if equal is None else equal & rows
         if equal is not None:
             self._samples += len(equal)
@@ -65,7 +82,7 @@ class AgreementMeter:
             sqnr_db=_decibels(total.signal, total.noise),
             cosine=total.cosine / total.rows,
             largest_error=total.largest,
-            equal_decisions=_share(total.same_decisions, total.decisions),
+            equal_decisions=share_of_equal(sums.decisions for sums in self._sums.values()),
             equal_values=total.same_values / total.values,
             equal_samples=self._equal_samples / self._samples,
             non_finite=total.non_finite,
@@ -111,10 +128,6 @@ def _add(sums: _Sums, reference: NDArray[Any], found: NDArray[Any]) -> NDArray[n
     sums.largest = max(sums.largest, float(np.abs(error).max(initial=0.0)))
     sums.values += same.size
     sums.same_values += int(same.sum())
-    if reference.ndim > 1 and reference.shape[-1] > 1:
-        decided = reference.argmax(axis=-1) == found.argmax(axis=-1)
-        sums.decisions += decided.size
-        sums.same_decisions += int(decided.sum())
     return np.asarray(same.all(axis=1))
 
 
@@ -127,7 +140,7 @@ def _equal(x: NDArray[np.float64], y: NDArray[np.float64], *, exact: bool) -> ND
 def _total(parts: Iterable[_Sums]) -> _Sums:
     total = _Sums()
     for part in parts:
-        for name in ("signal", "noise", "cosine", "rows", "decisions", "same_decisions", "values", "same_values"):
+        for name in ("signal", "noise", "cosine", "rows", "values", "same_values"):
             setattr(total, name, getattr(total, name) + getattr(part, name))
         total.non_finite += part.non_finite
         total.largest = max(total.largest, part.largest)
@@ -140,7 +153,7 @@ def _of_output(name: str, sums: _Sums) -> OutputAgreement:
         sqnr_db=_decibels(sums.signal, sums.noise),
         cosine=sums.cosine / sums.rows,
         largest_error=sums.largest,
-        equal_decisions=_share(sums.same_decisions, sums.decisions),
+        equal_decisions=share_of_equal([sums.decisions]),
         equal_values=sums.same_values / sums.values if sums.values else 1.0,
         non_finite=sums.non_finite,
     )
@@ -153,7 +166,3 @@ def _decibels(signal: float, noise: float) -> float:
     if signal == 0:
         return -SQNR_OF_EQUAL_DB
     return max(-SQNR_OF_EQUAL_DB, min(SQNR_OF_EQUAL_DB, 10 * math.log10(signal / noise)))
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -66,8 +66,9 @@ def evaluate(
     runners = {candidate.name: _runner(candidate.session, original, states) for candidate in candidates}
     reference = candidates[0].name
     metrics: dict[str, Metric] = {name: metric.make() for name in runners} if metric else {}
-    meters = {(reference, name): AgreementMeter() for name in runners if name != reference}
-    meters |= {pair: AgreementMeter() for pair in pairs}
+    kind = metrics[reference].kind if metrics else None
+    meters = {(reference, name): AgreementMeter(kind) for name in runners if name != reference}
+    meters |= {pair: AgreementMeter(kind) for pair in pairs}
     progress.stage("evaluate", len(samples))
     count = 0
     for batch in samples.batches(BATCH):
@@ -77,12 +78,12 @@ def evaluate(
         for name, each in metrics.items():
             each.update(Observed(batch.feeds, outputs[name], outputs[reference], batch.labels, batch.groups))
         for (one, other), meter in meters.items():
-            meter.update(outputs[one], outputs[other])
+            meter.update(outputs[one], outputs[other], batch.feeds)
         count += len(batch)
         progress.step(len(batch))
     return Evaluation(
         samples=count,
-        metric=metrics[reference].kind if metrics else None,
+        metric=kind,
         accuracy={name: each.value for name, each in metrics.items()},
         agreement={name: meters[reference, name].result() for name in runners if name != reference},
         pairs={pair: meters[pair].result() for pair in pairs},

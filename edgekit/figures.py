@@ -17,6 +17,11 @@ class MetricKind:
     higher_is_better: bool = True
     points_per_unit: float | None = 100.0
 
+    @property
+    def compares_numbers(self) -> bool:
+        """Whether it measures how near numbers are, not what is decided by them."""
+        return self.points_per_unit is None or self.name in ("cosine", "anomaly-auc")
+
     def drop_points(self, original: float, found: float) -> float:
         """How much worse ``found`` is, in points; negative when it is better."""
         loss = original - found if self.higher_is_better else found - original
@@ -32,7 +37,8 @@ class OutputAgreement:
     """Agreement of one output with the reference's.
 
     ``sqnr_db``: signal to quantization noise, 10 log10(sum x^2 / sum (x - y)^2). ``cosine``: mean over the samples.
-    ``equal_decisions``: share of positions with the same argmax over the last axis; None for single values.
+    ``equal_decisions``: share of positions with the same argmax over the last axis; None where that decides nothing
+    (`edgekit.decisions`).
     ``equal_values``: share of equal numbers, up to the last bits of float32 (1e-5 of the value); where both outputs have one
     integer encoding that is the share of equal integers.
     ``non_finite``: count of NaN and infinite values among the outputs compared; the other figures leave these out.
@@ -192,16 +198,18 @@ class PruneStep:
     """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
 
     ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right, and
-    ``margin_points``, the standard error of that.
+    ``margin_points``, the standard error of that. None where nothing is decided and no labels tell.
     """
 
     macs_left: float
     sqnr_db: float
-    drop_points: float
+    drop_points: float | None
     margin_points: float = 0.0
 
     def cost(self, judged_by: str) -> str:
-        """In words; ``judged_by``: the name of the metric, if labels tell."""
+        """In words; ``judged_by``: the name of the metric, if labels tell. Empty where nothing is decided."""
+        if self.drop_points is None:
+            return ""
         if judged_by:
             return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost"
         return f"{self.drop_points:.1f} of 100 decisions changed"
@@ -221,7 +229,7 @@ class PruneFigures:
     """What pruning did. ``macs`` and ``parameters``: (before, after). ``samples``: those fitted to and those held out.
 
     ``found``: the state that was taken, ``steps`` all states up to it and some beyond. ``stopped``: why the goal was not reached,
-    "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed.
+    "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed, or there are none.
     """
 
     goal: str

@@ -60,14 +60,16 @@ def _course(figures: PruneFigures) -> Iterator[str]:
     yield f"{judged(figures)}:"
     for row in course(figures):
         step = row.step
-        cost = step.cost(figures.judged_by)
-        yield f"  {step.macs_left:4.0%} left  {step.sqnr_db:5.1f} dB  {cost}{f' ({row.mark})' if row.mark else ''}"
+        cost, mark = step.cost(figures.judged_by), f" ({row.mark})" if row.mark else ""
+        yield f"  {step.macs_left:4.0%} left  {step.sqnr_db:5.1f} dB{f'  {cost}' if cost else ''}{mark}"
 
 
 def judged(figures: PruneFigures) -> str:
     """What the costs of cuts were found on."""
     fitted, held = figures.samples
     by = "by their labels" if figures.judged_by else "without labels: by decisions that change"
+    if figures.found.drop_points is None:
+        by = "by the signal: its outputs decide nothing"
     return f"what cuts cost on {held} of {fitted + held} samples, which no weight was fitted to, {by}"
 
 

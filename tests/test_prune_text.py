@@ -64,6 +64,14 @@ def test_labels_tell_points_of_the_metric() -> None:
     assert taken == "   80% left   15.0 dB  4.0 (+-1.5) points of top1 lost (taken)"
 
 
+def test_where_nothing_is_decided_the_signal_alone_is_told() -> None:
+    step = PruneStep(0.8, 15.0, None)
+    figures = PruneFigures("20%", (1000, 800), (100, 90), (150, 50), step, (PruneStep(1.0, 120.0, None), step))
+    *_, head, taken = prune_lines(Report(model=ModelFacts("net.onnx", "onnx"), settings={}, pruning=figures))
+    assert "by the signal" in head
+    assert taken == "   80% left   15.0 dB (taken)"
+
+
 def test_of_many_states_a_few_are_told() -> None:
     steps = tuple(PruneStep(1 - part / 100, 30.0 - part, float(part)) for part in range(61))
     figures = PruneFigures("40%", (1000, 600), (100, 90), (150, 50), steps[40], steps)

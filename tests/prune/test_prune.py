@@ -253,3 +253,37 @@ def test_a_metric_that_wants_labels_is_not_taken_where_there_are_none() -> None:
     samples = samples_for(hub)
     found = prune(hub, Pruning(macs=0.2), 20.0, samples, None, Silent(), task_loss("top1", samples)).figures
     assert found.judged_by == ""
+
+
+def autoencoder() -> Hub:
+    """Eight units between six numbers and the same six."""
+    graph, random = GraphBuilder(), np.random.default_rng(6)
+    shapes = ((6, 8), (8,), (8, 6), (6,))
+    first, one, second, other = (graph.constant(random.standard_normal(each).astype(np.float32)) for each in shapes)
+    inner = graph.op("Relu", graph.op("Gemm", graph.input("x", "float32", ["N", 6]), first, one))
+    graph.output(graph.op("Gemm", inner, second, other), "y")
+    return graph.build("test")
+
+
+def binary() -> Hub:
+    """One answer, yes or no."""
+    graph, random = GraphBuilder(), np.random.default_rng(7)
+    shapes = ((6, 32), (32,), (32, 1), (1,))
+    first, one, second, other = (graph.constant(random.standard_normal(each).astype(np.float32)) for each in shapes)
+    inner = graph.op("Relu", graph.op("Gemm", graph.input("x", "float32", ["N", 6]), first, one))
+    graph.output(graph.op("Sigmoid", graph.op("Gemm", inner, second, other)), "y")
+    return graph.build("test")
+
+
+def test_an_autoencoder_is_judged_by_its_signal_and_takes_no_limit_in_points() -> None:
+    found = pruned(autoencoder(), Pruning(macs=0.2, force=True)).figures
+    assert found.found.drop_points is None
+    assert found.found.cost(found.judged_by) == ""
+    with pytest.raises(UsageError, match=r"limit of 2 points can't be kept.*decide nothing"):
+        pruned(autoencoder(), Pruning(macs=0.2), limit_drop=2.0)
+
+
+def test_answers_of_yes_or_no_are_decisions() -> None:
+    costs = [step.drop_points for step in pruned(binary(), Pruning(macs=0.9, force=True)).figures.steps]
+    assert costs[0] == 0.0
+    assert max(costs) > 0.0

@@ -55,6 +55,14 @@ def attention():
     return keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
 
+def shared_heads(keys=2):
+    layers = keras.layers
+    given = keras.Input((6, 16))
+    attended = layers.GroupQueryAttention(4, 4 if keys > 1 else 8, keys)(given, given)
+    x = layers.LayerNormalization()(given + attended)
+    return keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
 def both_directions(layer):
     layers = keras.layers
     inner = layers.Bidirectional(layer(12, return_sequences=True))
@@ -67,6 +75,7 @@ MAKERS = {
     "lstm": lambda: recurrent(keras.layers.LSTM(12)),
     "gru": lambda: recurrent(keras.layers.GRU(12)),
     "attention": attention,
+    "grouped-query attention": shared_heads,
     "lstm of both directions": lambda: both_directions(keras.layers.LSTM),
     "gru of both directions": lambda: both_directions(keras.layers.GRU),
     "rnn": lambda: recurrent(keras.layers.SimpleRNN(12)),
@@ -127,6 +136,13 @@ def test_an_attention_has_fewer_heads_of_the_same_width():
     (layer,) = (one for one in smaller.model.layers if type(one).__name__ == "MultiHeadAttention")
     assert layer.num_heads < 4
     assert (layer.key_dim, layer.value_dim) == (5, 6)
+
+
+def test_a_group_of_queries_goes_with_its_keys_and_values():
+    model, x = made("grouped-query attention")
+    smaller = edgekit.prune.keras_channels(model, x, "40%").finish()
+    (layer,) = (one for one in smaller.model.layers if "Query" in type(one).__name__)
+    assert (layer.num_query_heads, layer.num_key_value_heads, layer.head_dim) == (2, 1, 4)
 
 
 def test_both_directions_keep_the_same_number_of_units():

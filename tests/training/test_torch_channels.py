@@ -158,6 +158,32 @@ def test_an_attention_without_some_heads_trains_on():
     assert again.macs[1] < again.macs[0]
 
 
+def test_a_group_of_queries_goes_with_its_keys_and_values():
+    model, shape = make("repeated heads")
+    smaller = edgekit.prune.torch_channels(model, drawn(shape), "40%").finish().model[0]
+    sizes = [part.out_features for part in (smaller.query, smaller.key, smaller.value)]
+    assert sizes == [8, 4, 4]
+    assert smaller.out.in_features == 8
+
+
+def test_a_cell_called_at_every_step_loses_the_same_units_at_each():
+    model, shape = make("rnn cell")
+    x = drawn(shape)
+    smaller = after_one_step(model, x).finish().model
+    units = smaller[0].cell.hidden_size
+    assert units < 12
+    assert smaller[0].cell.weight_hh.shape == (units, units)
+    assert apart(answers(smaller, x), answers(model, x)) < 1e-5
+
+
+def test_multiply_accumulates_of_heads_that_are_merged_with_the_batch_are_counted():
+    """Five tokens of four heads, each four wide: queries times keys, weights times values, and the projections of 16 channels."""
+    model, shape = make("encoder")
+    found = edgekit.prune.torch_channels(model, drawn(shape), "20%").finish()
+    products = 2 * 4 * 5 * 5 * 4
+    assert found.macs[0] == 5 * (4 * 16 * 16 + 2 * 16 * 24) + products + 5 * 16 * 3
+
+
 def test_queries_and_keys_keep_their_numbers_and_are_named():
     """No weights sum over them: their product does."""
 

@@ -23,12 +23,14 @@ KINDS = (
         "attention",
     ),
     *("stacked lstm", "stacked gru", "heads", "encoder"),
+    *("rnn", "stacked rnn", "rnn cell", "lstm cell", "gru cell", "shared heads", "repeated heads", "grouped"),
 )
 _TOKENS, _STEPS = (5, 16), (7, 6)
 _SHAPES: dict[str, tuple[int, ...]] = {
     "dense": (6,),
-    **dict.fromkeys(("attention", "heads", "encoder"), _TOKENS),
-    **dict.fromkeys(("lstm", "gru", "stacked lstm", "stacked gru"), _STEPS),
+    **dict.fromkeys(("attention", "heads", "encoder", "shared heads", "repeated heads"), _TOKENS),
+    **dict.fromkeys(("lstm", "gru", "stacked lstm", "stacked gru", "rnn", "stacked rnn"), _STEPS),
+    **dict.fromkeys(("rnn cell", "lstm cell", "gru cell"), (4, 6)),
 }
 
 
@@ -59,6 +61,14 @@ def _layers(kind: str) -> tuple[Any, ...]:
         "gru": (Recurrent(nn.GRU(6, 12, batch_first=True)),),
         "stacked lstm": (Recurrent(nn.LSTM(6, 6, 2, batch_first=True, bidirectional=True)),),
         "stacked gru": (Recurrent(nn.GRU(6, 12, 3, batch_first=True)),),
+        "rnn": (Recurrent(nn.RNN(6, 12, batch_first=True, nonlinearity="relu")),),
+        "stacked rnn": (Recurrent(nn.RNN(6, 6, 2, batch_first=True, bidirectional=True)),),
+        "rnn cell": (Steps(nn.RNNCell(6, 12)),),
+        "lstm cell": (Steps(nn.LSTMCell(6, 12)),),
+        "gru cell": (Steps(nn.GRUCell(6, 12)),),
+        "shared heads": (SharedHeads("enable_gqa"), nn.Flatten(), nn.Linear(16 * 5, 3)),
+        "repeated heads": (SharedHeads("repeat_interleave"), nn.Flatten(), nn.Linear(16 * 5, 3)),
+        "grouped": (convolution, norm, relu, nn.Conv2d(8, 12, 3, groups=2), nn.ReLU(), *ends, nn.Linear(12, 3)),
         "gated": (convolution, nn.Conv2d(8, 24, 1), nn.GLU(1), nn.Conv2d(12, 4, 1)),
         "heads": (Heads(), nn.Flatten(), nn.Linear(16 * 5, 3)),
         "encoder": (nn.TransformerEncoderLayer(16, 4, 24, 0.0, batch_first=True), nn.Flatten(), nn.Linear(16 * 5, 3)),
@@ -95,6 +105,41 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return self.head(self.layer(x)[0][:, -1])
+
+
+class Steps(nn.Module):
+    """A cell that is called at every step, from no state."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.cell, self.head = cell, nn.Linear(12, 5)
+
+    def forward(self, x: Any) -> Any:
+        state = None
+        for step in range(4):
+            state = self.cell(x[:, step], state)
+        return self.head(state[0] if isinstance(state, tuple) else state)
+
+
+class SharedHeads(nn.Module):
+    """Four heads of queries, two of keys and values: each of these serves two of the queries."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.query, self.key, self.value, self.out = (nn.Linear(16, size) for size in (16, 8, 8, 16))
+
+    def forward(self, x: Any) -> Any:
+        query, key, value = (
+            part(x).view(x.shape[0], x.shape[1], -1, 4).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        if self.how == "enable_gqa":
+            mixed = nn.functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+        else:
+            times = query.shape[1] // key.shape[1]
+            key, value = key.repeat_interleave(times, 1), value.repeat_interleave(times, 1)
+            mixed = torch.softmax(query @ key.transpose(-1, -2) / 2, -1) @ value
+        return x + self.out(mixed.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
 
 
 class Attention(nn.Module):

@@ -22,7 +22,7 @@ from edgekit_converters.gradients.refusal import NoGradientError
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import Editor, dims
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.loss import judged
+from edgekit_converters.prune.judged import judged
 from edgekit_converters.prune.moments import run_size
 from edgekit_converters.quantize.calibrate import tapped_model
 from edgekit_converters.quantize.calibrate_feeds import fixed_batch, full_feeds

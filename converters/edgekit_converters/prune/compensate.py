@@ -12,7 +12,7 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import Dependencies, Stays
 from edgekit_converters.prune.moments import Gram, GramKey, gram_key
-from edgekit_converters.prune.refit import operands, refit, ridge_for
+from edgekit_converters.prune.refit import operands, refit, ridge_for, shift_of
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.quantize.quant_plan import Use
 
@@ -48,6 +48,6 @@ class Compensation:
     def _refitted(self, consumer: Consumer, kept: NDArray[np.int64]) -> Refitted:
         gram, weights = self._grams[gram_key(consumer)], consumer.weights().astype(np.float64)
         moments = gram.covariance() if consumer.bias else gram.moments()
-        inner = moments[np.ix_(kept, kept)]
-        new = refit(weights, moments[:, kept], inner, kept, ridge_for(len(kept), gram.count))
-        return new, weights @ gram.mean - new @ gram.mean[kept]
+        cross = moments[:, :, kept]
+        new = refit(weights, cross, cross[:, kept], kept, ridge_for(len(kept), gram.count))
+        return new, shift_of(weights, gram.mean, new, gram.mean[:, kept])

@@ -1,4 +1,8 @@
-"""`Consumer`: a layer that sums over channels of which some may go, as a matrix of weights times columns of its input."""
+"""`Consumer`: a layer that sums over channels of which some may go, as a matrix of weights times columns of its input.
+
+A grouped convolution is one such product for each group. The same place of each group goes, so that rows of all groups have the
+same units; other layers are one group.
+"""
 
 from __future__ import annotations
 
@@ -58,32 +62,54 @@ class Consumer:
         return self.cut.use
 
     @property
+    def groups(self) -> int:
+        return _groups(self.node)
+
+    @property
+    def channel_units(self) -> Units:
+        """The unit of each channel of the value."""
+        return self.cut.units if _is_transposed(self.node) else np.tile(self.cut.units, self.groups)
+
+    @property
     def units(self) -> Units:
-        """The unit of each row of the columns."""
-        return self.cut.units if self.window is None else np.repeat(self.cut.units, self.window.taps)
+        """The unit of each row of the columns, in every group."""
+        own = self.channel_units[: len(self.channel_units) // self.groups]
+        return own if self.window is None else np.repeat(own, self.window.taps)
 
     def weights(self) -> NDArray[np.float32]:
-        """(results, rows of the columns)."""
-        return self.matrix(_array(self.node, self.cut.index))
-
-    def matrix(self, array: Array) -> NDArray[np.float32]:
-        moved = np.moveaxis(array, self.cut.axis, -1)
+        """(groups, results of a group, rows of the columns)."""
+        array = _array(self.node, self.cut.index)
         if self.window is not None:
-            return np.ascontiguousarray(array.reshape(len(array), -1))
-        return np.ascontiguousarray(moved.reshape(-1, moved.shape[-1]))
+            return np.ascontiguousarray(array.reshape(self.groups, len(array) // self.groups, -1))
+        moved = np.moveaxis(array, self.cut.axis, -1)
+        if _is_transposed(self.node):  # (made of a group, ..., taken of all)
+            parted = moved.reshape(-1, self.groups, moved.shape[-1] // self.groups).swapaxes(0, 1)
+        else:  # (made of all, ..., taken of a group)
+            parted = moved.reshape(self.groups, -1, moved.shape[-1])
+        return np.ascontiguousarray(parted)
 
-    def operand(self, matrix: Array) -> NDArray[np.float32]:
-        """The constant operand that holds these weights: `matrix` backwards, with as many channels as the matrix has."""
+    def operand(self, weights: Array) -> NDArray[np.float32]:
+        """The constant operand that holds these weights: `weights` backwards, with as many channels as they have."""
         shape = list(_array(self.node, self.cut.index).shape)
         if self.window is not None:
-            shape[1] = matrix.shape[1] // self.window.taps
-            return np.ascontiguousarray(matrix.reshape(shape), np.float32)
+            shape[1] = weights.shape[-1] // self.window.taps
+            return np.ascontiguousarray(weights.reshape(shape), np.float32)
         moved = [dim for axis, dim in enumerate(shape) if axis != self.cut.axis]
-        array = matrix.reshape(*moved, matrix.shape[1])
+        if _is_transposed(self.node):
+            array = weights.swapaxes(0, 1).reshape(*moved, self.groups * weights.shape[-1])
+        else:
+            array = weights.reshape(*moved, weights.shape[-1])
         return np.ascontiguousarray(np.moveaxis(array, -1, self.cut.axis), np.float32)
 
     def columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
-        """Of one batch of the value, about ``most`` columns, evenly spread; ``turn`` (the batch) varies which."""
+        """(groups, rows, columns) of one batch of the value.
+
+        They are about ``most`` columns, evenly spread; ``turn`` (the batch) varies which.
+        """
+        found = self._columns(array, most, turn)
+        return found.reshape(self.groups, -1, found.shape[-1])
+
+    def _columns(self, array: Array, most: int, turn: int) -> NDArray[np.float32]:
         if self.window is not None:
             return _patches(self.window, array, most, turn)
         axis = min(self.channel_axis, array.ndim - 1)  # without padding, sentences and tokens are one axis
@@ -92,6 +118,17 @@ class Consumer:
         while step > 1 and moved.shape[1] % step == 0:
             step -= 1
         return np.ascontiguousarray(moved[:, turn % step :: step], np.float32)
+
+
+def _groups(node: ir.Node) -> int:
+    return int(attribute(node, "group", 1)) if node.op_type in _CONVOLUTIONS else 1
+
+
+def _is_transposed(node: ir.Node) -> bool:
+    return node.op_type == "ConvTranspose"
+
+
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def _patches(window: Window, array: Array, most: int, turn: int) -> NDArray[np.float32]:
@@ -130,7 +167,8 @@ def _consumer(node: ir.Node, cut: Cut) -> Iterator[Consumer]:
     kind = node.op_type
     read = node.inputs[0]
     assert read is not None
-    if len(cut.units) > LARGEST_MATRIX or (kind in ("Conv", "ConvTranspose") and attribute(node, "group", 1) != 1):
+    rows = len(cut.units) // (_groups(node) if _is_transposed(node) else 1)
+    if rows > LARGEST_MATRIX:
         return
     if kind in RECURRENT:
         own = cut.index == 2
@@ -139,8 +177,8 @@ def _consumer(node: ir.Node, cut: Cut) -> Iterator[Consumer]:
         value = node.outputs[0] if own else read
         yield Consumer(node, cut, value_name(value), 3 if own else 2, _recurrent_bias(node, own), own_state=own)
         return
-    axis = 1 if kind in ("Conv", "ConvTranspose") else len(read.shape or ()) - 1
-    yield Consumer(node, cut, value_name(read), axis, _bias(node), _window(node, len(cut.units)))
+    axis = 1 if kind in _CONVOLUTIONS else len(read.shape or ()) - 1
+    yield Consumer(node, cut, value_name(read), axis, _bias(node), _window(node, rows))
 
 
 def _window(node: ir.Node, channels: int) -> Window | None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import all_values, attribute, constant, static_shape
+from edgekit_converters.hub.edit import attribute, constant, static_shape
 from edgekit_converters.inspection.onnx_macs import macs_of
 from edgekit_converters.prune.dependencies import Dependencies, Stays, Units, share
+from edgekit_converters.prune.lengths import lengths_of
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of, value_name
 from edgekit_converters.rules import RECURRENT
@@ -44,12 +45,8 @@ class Costs:
 
 
 def costs_of(hub: Hub, found: Dependencies) -> Costs:
-    """What each node costs; symbolic lengths (the batch) count once."""
-    shapes = {
-        value.name: tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
-        for value in all_values(hub.model)
-        if value.name and value.shape is not None
-    }
+    """What each node costs for one sample."""
+    shapes = lengths_of(hub)
     terms = [term for node in hub.model.graph for term in _macs(node, shapes, found) if term.whole]
     return Costs(tuple(terms), tuple(_parameters(hub, found)))
 

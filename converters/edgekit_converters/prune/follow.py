@@ -17,6 +17,7 @@ from edgekit_converters.prune.follow_layers import (
 )
 from edgekit_converters.prune.follow_movement import (
     concat,
+    constant_of_shape,
     depth_to_space,
     expand,
     flatten,
@@ -24,6 +25,7 @@ from edgekit_converters.prune.follow_movement import (
     gather_nd,
     pad,
     resize,
+    shape_of,
     slices,
     space_to_depth,
     split,
@@ -200,6 +202,7 @@ RULES: dict[str, Rule] = {
     "MatMul": matrix_product,
     **dict.fromkeys(("RNN", "LSTM", "GRU"), recurrent),
     "Concat": concat,
+    "ConstantOfShape": constant_of_shape,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
     "Expand": expand,
@@ -209,6 +212,7 @@ RULES: dict[str, Rule] = {
     "Pad": pad,
     "Reshape": reshape,
     "Resize": resize,
+    "Shape": shape_of,
     "Slice": slices,
     "Split": split,
     "Squeeze": squeeze,

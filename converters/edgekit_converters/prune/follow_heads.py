@@ -7,6 +7,7 @@ the rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,14 +52,21 @@ def _repeat(labels: Labels, node: ir.Node, found: LabelArray, length: int) -> bo
 def _merge_with_batch(
     labels: Labels, node: ir.Node, axis: int, found: LabelArray, before: Sequence[Dim], after: Sequence[Dim]
 ) -> bool:
-    """(batch, heads, ...) to (batch x heads, ...)."""
-    behind = len(before) - axis - 1
+    """(batch, heads, ...) to (batch x heads, ...). Copies of heads that several queries share may be an axis of their own."""
+    last = axis
+    while last + 1 < len(before) and labels.all_copies(labels.of(node.inputs[0], last + 1)):
+        last += 1
+    behind = len(before) - last - 1
     merged = len(after) - behind - 1
-    if merged < 0 or isinstance(after[merged], int) or not _alike(before[axis + 1 :], after[merged + 1 :]):
+    if merged < 0 or isinstance(after[merged], int) or not _alike(before[last + 1 :], after[merged + 1 :]):
         return False
-    if axis == 0 or isinstance(before[axis - 1], int):
+    first = axis
+    while first > 0 and before[first - 1] == 1:
+        first -= 1
+    if first == 0 or isinstance(before[first - 1], int):
         return False
-    labels.give(node.outputs[0], merged, found)
+    copies = [dim for dim in before[axis + 1 : last + 1] if isinstance(dim, int)]
+    labels.give(node.outputs[0], merged, np.repeat(found, math.prod(copies)))
     return True
 
 

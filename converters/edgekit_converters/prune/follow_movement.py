@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
-from edgekit_converters.hub.edit import attribute, constant, dims, integers
+from edgekit_converters.hub.edit import attribute, constant, dims, integers, producer
 from edgekit_converters.prune.follow_reshape import reshape
 from edgekit_converters.prune.labels import LabelArray, Labels, rank, unfollowed
 
@@ -161,7 +163,7 @@ def pad(labels: Labels, node: ir.Node) -> None:
 
 def expand(labels: Labels, node: ir.Node) -> None:
     """What is repeated can be repeated less often: its labels are new."""
-    value, target = node.inputs[0], integers(node.inputs[1])
+    value, target = node.inputs[0], _target(node, 1)
     shift = rank(node.outputs[0]) - rank(value)
     for axis, found in labels.labelled(value).items():
         if target is None:
@@ -169,14 +171,62 @@ def expand(labels: Labels, node: ir.Node) -> None:
             continue
         labels.give(node.outputs[0], axis + shift, found)
         place = axis + shift - (rank(node.outputs[0]) - len(target))
-        if place >= 0 and target[place] != 1:
-            labels.count(node, found, 1, place)
+        if place >= 0 and target[place].length not in (None, 1):
+            labels.count(target[place].node, found, target[place].index, target[place].position)
     for place, length in enumerate(target or ()):
         axis = place + rank(node.outputs[0]) - len(target or ())
-        if length > 1 and labels.of(node.outputs[0], axis) is None and _length(value, axis - shift) == 1:
-            repeated = labels.repeat(length)
+        if length.is_several and labels.of(node.outputs[0], axis) is None and _length(value, axis - shift) == 1:
+            repeated = labels.repeat(length.length or 0)
             labels.give(node.outputs[0], axis, repeated)
-            labels.count(node, repeated, 1, place)
+            labels.count(length.node, repeated, length.index, length.position)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A length of a target shape and where it is written: a constant operand of a node. None: it is computed."""
+
+    length: int | None
+    node: ir.Node
+    index: int
+    position: int
+
+    @property
+    def is_several(self) -> bool:
+        return self.length is not None and self.length > 1
+
+
+def constant_of_shape(labels: Labels, node: ir.Node) -> None:
+    """Copies of one number, of which there can be fewer."""
+    for axis, length in enumerate(_target(node, 0) or ()):
+        if length.is_several:
+            repeated = labels.repeat(length.length or 0)
+            labels.give(node.outputs[0], axis, repeated)
+            labels.count(length.node, repeated, length.index, length.position)
+
+
+def _target(node: ir.Node, operand: int) -> list[_Written] | None:
+    """A target shape: a constant, or constants and computed lengths that are joined."""
+    whole = integers(node.inputs[operand])
+    if whole is not None:
+        return [_Written(length, node, operand, place) for place, length in enumerate(whole)]
+    joining = producer(node.inputs[operand], "Concat")
+    if joining is None:
+        return None
+    found: list[_Written] = []
+    for index, part in enumerate(joining.inputs):
+        known, length = integers(part), (dims(part) or (None,))[0]
+        if known is None and length != 1:
+            return None
+        found += [_Written(each, joining, index, place) for place, each in enumerate(known or (None,))]
+    return found
+
+
+def shape_of(labels: Labels, node: ir.Node) -> None:
+    """Lengths that are read stay as they are."""
+    count = rank(node.inputs[0])
+    start, end = attribute(node, "start", 0), attribute(node, "end", count)
+    for axis in range(count)[start:end]:
+        labels.freeze(labels.of(node.inputs[0], axis), unfollowed(node, "reads this length"))
 
 
 def _length(value: ir.Value | None, axis: int) -> int | str | None:

@@ -53,8 +53,8 @@ def _carry(labels: Labels, node: ir.Node, axis: int, inner: Sequence[int], outer
     shape = [-1 if n == place else 1 for n in range(len(inner))]
     elements = np.broadcast_to(own.reshape(shape), [_int(before[n]) for n in inner])
     elements = elements.reshape([_int(after[n]) for n in outer])
-    chosen = _dividing_axis(node, outer)
-    rows = np.moveaxis(elements, outer.index(chosen), 0).reshape(_int(after[chosen]), -1)
+    chosen = _dividing_axis(node, outer, elements)
+    rows = _rows(elements, outer.index(chosen))
     found: LabelArray = np.array(rows[:, 0])
     if len([n for n in outer if after[n] != 1]) > 1:
         for column in range(1, rows.shape[1]):
@@ -70,14 +70,25 @@ def _int(dim: Dim) -> int:
     return dim
 
 
-def _dividing_axis(node: ir.Node, axes: Sequence[int]) -> int:
-    """Of the axes that one is divided into, the one whose elements are removed: what a layer further on takes for channels."""
+def _rows(elements: LabelArray, axis: int) -> LabelArray:
+    """(length of the axis, others)."""
+    return np.moveaxis(elements, axis, 0).reshape(elements.shape[axis], -1)
+
+
+def _dividing_axis(node: ir.Node, axes: Sequence[int], elements: LabelArray) -> int:
+    """Of the axes that one is divided into, the one whose elements are removed: what a layer further on takes for channels.
+
+    Where none does, one along which the labels (``elements``, by place) are parted already, as heads of grouped queries are.
+    """
     after = dims(node.outputs[0]) or ()
     longer = [axis for axis in axes if after[axis] != 1] or list(axes)
     if len(longer) == 1:
         return longer[0]
     wanted = wanted_axes(node.outputs[0])
-    return next((axis for axis in wanted if axis in longer), max(longer, key=lambda axis: _int(after[axis])))
+    parted = [axis for axis in longer if (np.ptp(_rows(elements, axes.index(axis)), axis=1) == 0).all()]
+    return next(
+        (axis for axis in (*wanted, *parted) if axis in longer), max(longer, key=lambda axis: _int(after[axis]))
+    )
 
 
 def matched(before: Sequence[Dim], after: Sequence[Dim]) -> list[tuple[list[int], list[int]]]:

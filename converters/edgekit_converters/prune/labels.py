@@ -41,6 +41,7 @@ class Labels:
         self.axes: dict[ir.Value, dict[int, LabelArray]] = {}
         self.cuts: list[LabelledCut] = []
         self.counts: list[LabelledCount] = []
+        self._counted: dict[tuple[ir.Node, int | None, int, str], LabelArray] = {}
         self.made: list[tuple[ir.Node, LabelArray]] = []
         self.reasons: dict[int, str] = {}
         self.repeated: set[int] = set()
@@ -109,7 +110,15 @@ class Labels:
     def count(
         self, node: ir.Node, labels: LabelArray, index: int | None, position: int = 0, attribute: str = ""
     ) -> None:
-        self.counts.append(LabelledCount(node, labels, index, position, attribute))
+        """What is counted at one place for several nodes goes together."""
+        known = self._counted.setdefault((node, index, position, attribute), labels)
+        if known is labels:
+            self.counts.append(LabelledCount(node, labels, index, position, attribute))
+        elif len(known) == len(labels):
+            self.unite(known, labels)
+        else:
+            for other in (known, labels):
+                self.freeze(other, unfollowed(node, "counts different channels at one place"))
 
     def operands(self, node: ir.Node) -> Iterator[tuple[int, ir.Value]]:
         """The computed inputs of a node with their positions."""

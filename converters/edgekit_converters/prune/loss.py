@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit.errors import MeasurementError
 from edgekit.protocols import Batch, Dataset
 from edgekit_converters.hub import Hub
-from edgekit_converters.hub.edit import producer
+from edgekit_converters.prune.judged import deciding, judged
 from edgekit_converters.quantize.calibrate import tapped_model
 from edgekit_converters.quantize.calibrate_feeds import full_feeds
 from edgekit_converters.quantize.calibrate_session import Calculator
-from edgekit_converters.quantize.scheme import value_name
 
 Feeds = dict[str, NDArray[Any]]
 
@@ -44,12 +42,18 @@ class Task(Protocol):
 @dataclass(frozen=True, slots=True)
 class Quality:
     """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
-    labels tell, decisions of 100 that are others. ``margin_points``: the standard error of a drop that labels tell;
-    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse."""
+    labels tell, decisions of 100 that are others; None where nothing is decided either. ``margin_points``: the standard error of
+    a drop that labels tell; where the metric is no mean over samples, from above: every decision that changed counts, for better
+    or worse."""
 
     loss: float
-    drop_points: float
+    drop_points: float | None
     margin_points: float = 0.0
+
+    @property
+    def points(self) -> float:
+        """As the limit counts them; 0 where nothing is decided."""
+        return 0.0 if self.drop_points is None else self.drop_points + self.margin_points
 
     @property
     def sqnr_db(self) -> float:
@@ -73,6 +77,7 @@ class Judge:
         self._task = task
         self._wanted, self._answers = self._results(hub)
         self._signals = [_energy(parts, _centre(parts)) for parts in self._wanted]
+        self._deciding = deciding(hub, self._names, self._wanted, self._feeds)
         self._task = self._fitting(task)
 
     @property
@@ -80,20 +85,37 @@ class Judge:
         """The name of the metric; "" where decisions are counted that are others."""
         return self._task.name if self._task is not None else ""
 
+    @property
+    def tells_points(self) -> bool:
+        """Whether labels or decisions say what is lost, beside the signal."""
+        return self._task is not None or self._deciding is not None
+
     def quality(self, hub: Hub) -> Quality:
-        """The mean loss over the outputs; decisions along the last axis of the first output."""
+        """The mean loss over the outputs; decisions of the first output that decides."""
         found, answers = self._results(hub)
         losses = [
             sum(float(np.square(a - b, dtype=np.float64).sum()) for a, b in zip(one, other, strict=True)) / signal
             for one, other, signal in zip(self._wanted, found, self._signals, strict=True)
             if signal > 0
         ]
-        loss, changed = sum(losses) / max(1, len(losses)), _changed(self._wanted[0], found[0])
+        loss, changed = sum(losses) / max(1, len(losses)), self._changed(found)
         if self._task is None:
-            return Quality(loss, 100.0 * float(changed.mean()))
+            return Quality(loss, None if changed is None else 100.0 * float(changed.mean()))
         drop = self._task.drop_points(self._batches, self._answers, answers)
         margin = self._task.margin_points(self._batches, self._answers, answers)
-        return Quality(loss, drop, 100.0 * math.sqrt(changed.mean() / len(changed)) if margin is None else margin)
+        return Quality(loss, drop, self._largest_margin(changed) if margin is None else margin)
+
+    def _largest_margin(self, changed: NDArray[np.bool_] | None) -> float:
+        """Every decision that changed counts; where nothing is decided, every sample."""
+        share, count = (1.0, len(self._answers)) if changed is None else (float(changed.mean()), len(changed))
+        return 100.0 * math.sqrt(share / count)
+
+    def _changed(self, found: Sequence[Sequence[NDArray[Any]]]) -> NDArray[np.bool_] | None:
+        if self._deciding is None:
+            return None
+        pairs = zip(self._wanted[self._deciding.output], found[self._deciding.output], strict=True)
+        decide = self._deciding.decisions
+        return np.concatenate([np.reshape(decide(one) != decide(other), -1) for one, other in pairs])
 
     def _fitting(self, task: Task | None) -> Task | None:
         try:
@@ -112,22 +134,6 @@ class Judge:
             return judged, []
         pairs = zip(runs, self._batches, strict=True)
         return judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs]
-
-
-def judged(hub: Hub) -> list[str]:
-    """The float outputs of a hub, each before the softmax or sigmoid that makes it."""
-    names = []
-    for value in hub.model.graph.outputs:
-        last = producer(value, "Softmax", "LogSoftmax", "Sigmoid")
-        source = last.inputs[0] if last is not None else value
-        if source is not None and source.dtype == ir.DataType.FLOAT and source.producer() is not None:
-            names.append(value_name(source))
-    return list(dict.fromkeys(names))
-
-
-def _changed(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
-    others = [one.argmax(axis=-1) != other.argmax(axis=-1) for one, other in zip(wanted, found, strict=True)]
-    return np.concatenate([np.reshape(each, -1) for each in others])
 
 
 def _centre(parts: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

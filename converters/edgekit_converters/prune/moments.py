@@ -22,25 +22,28 @@ COLUMNS = 24_000
 NUMBERS_PER_RUN = 1 << 22
 
 
-GramKey = tuple[str, int, Window | None]
-"""The value that is read, its axis of channels, and the window it is read through."""
+GramKey = tuple[str, int, int, Window | None]
+"""The value that is read, its axis of channels, their groups, and the window it is read through."""
 
 
 class Moments:
-    """Of pairs of columns ``x`` (before) and ``y`` (as they are now): means, and the products of what is left of them."""
+    """Of pairs of columns ``x`` (before) and ``y`` (as they are now): means, and the products of what is left of them.
 
-    def __init__(self, before: int, now: int) -> None:
+    All have groups for their first axis.
+    """
+
+    def __init__(self, groups: int, before: int, now: int) -> None:
         self.count = 0
-        self._sum_before, self._sum_now = np.zeros(before), np.zeros(now)
-        self._cross, self._gram = np.zeros((before, now)), np.zeros((now, now))
+        self._sum_before, self._sum_now = np.zeros((groups, before)), np.zeros((groups, now))
+        self._cross, self._gram = np.zeros((groups, before, now)), np.zeros((groups, now, now))
 
     def add(self, before: NDArray[np.float32], now: NDArray[np.float32]) -> None:
-        """Columns (channels, count) of the same places."""
-        self.count += before.shape[1]
-        self._sum_before += before.sum(axis=1, dtype=np.float64)
-        self._sum_now += now.sum(axis=1, dtype=np.float64)
-        self._cross += before @ now.T
-        self._gram += now @ now.T
+        """Columns (groups, channels, count) of the same places."""
+        self.count += before.shape[2]
+        self._sum_before += before.sum(axis=2, dtype=np.float64)
+        self._sum_now += now.sum(axis=2, dtype=np.float64)
+        self._cross += before @ now.swapaxes(1, 2)
+        self._gram += now @ now.swapaxes(1, 2)
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self._sum_before / self.count, self._sum_now / self.count
@@ -49,8 +52,8 @@ class Moments:
         """(before x now), (now x now), centred."""
         mean_before, mean_now = self.means()
         return (
-            self._cross / self.count - np.outer(mean_before, mean_now),
-            self._gram / self.count - np.outer(mean_now, mean_now),
+            self._cross / self.count - outer(mean_before, mean_now),
+            self._gram / self.count - outer(mean_now, mean_now),
         )
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -58,24 +61,30 @@ class Moments:
         return self._cross / self.count, self._gram / self.count
 
 
-class Gram:
-    """Means and covariance of one kind of columns."""
+def outer(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the vectors of each group."""
+    found: NDArray[np.float64] = one[:, :, np.newaxis] * other[:, np.newaxis, :]
+    return found
 
-    def __init__(self, size: int) -> None:
+
+class Gram:
+    """Means and covariance of one kind of columns, by group."""
+
+    def __init__(self, groups: int, size: int) -> None:
         self.count = 0
-        self._sum, self._gram = np.zeros(size), np.zeros((size, size), np.float64)
+        self._sum, self._gram = np.zeros((groups, size)), np.zeros((groups, size, size), np.float64)
 
     def add(self, columns: NDArray[np.float32]) -> None:
-        self.count += columns.shape[1]
-        self._sum += columns.sum(axis=1, dtype=np.float64)
-        self._gram += columns @ columns.T
+        self.count += columns.shape[2]
+        self._sum += columns.sum(axis=2, dtype=np.float64)
+        self._gram += columns @ columns.swapaxes(1, 2)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         return self._sum / max(1, self.count)
 
     def covariance(self) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = self.moments() - np.outer(self.mean, self.mean)
+        found: NDArray[np.float64] = self.moments() - outer(self.mean, self.mean)
         return found
 
     def moments(self) -> NDArray[np.float64]:
@@ -90,7 +99,7 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
     session = Calculator(tapped_model(hub, [name for name in values if name not in own_inputs]))
     computed = [name for name in values if name not in own_inputs]
     by_key = {gram_key(consumer): consumer for consumer in consumers}
-    found = {key: Gram(len(consumer.units)) for key, consumer in by_key.items()}
+    found = {key: Gram(consumer.groups, len(consumer.units)) for key, consumer in by_key.items()}
     progress.stage("importance", len(samples))
     for turn, (feeds, count) in enumerate(full_feeds(hub, samples, run_size(hub))):
         arrays = dict(zip(computed, session.run(computed, feeds), strict=True)) | feeds
@@ -103,7 +112,7 @@ def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: P
 
 def gram_key(consumer: Consumer) -> GramKey:
     """Consumers that read the same columns share them."""
-    return consumer.value, consumer.channel_axis, consumer.window
+    return consumer.value, consumer.channel_axis, consumer.groups, consumer.window
 
 
 def run_size(hub: Hub) -> int:

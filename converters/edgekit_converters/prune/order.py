@@ -25,7 +25,8 @@ step. Measured on an LSTM and a GRU over 61 steps; from 10 on the order hardly c
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reader:
-    """A consumer of a space: its weights (results, columns), for a variance of its output of 1, and its columns' covariance."""
+    """A consumer of a space, or one of its groups: its weights (results, columns), for a variance of the consumer's output of 1,
+    and its columns' covariance."""
 
     weights: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -39,7 +40,7 @@ def readers_of(
     grams: Mapping[GramKey, Gram],
     worths: Worths,
 ) -> list[Reader]:
-    """Each consumer of the space, scaled so that the variance of its outputs sums to 1; of a layer's own state to `RECURRENCE`.
+    """Each consumer of the space by groups, scaled so that the variance of its outputs sums to 1; of own states to `RECURRENCE`.
 
     ``worths``: what a squared error of each row matters, by recurrent layer.
     """
@@ -52,11 +53,11 @@ def readers_of(
         if consumer.name in worths:
             weights *= np.sqrt(worths[consumer.name])[:, np.newaxis]
         covariance = gram.covariance()
-        variance = float(np.einsum("ij,jk,ik->", weights, covariance, weights, optimize=True))
+        variance = float(((weights @ covariance) * weights).sum())
         if variance > 0:
-            ridge = ridge_for(len(covariance), gram.count)
-            scale = np.sqrt((RECURRENCE if through_time else 1.0) / variance)
-            found.append(Reader(weights * scale, covariance, consumer.units, ridge))
+            ridge = ridge_for(len(consumer.units), gram.count)
+            weights *= np.sqrt((RECURRENCE if through_time else 1.0) / variance)
+            found += [Reader(*each, consumer.units, ridge) for each in zip(weights, covariance, strict=True)]
     return found
 
 
@@ -74,10 +75,10 @@ def by_changes(space: Space, consumers: Sequence[Consumer], changes: Mapping[str
     """The mean over the samples of the squared change when all readers lose a unit, to first order."""
     totals: NDArray[np.float32] | float = 0.0
     for consumer in consumers:
-        if consumer.name in changes and np.isin(consumer.cut.units, space.units).any():
+        if consumer.name in changes and np.isin(consumer.channel_units, space.units).any():
             own = changes[consumer.name]
             summed = np.zeros((len(own), int(space.units.max()) + 2), np.float32)
-            for column, unit in enumerate(consumer.cut.units):
+            for column, unit in enumerate(consumer.channel_units):
                 if unit < summed.shape[1]:
                     summed[:, unit] += own[:, column]
             totals = totals + summed[:, space.units]

@@ -96,6 +96,7 @@ def prune(
     candidates = _candidates(hub, found, consumers, order, pruning)
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub), task)
+    _require_decisions(judge, limit_drop)
     progress.stage("prune")
     goal = 1 - (pruning.macs or 1.0)
     spent = _spent(pruning, costs, file_times(hub, found, costs.mac_terms), found.none_removed())
@@ -233,6 +234,16 @@ def _spent(pruning: Pruning, costs: Costs, kernels: FileTimes, whole: Stays) -> 
     return lambda stays: costs.macs(stays) / macs + TIME_COUNTS * kernels.left(stays)
 
 
+def _require_decisions(judge: Judge, limit_drop: float | None) -> None:
+    """Raises UsageError where nothing tells what a cut costs in points."""
+    if limit_drop is not None and not judge.tells_points:
+        raise UsageError(
+            f"a limit of {limit_drop:g} points can't be kept while pruning: the calibration samples have no labels for a metric, "
+            "and the outputs decide nothing that could change (numbers, embeddings, or a copy of the input). Give "
+            "labelled samples, or --metric and what it needs, or leave the limit out and see the signal in the report."
+        )
+
+
 def _refuse_nothing(chosen: Found, judged_by: str) -> None:
     if not any(chosen.cutback.removed):
         raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, judged_by)}")
@@ -251,7 +262,10 @@ def _refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
 def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.cost(judged_by)}" for step in shown]
+    told = [
+        ", ".join(filter(None, (f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB", step.cost(judged_by))))
+        for step in shown
+    ]
     return "On the way: " + "; ".join(told) if told else "No state on the way was better"
 
 

@@ -34,23 +34,30 @@ def ridge_for(channels: int, columns: int) -> float:
 
 
 def refit(weights: Array, cross: Matrix, gram: Matrix, kept: NDArray[np.int64], ridge: float) -> Matrix:
-    """Weights (results, kept columns) that best give, from the kept columns, what ``weights`` gave from all of them.
+    """Weights (groups, results, kept columns) that best give, from the kept columns, what ``weights`` gave from all of them.
 
-    ``cross``: (columns before x kept columns now), ``gram``: (kept x kept now), both centred.
+    ``cross``: (groups, columns before, kept columns now), ``gram``: (groups, kept, kept now), both centred.
     """
     if not len(kept):
-        return np.zeros((len(weights), 0))
-    pull = ridge * float(gram.diagonal().mean()) or 1.0
-    right = weights @ cross + pull * weights[:, kept]
-    damped = gram + pull * np.eye(len(gram))
-    solved: Matrix = np.asarray(np.linalg.solve(damped, right.T).T, np.float64)
+        return np.zeros((*weights.shape[:2], 0))
+    means = gram.diagonal(axis1=1, axis2=2).mean(axis=1)
+    pull = np.where(means * ridge == 0, 1.0, means * ridge)[:, np.newaxis, np.newaxis]
+    right = weights @ cross + pull * weights[:, :, kept]
+    damped = gram + pull * np.eye(len(kept))
+    solved: Matrix = np.asarray(np.linalg.solve(damped, right.swapaxes(1, 2)).swapaxes(1, 2), np.float64)
     return solved
+
+
+def shift_of(weights: Array, before: Array, refitted: Array, now: Array) -> Matrix:
+    """What keeps the mean of each result, (groups, results), when it is added. ``before``, ``now``: means of the columns."""
+    found: Matrix = weights @ before[:, :, np.newaxis] - refitted @ now[:, :, np.newaxis]
+    return found[:, :, 0]
 
 
 def operands(
     hub: Hub, found: Dependencies, consumer: Consumer, refitted: Array, shift: Array, stays: NDArray[np.bool_]
 ) -> Mapping[Use, Array]:
-    """The consumer's weights and bias after removal. ``shift``: what is added to each result, a row of the matrix each."""
+    """The consumer's weights and bias after removal. ``shift``: of `shift_of`."""
     made = {consumer.use: consumer.operand(refitted)}
     if consumer.bias is not None:
         made[consumer.bias.use] = _shifted(hub, consumer, shift)

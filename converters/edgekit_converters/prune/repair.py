@@ -21,7 +21,7 @@ from edgekit_converters.prune.dependencies import Dependencies, Stays
 from edgekit_converters.prune.gates import Layer, layer_of
 from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
-from edgekit_converters.prune.refit import operands, refit, ridge_for
+from edgekit_converters.prune.refit import operands, refit, ridge_for, shift_of
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.stream import Stream, stream_of
 from edgekit_converters.prune.through_time import Sequences, Weights, refit_through_time
@@ -120,13 +120,13 @@ def _moments(
     ``masks``: what tells real tokens from padding, batch by batch.
     """
     left = np.flatnonzero(stays[consumer.units])
-    moments = Moments(len(consumer.units) + (stream.channels if stream else 0), len(left))
+    moments = Moments(consumer.groups, len(consumer.units) + (stream.channels if stream else 0), len(left))
     most = max(1, COLUMNS // len(masks))
     if consumer.own_state:
         whole.advance_past(consumer.name, [consumer.value])
         for turn, (before, mask) in enumerate(zip(whole.batches(consumer.value), masks, strict=True)):
             columns = consumer.columns(real_tokens(before, mask), most, turn)
-            moments.add(columns, columns[left])
+            moments.add(columns, columns[:, left])
         return moments
     whole.advance(consumer.name)
     pruned.advance(consumer.name)
@@ -136,7 +136,7 @@ def _moments(
         columns, *streams = (consumer.columns(real_tokens(array, mask), most, turn) for array in before)
         columns_now, *streams_now = (consumer.columns(real_tokens(array, mask), most, turn) for array in now)
         lost = [one - other for one, other in zip(streams, streams_now, strict=True)]
-        moments.add(np.concatenate([columns, *lost]), columns_now)
+        moments.add(np.concatenate([columns, *lost], axis=1), columns_now)
     return moments
 
 
@@ -150,9 +150,9 @@ def _refitted(
 ) -> dict[Use, NDArray[Any]]:
     weights = consumer.weights().astype(np.float64)
     if stream is not None:
-        weights = np.hstack([weights, np.eye(stream.channels)])
+        weights = np.concatenate([weights, np.eye(stream.channels)[np.newaxis]], axis=2)
     cross, gram = moments.covariances() if consumer.bias else moments.moments()
     kept = np.flatnonzero(stays[consumer.units])
     new = refit(weights, cross, gram, kept, ridge_for(len(kept), moments.count))
     before, now = moments.means()
-    return dict(operands(hub, found, consumer, new, weights @ before - new @ now, stays))
+    return dict(operands(hub, found, consumer, new, shift_of(weights, before, new, now), stays))

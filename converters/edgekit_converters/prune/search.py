@@ -79,7 +79,7 @@ class Search:
     def _exceeds(self, cutback: Cutback) -> bool:
         """As far as the samples can tell: a drop counts with its margin."""
         quality = cutback.quality
-        return self.limit_drop is not None and quality.drop_points + quality.margin_points > self.limit_drop
+        return self.limit_drop is not None and quality.points > self.limit_drop
 
     def _is_far(self, states: list[Cutback], within: int) -> bool:
         """Whether so much went since the last state within the limit that none will follow."""

@@ -59,13 +59,15 @@ def _dependencies(labels: Labels) -> Dependencies:
 
 
 class _Numbering:
-    """Units in the order in which their labels were given."""
+    """Units in the order in which their labels were given. Copies that no layer makes (an initial state) come last: they can be
+    fewer where what they meet is."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
         frozen = {labels.root(label) for label in labels.reasons}
         made = [labels.root(int(label)) for _, each in labels.made for label in each]
-        free = [root for root in dict.fromkeys(made) if root not in frozen]
+        copies = [labels.root(label) for label in sorted(labels.repeated)]
+        free = [root for root in dict.fromkeys([*made, *copies]) if root not in frozen]
         self._units = {root: unit for unit, root in enumerate(free)}
         self.count = len(free)
 

@@ -24,6 +24,7 @@ from edgekit_converters.training.parameters import Values
 from edgekit_converters.training.provenance import Kept, Provenance
 from edgekit_converters.training.restore import restored
 from edgekit_converters.training.samples import Samples
+from edgekit_converters.training.shared import refittable, shared
 from edgekit_converters.training.ties import tied
 
 TOLERANCE = 1e-4
@@ -50,10 +51,11 @@ class Channels:
         self._progress = progress
         _require_finite(network.values())
         hub = network.hub
-        traced = trace(hub)
+        traced = shared(trace(hub), network.provenance)
         self._traced = tied(traced, network.provenance, _strengths(network.provenance, network.values(), traced))
         self._found, failing = followable(self._traced, self._try)
         self._consumers = consumers_of(hub, self._found)
+        self._refitted = refittable(self._consumers, network.provenance)
         read = {space.name for space in read_spaces(self._found.spaces, self._consumers)}
         unread = {space.name: _UNREAD for space in self._found.spaces if space.name not in read}
         self.left_alone = {one.node: one.reason for one in self._traced.protected} | failing | unread
@@ -67,7 +69,8 @@ class Channels:
     def _chosen(self, share: float) -> NDArray[np.bool_]:
         """What stays. Layers that can lose a unit on trial, but not those chosen, are left alone, and it is chosen anew."""
         while True:
-            stays = choose(self._network.hub, self._found, self._consumers, share, self._dataset, self._progress)
+            readers = self._consumers, self._refitted
+            stays = choose(self._network.hub, self._found, *readers, share, self._dataset, self._progress)
             self._found, failing = followable_as(self._found, stays, self._try)
             if not failing:
                 return stays
@@ -107,7 +110,7 @@ class Channels:
     def repaired(self) -> Any:
         """As `removed`, with the weights that remain refitted on the samples, layer by layer."""
         network, hub = self._network, self._network.hub
-        refitted = repair(hub, self._found, self._consumers, self._stays, self._dataset, self._progress)
+        refitted = repair(hub, self._found, self._refitted, self._stays, self._dataset, self._progress)
         values = restored(network.provenance, hub, refitted, self._found, self._stays, network.values())
         model = network.cut(values, self._kept(self._stays))
         self._compare_with_hub(model, refitted)

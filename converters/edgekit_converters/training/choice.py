@@ -27,9 +27,15 @@ sees what a finer one does not."""
 
 
 def choose(
-    hub: Hub, found: Dependencies, consumers: Sequence[Consumer], share: float, samples: Dataset, progress: Progress
+    hub: Hub,
+    found: Dependencies,
+    consumers: Sequence[Consumer],
+    refitted: Sequence[Consumer],
+    share: float,
+    samples: Dataset,
+    progress: Progress,
 ) -> NDArray[np.bool_]:
-    """Whether each unit stays when ``share`` of the multiply-accumulates is to go.
+    """Whether each unit stays when ``share`` of the multiply-accumulates is to go. ``refitted``: consumers that make up for it.
 
     Raises ConversionError when as many can't go.
     """
@@ -39,7 +45,7 @@ def choose(
         (space, by_second_order(space, readers_of(space, consumers, known, worths)))
         for space in read_spaces(found.spaces, consumers)
     ]
-    network, judge = Compensation(hub, found, consumers, known), Judge(hub, samples, run_size(hub))
+    network, judge = Compensation(hub, found, refitted, known), Judge(hub, samples, run_size(hub))
     costs = costs_of(hub, found)
     whole = least = costs.macs(found.none_removed())
     goal = (1 - share) * whole

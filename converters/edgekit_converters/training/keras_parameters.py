@@ -57,9 +57,17 @@ def weight_names(model: keras.Model) -> dict[int, str]:
 
 def _factors(model: keras.Model) -> dict[int, float]:
     """By the identity of the layer that makes queries: that by which edgekit's reader scales its weights."""
-    layers = model._flatten_layers(include_self=False)
-    kind = "MultiHeadAttention"
-    return {id(layer.query_dense): layer.key_dim**-0.5 for layer in layers if type(layer).__name__ == kind}
+    found = {}
+    for layer in model._flatten_layers(include_self=False):
+        if type(layer).__name__ == "MultiHeadAttention":
+            found[id(layer.query_dense)] = layer.key_dim**-0.5
+        elif type(layer).__name__ in GROUPED_ATTENTIONS:
+            found[id(layer._query_dense)] = layer.head_dim**-0.5
+    return found
+
+
+GROUPED_ATTENTIONS = ("GroupedQueryAttention", "GroupQueryAttention")
+"""As Keras's class has been called."""
 
 
 def _of_layer(layer: Any, own: dict[str, str], tied: str, factor: float) -> Iterator[Parameter]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.errors import ConversionError, UsageError
-from edgekit_converters.training.keras_parameters import keras_values, set_keras_values, weight_names
+from edgekit_converters.training.keras_parameters import (
+    GROUPED_ATTENTIONS,
+    keras_values,
+    set_keras_values,
+    weight_names,
+)
 from edgekit_converters.training.provenance import Kept
 
 if TYPE_CHECKING:
@@ -103,9 +108,19 @@ def _resize(layer: Any, config: dict[str, Any], names: Mapping[int, str], kept: 
         for variable in own._trainable_variables + own._non_trainable_variables
         if names.get(id(variable)) in kept
     }
-    if type(layer).__name__ == "MultiHeadAttention" and (kernel := names.get(id(layer.query_dense.kernel), "")) in kept:
-        shapes["query"] = tuple(len(indices) for indices in kept[kernel])
+    for part, dense in _projections(layer):
+        if (kernel := names.get(id(dense.kernel), "")) in kept:
+            shapes[part] = tuple(len(indices) for indices in kept[kernel])
     config |= _sizes(type(layer).__name__, config, shapes)
+
+
+def _projections(layer: Any) -> list[tuple[str, Any]]:
+    """The layers of an attention whose kernels tell its heads."""
+    if type(layer).__name__ == "MultiHeadAttention":
+        return [("query", layer.query_dense)]
+    if type(layer).__name__ in GROUPED_ATTENTIONS:
+        return [("query", layer._query_dense), ("key", layer._key_dense)]
+    return []
 
 
 def _inner(layer: Any, config: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -124,6 +139,9 @@ def _sizes(kind: str, config: Mapping[str, Any], shapes: Mapping[str, tuple[int,
         return {"target_shape": _open(config["target_shape"])}
     if kind == "MultiHeadAttention":
         return {"num_heads": shapes["query"][1]} if "query" in shapes else {}
+    if kind in GROUPED_ATTENTIONS:
+        both = {"num_query_heads": "query", "num_key_value_heads": "key"}
+        return {size: shapes[part][1] for size, part in both.items() if part in shapes}
     if kind == "Embedding":
         return {"output_dim": shapes["embeddings"][-1]} if "embeddings" in shapes else {}
     if "pointwise_kernel" in shapes:

@@ -48,16 +48,18 @@ def _merged(found: Dependencies, groups: Iterable[Sequence[Space]], strengths: N
         first_of[names[0]] = Space(" + ".join(names), np.sort(ranked[0]), makers, sum(space.width for space in group))
         merged |= set(names)
 
-    def renamed(units: Units) -> Units:
-        return np.where(units == STAYS, STAYS, unit_of[units])
-
     kept = (
         first_of.get(space.name, space) for space in found.spaces if space.name in first_of or space.name not in merged
     )
+    return renamed(found, np.append(unit_of, STAYS), tuple(kept))
+
+
+def renamed(found: Dependencies, unit_of: Units, spaces: tuple[Space, ...]) -> Dependencies:
+    """The dependencies with other units: ``unit_of`` by the old one, with `STAYS` for its last element."""
     return dataclasses.replace(
         found,
-        cuts=tuple(dataclasses.replace(cut, units=renamed(cut.units)) for cut in found.cuts),
-        counts=tuple(dataclasses.replace(count, units=renamed(count.units)) for count in found.counts),
-        axes={name: {axis: renamed(units) for axis, units in own.items()} for name, own in found.axes.items()},
-        spaces=tuple(kept),
+        cuts=tuple(dataclasses.replace(cut, units=unit_of[cut.units]) for cut in found.cuts),
+        counts=tuple(dataclasses.replace(count, units=unit_of[count.units]) for count in found.counts),
+        axes={name: {axis: unit_of[units] for axis, units in own.items()} for name, own in found.axes.items()},
+        spaces=spaces,
     )
