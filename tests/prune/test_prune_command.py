@@ -10,6 +10,7 @@ from conversion import convert
 from prunable_networks import feeds_for, mobile
 
 from edgekit.errors import RecipeError
+from edgekit.pruning import Pruning
 from edgekit.recipe import Precision, recipe_from_dict
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
