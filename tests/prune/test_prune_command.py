@@ -50,6 +50,15 @@ def test_a_goal_of_size_is_kept_by_the_written_file(network: Path, tmp_path: Pat
     assert (tmp_path / "out" / "net.float32.tflite").stat().st_size <= limit
 
 
+@pytest.mark.parametrize(("goal", "found"), [("size=60MB", "bytes a file"), ("latency=10min", "ms a call")])
+def test_a_goal_that_is_reached_already_removes_nothing(network: Path, tmp_path: Path, goal: str, found: str) -> None:
+    made = pruned(network, tmp_path / "out", "--prune", goal, "--to", "onnx", "--precision", "float32", "--no-checks")
+    assert made.code == 1
+    assert "nothing was pruned: the network takes" in made.err
+    assert f"{found} as it is" in made.err
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
 @pytest.mark.parametrize(
     ("goal", "found"),
     [

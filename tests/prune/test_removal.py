@@ -107,6 +107,17 @@ def test_what_is_not_followed_is_protected_and_said() -> None:
     ]
 
 
+def test_a_network_that_is_quantized_already_is_told_to_be() -> None:
+    graph = GraphBuilder()
+    weights = graph.constant(np.ones((3, 4), np.float32)), graph.constant(np.ones((4, 2), np.float32))
+    made = graph.op("MatMul", graph.input("x", "float32", ["N", 3]), weights[0])
+    scale = graph.constant(np.array(0.1, np.float32)), graph.constant(np.array(0, np.int8))
+    whole = graph.op("DequantizeLinear", graph.op("QuantizeLinear", made, *scale), *scale)
+    graph.output(graph.op("MatMul", whole, weights[1]), "y")
+    [first, _] = trace(graph.build("test")).protected
+    assert "has quantized it already; prune the float network" in first.reason
+
+
 def test_a_channel_that_is_repeated_stays() -> None:
     graph = GraphBuilder()
     x = graph.input("x", "float32", ["N", 3, 4, 4])
