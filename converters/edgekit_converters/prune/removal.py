@@ -15,8 +15,6 @@ from edgekit_converters.quantize.operands import operand_of, with_operands
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of
 
-Stays = Stays
-
 
 def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Array] | None = None) -> Hub:
     """A new hub with the units that stay. ``weights``: new contents of constant operands, in their new shape."""
