@@ -41,8 +41,11 @@ def _listed(each: Sequence[str], between: str) -> str:
 
 
 def _change(before: int, after: int) -> str:
-    unit, word = (1e6, "M") if before >= 1e6 else (1e3, "k")
-    return f"{before / unit:.1f} -> {after / unit:.1f} {word} ({after / max(1, before) - 1:+.1%})"
+    unit, word = next((pair for pair in _UNITS if before >= pair[0]), _UNITS[-1])
+    return f"{before / unit:.3g} -> {after / unit:.3g} {word} ({after / max(1, before) - 1:+.1%})"
+
+
+_UNITS = (1e9, "G"), (1e6, "M"), (1e3, "k")
 
 
 def prunable_lines(found: Prunable) -> Iterator[str]:

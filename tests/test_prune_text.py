@@ -82,7 +82,7 @@ def test_what_went_is_told_in_a_unit_that_shows_it_and_by_layer() -> None:
     layers = tuple(PrunedLayer(f"conv{n}", 32, 24) for n in range(MOST_LAYERS + 3))
     figures = replace(FIGURES, macs=(2_660_000, 1_700_000), parameters=(23_700, 15_600), layers=layers, protected=())
     head, narrower = removed(figures)
-    assert head == "pruned for 20%: multiply-accumulates 2.7 -> 1.7 M (-36.1%), parameters 23.7 -> 15.6 k (-34.2%)"
+    assert head == "pruned for 20%: multiply-accumulates 2.66 -> 1.7 M (-36.1%), parameters 23.7 -> 15.6 k (-34.2%)"
     assert narrower.startswith("narrower: conv0 32 -> 24, conv1 32 -> 24, ")
     assert narrower.endswith(f"conv{MOST_LAYERS - 1} 32 -> 24, and 3 more (--json lists all)")
 

@@ -109,7 +109,10 @@ def _by_channel(tape: Tape, factors: ir.Value, rank: int) -> ir.Value:
 
 
 def _standardized_back(tape: Tape, node: ir.Node, factors: ir.Value, over: Sequence[int]) -> None:
-    """Of ``factors * z``, z = (x - mean) / deviation; with g times the factors ``(g - mean(g) - z * mean(g * z)) / deviation``."""
+    """Of ``factors * z`` with z = (x - mean) / deviation: ``(g - mean(g) - z * mean(g * z)) / deviation``.
+
+    ``g`` is the gradient of the result times the factors.
+    """
     x, axes = node.inputs[0], tape.index(over)
     epsilon = tape.constant(np.float32(attribute(node, "epsilon", 1e-5)))
     centred = tape.op("Sub", x, tape.op("ReduceMean", x, axes, keepdims=1))
