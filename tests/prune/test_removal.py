@@ -6,6 +6,7 @@ import numpy as np
 import picture_networks
 import pytest
 from prunable_networks import NETWORKS, attention, bidirectional, feeds_for, grouped, mobile, residual, stacked
+from silenced import silence
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
@@ -13,7 +14,7 @@ from edgekit_converters.hub.normalize import normalize
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.removal import remove, silence
+from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.trace import trace
 
 PICTURES = {
