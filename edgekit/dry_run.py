@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit import isolation, registry
+from edgekit.figures import Prunable
 from edgekit.json_text import json_text
 from edgekit.pipeline import Request
 from edgekit.protocols import Progress
+from edgekit.prune_text import prunable_lines
 from edgekit.reading import find_source, read_hub
 from edgekit.table import Table, table
 
@@ -29,7 +31,7 @@ class PlannedNode:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """The nodes in the order in which they run."""
+    """The nodes in the order in which they run. ``prunable``: what pruning could take from, where the recipe prunes."""
 
     model: str
     framework: str
@@ -37,6 +39,7 @@ class DryRun:
     target: str
     nodes: tuple[PlannedNode, ...]
     notes: tuple[str, ...] = ()
+    prunable: Prunable | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> str:
@@ -51,7 +54,9 @@ class DryRun:
             if node.reason and node.execution in ("float", "dynamic")
         ]
         head = f"{self.model} ({self.framework}): precision {self.precision}, target {self.target}"
-        return [head, "", table("op,computes,>nodes", rows), "", *reasons, *(f"note: {note}" for note in self.notes)]
+        pruning = () if self.prunable is None else prunable_lines(self.prunable)
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, "", table("op,computes,>nodes", rows), "", *reasons, *pruning, *notes]
 
 
 def dry_run(request: Request, progress: Progress) -> DryRun:
@@ -64,11 +69,18 @@ def plan_here(request: Request, progress: Progress) -> DryRun:
     progress.stage("read")
     source = find_source(request.model, request.source)
     hub = read_hub(source, request.model, request.read, progress)
+    prunable = None if request.recipe.prune is None else registry.stage("prunable")(hub, request.recipe.prune)
     hub, decided = registry.stage("decide")(hub, request.recipe, request.device)
     nodes = tuple(
         PlannedNode(node.name, node.op_type, decided.nodes[node.name].execution.value, decided.nodes[node.name].reason)
         for node in hub.model.graph
     )
     return DryRun(
-        str(request.model), hub.framework, request.recipe.precision.value, request.target.name, nodes, hub.notes
+        model=str(request.model),
+        framework=hub.framework,
+        precision=request.recipe.precision.value,
+        target=request.target.name,
+        nodes=nodes,
+        notes=hub.notes,
+        prunable=prunable,
     )

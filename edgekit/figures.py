@@ -216,6 +216,24 @@ class PruneStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PrunableLayer:
+    """Units of a layer, or of the layers ``together`` that must stay equally wide; ``most``: so many may go by the rules."""
+
+    name: str
+    units: int
+    most: int
+    together: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """What pruning could take from. ``protected``: layers that keep all they have, and why."""
+
+    layers: tuple[PrunableLayer, ...]
+    protected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PrunedLayer:
     """Units of a layer, or of layers that must stay equally wide, before and after."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
+from edgekit.figures import LatencyFigures, Prunable, PruneFigures, PruneStep
 from edgekit.report import Report, Role
 
 MOST_STEPS = 5
+
+MOST_LAYERS = 10
 
 
 def prune_lines(report: Report) -> list[str]:
@@ -24,14 +26,41 @@ def removed(figures: PruneFigures) -> Iterator[str]:
     (macs, macs_left), (parameters, parameters_left) = figures.macs, figures.parameters
     yield (
         f"pruned for {figures.goal}: multiply-accumulates {_change(macs, macs_left)}, parameters "
-        f"{_change(parameters, parameters_left)}; {len(figures.layers)} layers are narrower, {len(figures.protected)} can't be"
+        f"{_change(parameters, parameters_left)}"
     )
+    yield f"narrower: {_listed([f'{layer.name} {layer.units} -> {layer.left}' for layer in figures.layers], ', ')}"
+    if figures.protected:
+        yield f"can't be narrower: {_listed(figures.protected, '; ')}"
     if figures.stopped:
         yield f"pruning stopped before its goal: {figures.stopped}"
 
 
+def _listed(each: Sequence[str], between: str) -> str:
+    more = f"{between}and {len(each) - MOST_LAYERS} more (--json lists all)" if len(each) > MOST_LAYERS else ""
+    return between.join(each[:MOST_LAYERS]) + more
+
+
 def _change(before: int, after: int) -> str:
-    return f"{before / 1e6:.2f} -> {after / 1e6:.2f} M ({after / max(1, before) - 1:+.1%})"
+    unit, word = next((pair for pair in _UNITS if before >= pair[0]), _UNITS[-1])
+    return f"{before / unit:.3g} -> {after / unit:.3g} {word} ({after / max(1, before) - 1:+.1%})"
+
+
+_UNITS = (1e9, "G"), (1e6, "M"), (1e3, "k")
+
+
+def prunable_lines(found: Prunable) -> Iterator[str]:
+    """For a dry run: every layer, since these are the names that rules are written with."""
+    yield (
+        "channels, units or heads can go from (names for [[prune.rules]]):"
+        if found.layers
+        else "nothing can be pruned:"
+    )
+    for layer in found.layers:
+        rest = "" if layer.most == layer.units else f", of which the rules let {layer.most} go"
+        others = [name for name in layer.together if name != layer.name]
+        together = f", together with {', '.join(others)}" if others else ""
+        yield f"  {layer.name}: {layer.units}{rest}{together}"
+    yield from (f"  all stay: {reason}" for reason in found.protected)
 
 
 def _speed(report: Report) -> Iterator[str]:

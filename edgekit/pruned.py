@@ -35,11 +35,23 @@ def smaller(
     """The pruned hub and its figures. Raises EdgekitError as the stage does."""
     counted = pruning.macs is not None or pruning.units is not None
     measure = None if counted else _measure(request, pruning, samples)
+    if measure is not None:
+        _refuse_reached(pruning, measure(hub))
     limit = request.recipe.budgets.drop_points
     task = task_loss(request.metric, samples) if samples is not None and not hub.states else None
     found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress, task)
     figures: PruneFigures = found.figures
     return found.hub, figures
+
+
+def _refuse_reached(pruning: Pruning, found: float) -> None:
+    """Raises where nothing has to go: to remove something all the same would not be what was asked for."""
+    timed = pruning.latency_ms is not None
+    if found <= ((pruning.latency_ms if timed else pruning.size_bytes) or 0):
+        taken = f"{found:.3g} ms a call" if timed else f"{found:,.0f} bytes a file"
+        raise ConversionError(
+            f"nothing was pruned: the network takes {taken} as it is, and the goal is {pruning.goal}. Leave --prune out."
+        )
 
 
 def _measure(request: Request, pruning: Pruning, samples: Dataset | None) -> Callable[[Any], float]:

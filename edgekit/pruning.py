@@ -42,12 +42,10 @@ class PruneRule:
     least: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.least, int) or isinstance(self.least, bool) or self.least < 0:
-            raise RecipeError(
-                f"prune rule {self.scope!r}: least is {self.least!r}; expected a number of units, as in 8"
-            )
-        if not isinstance(self.most, (int, float)) or not 0 <= self.most <= 1:
-            raise RecipeError(f"prune rule {self.scope!r}: most is {self.most!r}; expected a part between 0 and 1")
+        if not isinstance(self.least, int) or self.least < 0:
+            raise RecipeError(f"least is {self.least!r} for {self.scope!r}; expected a number of units, as in 8")
+        if not 0 <= self.most <= 1:
+            raise RecipeError(f"most is {self.most!r} for {self.scope!r}; expected a part between 0 and 1, as in 0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +70,26 @@ class Pruning:
     def __post_init__(self) -> None:
         goals = [name for name in ("macs", "latency_ms", "size_bytes", "units") if getattr(self, name) is not None]
         if len(goals) != 1:
-            found = " and ".join(goals) or "none"
+            found = " and ".join(goals).replace("_", "-") or "nothing"
             raise RecipeError(
                 f"pruning has {found} for its goal; expected one of macs, units, latency-ms and size-bytes"
             )
         for name in ("macs", "units"):
             part = getattr(self, name)
             if part is not None and not 0 < part < 1:
-                raise RecipeError(f"prune: {name} is {part!r}; expected a part between 0 and 1, as in 0.3")
+                raise RecipeError(f"{name} is {part!r}; expected a part between 0 and 1, as in 0.3")
         for name in ("latency_ms", "size_bytes"):
             goal = getattr(self, name)
             if goal is not None and not goal > 0:
-                raise RecipeError(f"prune: {name} is {goal!r}; expected more than 0")
+                raise RecipeError(f"{name.replace('_', '-')} is {goal!r}; expected more than 0")
 
     @property
     def goal(self) -> str:
         """The goal in words."""
         if self.macs is not None:
-            return f"{self.macs:.0%} fewer multiply-accumulates"
+            return f"{100 * self.macs:g}% fewer multiply-accumulates"
         if self.units is not None:
-            return f"{self.units:.0%} fewer units"
+            return f"{100 * self.units:g}% fewer units"
         return f"{self.latency_ms:g} ms a call" if self.latency_ms is not None else f"{self.size_bytes:,} bytes a file"
 
     @property

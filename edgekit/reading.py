@@ -34,6 +34,11 @@ def find_source(path: Path, name: str | None = None) -> Source:
             continue
         if found.matches(path):
             return found
+    if path.suffix == ".tflite":
+        raise SourceError(
+            f"{path} is a file that edgekit writes and checks, not one that it converts: give the model that it was made from "
+            "(.keras, .h5, a SavedModel folder, .onnx, ...)"
+        )
     raise SourceError(
         f"{path} is not a model that edgekit reads (.onnx, .keras, .h5, a SavedModel folder, .pb, .pt2, .pt, .pth, "
         ".safetensors, a Hugging Face folder). Say which framework it comes from with --from." + "".join(broken)

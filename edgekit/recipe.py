@@ -226,9 +226,10 @@ def _pruning(raw: Any, where: str) -> Pruning | None:
     if not isinstance(raw, Mapping):
         raise RecipeError(f"{where} is {raw!r}; expected a table")
     parts = dict(raw)
-    rules = tuple(
-        _build(PruneRule, rule, f"{where}: [[rules]] {n + 1}") for n, rule in enumerate(parts.pop("rules", ()))
-    )
+    tables = parts.pop("rules", [])
+    if not isinstance(tables, list):
+        raise RecipeError(f"{where}: rules is {tables!r}; expected [[prune.rules]], one table a rule")
+    rules = tuple(_build(PruneRule, rule, f"{where}: [[prune.rules]] {n + 1}") for n, rule in enumerate(tables))
     pruning: Pruning = _build(Pruning, {**parts, "rules": rules}, where)
     return pruning
 
@@ -239,11 +240,7 @@ def _states(raw: Any, where: str) -> tuple[State, ...] | None:
         return None
     if not isinstance(raw, list):
         raise RecipeError(f"{where}: states is {raw!r}; expected [[states]] tables with input and output")
-    states = tuple(_build(State, state, f"{where}: [[states]] {n + 1}") for n, state in enumerate(raw))
-    for state in states:
-        if not isinstance(state.initial, (int, float)) or isinstance(state.initial, bool):
-            raise RecipeError(f"{where}: [[states]] initial is {state.initial!r}; expected a number")
-    return states
+    return tuple(_build(State, state, f"{where}: [[states]] {n + 1}") for n, state in enumerate(raw))
 
 
 def preprocess_from_dict(raw: Mapping[str, Any], where: str) -> Preprocess:
@@ -282,10 +279,34 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
         if name not in fields:
             raise RecipeError(f"{where} has the unknown key {key!r}; known: {', '.join(sorted(fields))}")
         values[name] = _parse_enum(str(fields[name].type), value, f"{where}: {key}")
+        _require_plain(str(fields[name].type), value, f"{where}: {key}")
+    for name, each in fields.items():
+        if name not in values and each.default is each.default_factory is dataclasses.MISSING:
+            raise RecipeError(
+                f"{where} has no {name!r}; expected {', '.join(map(repr, fields))}, of which some may be left out"
+            )
     try:
         return kind(**values)
-    except TypeError as error:
+    except (RecipeError, TypeError) as error:
         raise RecipeError(f"{where}: {error}") from error
+
+
+_PLAIN: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": ((str,), "a text in quotes"),
+}
+
+
+def _require_plain(annotation: str, value: Any, where: str) -> None:
+    """Raises RecipeError for a value that is not of the field's type, where that is a plain one (or None)."""
+    kind, _, rest = annotation.partition(" | ")
+    if kind not in _PLAIN or (value is None and rest == "None"):
+        return
+    types, expected = _PLAIN[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+        raise RecipeError(f"{where} is {value!r}; expected {expected}")
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:

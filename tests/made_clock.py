@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from edgekit.latency import Candidate
+from collections.abc import Callable
+
+from edgekit.benchmark import Contender, Sampled, SamplingRequest
+from edgekit.latency import Candidate, sample
+from edgekit.protocols import Silent
 
 
 class Watch:
@@ -29,3 +33,16 @@ class Watch:
             turn += 1
 
         return Candidate(name, call)
+
+
+def scripted_sampling(call_ns: Callable[[Contender], int]) -> Callable[[SamplingRequest], Sampled]:
+    """What answers for ``edgekit.benchmark:sample_here`` where a call of each file takes as long as ``call_ns`` says."""
+
+    def answer(request: SamplingRequest) -> Sampled:
+        watch, contenders = Watch(), request.contenders
+        candidates = [watch.candidate(each.path.name, call_ns(each)) for each in contenders]
+        series = sample(candidates, request.timing, request.min_runs, Silent(), watch)
+        samples = tuple((each.workload.batch or 1) * each.workload.streams for each in contenders)
+        return Sampled(tuple(series), samples, None)
+
+    return answer

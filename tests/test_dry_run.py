@@ -24,3 +24,19 @@ def test_a_dry_run_tells_how_each_node_computes_and_writes_nothing(tmp_path, cap
     assert executions["Relu"] == "fused"
     assert executions["Gemm"] == "float"
     assert {node["reason"] for node in document["nodes"] if node["op"] == "Gemm"} == {"kept float by the recipe"}
+
+
+def test_a_dry_run_with_pruning_names_the_layers_that_rules_can_be_written_for(tmp_path, capsys):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('[prune]\nmacs = 0.3\n[[prune.rules]]\nscope = "conv2d_3"\nmost = 0.25\n', "utf-8")
+    arguments = ["convert", str(DIGITS / "digits_cnn.keras"), "-o", str(tmp_path / "out"), "--dry-run"]
+    assert run([*arguments, "--recipe", str(recipe), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["prunable"]
+    layers = {layer["name"]: layer for layer in found["layers"]}
+    assert layers["conv2d_3"]["most"] == layers["conv2d_3"]["units"] // 4
+    assert any(reason.startswith("digit") for reason in found["protected"])
+    assert run([*arguments, "--prune", "30%"]) == 0
+    assert "\n  conv2d_3: " in capsys.readouterr().out
+    recipe.write_text(recipe.read_text("utf-8").replace("conv2d_3", "convolution9"), "utf-8")
+    assert run([*arguments, "--recipe", str(recipe)]) == 2
+    assert "no node of the model matches the scope 'convolution9'" in capsys.readouterr().err

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
-from edgekit.prune_text import course, prune_lines
+from edgekit.figures import LatencyFigures, Prunable, PrunableLayer, PrunedLayer, PruneFigures, PruneStep
+from edgekit.prune_text import MOST_LAYERS, course, prunable_lines, prune_lines, removed
 from edgekit.report import Entry, ModelFacts, Report, Role
 
 WHOLE = PruneStep(1.0, 120.0, 0.0)
@@ -82,3 +84,21 @@ def test_of_many_states_a_few_are_told() -> None:
 
 def test_a_network_that_was_not_pruned_has_no_such_lines() -> None:
     assert prune_lines(Report(model=ModelFacts("net.onnx", "onnx"), settings={})) == []
+
+
+def test_what_went_is_told_in_a_unit_that_shows_it_and_by_layer() -> None:
+    layers = tuple(PrunedLayer(f"conv{n}", 32, 24) for n in range(MOST_LAYERS + 3))
+    figures = replace(FIGURES, macs=(2_660_000, 1_700_000), parameters=(23_700, 15_600), layers=layers, protected=())
+    head, narrower = removed(figures)
+    assert head == "pruned for 20%: multiply-accumulates 2.66 -> 1.7 M (-36.1%), parameters 23.7 -> 15.6 k (-34.2%)"
+    assert narrower.startswith("narrower: conv0 32 -> 24, conv1 32 -> 24, ")
+    assert narrower.endswith(f"conv{MOST_LAYERS - 1} 32 -> 24, and 3 more (--json lists all)")
+
+
+def test_what_could_go_is_told_with_what_must_stay_as_wide() -> None:
+    found = Prunable((PrunableLayer("a", 16, 16, ("a", "b")), PrunableLayer("c", 8, 2, ("c",))), ("head: it is read",))
+    assert list(prunable_lines(found))[1:] == [
+        "  a: 16, together with b",
+        "  c: 8, of which the rules let 2 go",
+        "  all stay: head: it is read",
+    ]

@@ -45,6 +45,12 @@ def test_what_no_reader_takes_is_refused_with_the_list_of_what_they_take(tmp_pat
         find_source(tmp_path / "m.txt", "kers")
 
 
+def test_a_written_file_is_told_from_a_model_to_convert(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"")
+    with pytest.raises(SourceError, match="give the model that it was made from"):
+        find_source(tmp_path / "m.tflite")
+
+
 class Framework:
     """A source whose own framework gives the session, nothing, or an error."""
 

@@ -258,15 +258,23 @@ class PruneGoalType(GoalType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
         if isinstance(value, dict):
             return value
-        kind, found, text = value.partition("=")
-        if found and kind.strip() == "latency":
-            return {"latency_ms": MILLISECONDS.convert(text, param, ctx)}
-        if found and kind.strip() == "size":
-            return {"size_bytes": SIZE.convert(text, param, ctx)}
-        match = _QUANTITY.match(text if kind.strip() == "units" else value)
-        if (found and kind.strip() != "units") or match is None or match[2] not in ("", "%"):
+        kind, found, text = (part.strip() for part in value.rpartition("="))
+        if (kind, found) == ("latency", "="):
+            return {"latency_ms": self._positive(MILLISECONDS.convert(text, param, ctx), value, param, ctx)}
+        if (kind, found) == ("size", "="):
+            return {"size_bytes": self._positive(SIZE.convert(text, param, ctx), value, param, ctx)}
+        match = _QUANTITY.match(text)
+        if (kind, found) not in (("", ""), ("units", "=")) or match is None or match[2] not in ("", "%"):
             self.fail(f"{value!r} is not a goal; write 30%, units=50%, latency=10ms or size=500KB.", param, ctx)
-        return {"units" if found else "macs": float(match[1]) / (100 if match[2] else 1)}
+        share = float(match[1]) / (100 if match[2] else 1)
+        if not 0 < share < 1:
+            self.fail(f"{value!r} is {100 * share:g} %; more than 0 and less than 100 % can go, as in 30%.", param, ctx)
+        return {kind or "macs": share}
+
+    def _positive(self, goal: float, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not goal > 0:
+            self.fail(f"{value!r} is nothing; write latency=10ms or size=500KB.", param, ctx)
+        return goal
 
 
 PRUNE_GOAL = PruneGoalType()

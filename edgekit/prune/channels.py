@@ -92,6 +92,10 @@ class ChannelPruner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a pruner of the same network left off. Raises UsageError when the state is of another network."""
+        if _STEP not in state:
+            raise UsageError(
+                f"the pruner's state has {sorted(state)}, but no {_STEP!r}; expected what state_dict() of such a pruner gave"
+            )
         self._channels.load_state(state)
         self._steps = int(state[_STEP])
 

@@ -122,8 +122,8 @@ def _tflite_runtime_here() -> Address:
     """This machine as a device, with tflite-runtime, which needs numpy 1."""
     folder = WORK / "tflite_runtime"
     python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    if not list(folder.glob("lib/python*/site-packages/tflite_runtime")):  # an installation that failed is begun anew
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "tflite-runtime>=2.14", "numpy<2"], check=True)
     return Address("local", str(python))
 

@@ -10,6 +10,7 @@ from conversion import convert
 from prunable_networks import feeds_for, mobile
 
 from edgekit.errors import RecipeError
+from edgekit.pruning import Pruning
 from edgekit.recipe import Precision, recipe_from_dict
 from edgekit_converters.quantize.quant_plan import QuantPlan
 from edgekit_converters.writers.tflite import TfliteOptions, write_tflite
@@ -49,11 +50,53 @@ def test_a_goal_of_size_is_kept_by_the_written_file(network: Path, tmp_path: Pat
     assert (tmp_path / "out" / "net.float32.tflite").stat().st_size <= limit
 
 
-@pytest.mark.parametrize("goal", ["lots", "latency=3 pounds", "130%", "units=lots"])
-def test_a_goal_that_is_not_understood_is_a_usage_error(network: Path, tmp_path: Path, goal: str, capsys) -> None:
+@pytest.mark.parametrize(("goal", "found"), [("size=60MB", "bytes a file"), ("latency=10min", "ms a call")])
+def test_a_goal_that_is_reached_already_removes_nothing(network: Path, tmp_path: Path, goal: str, found: str) -> None:
+    made = pruned(network, tmp_path / "out", "--prune", goal, "--to", "onnx", "--precision", "float32", "--no-checks")
+    assert made.code == 1
+    assert "nothing was pruned: the network takes" in made.err
+    assert f"{found} as it is" in made.err
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("goal", "found"),
+    [
+        ("lots", "'lots' is not a goal; write 30%"),
+        ("macs=30%", "is not a goal"),
+        ("units=lots", "is not a goal"),
+        ("latency=3 pounds", "is not understood as duration"),
+        ("0%", "'0%' is 0 %"),
+        ("100%", "'100%' is 100 %"),
+        ("30", "'30' is 3000 %; more than 0 and less than 100 % can go, as in 30%"),
+        ("units=100%", "is 100 %"),
+        ("size=0", "'size=0' is nothing"),
+        ("latency=0ms", "is nothing"),
+    ],
+)
+def test_a_goal_that_makes_no_sense_is_told_as_it_was_written(goal: str, found: str, capsys) -> None:
     from edgekit.cli.border import run
 
-    assert run(["convert", str(network / "net.onnx"), "-o", str(tmp_path / "out"), "--prune", goal]) == 2
+    assert run(["convert", "net.onnx", "-o", "out", "--prune", goal]) == 2
+    assert found in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ({"macs": "30%"}, r"r.toml: \[prune\]: macs is '30%'; expected a number"),
+        ({"macs": 30}, r"r.toml: \[prune\]: macs is 30; expected a part between 0 and 1"),
+        ({"macs": 0.3, "repair": "no"}, "repair is 'no'; expected true or false"),
+        ({"importance": "taylor"}, r"\[prune\]: pruning has nothing for its goal"),
+        ({"size-bytes": 10.5}, "size-bytes is 10.5; expected a whole number"),
+        ({"macs": 0.3, "rules": {"scope": "a"}}, r"expected \[\[prune.rules\]\]"),
+        ({"macs": 0.3, "rules": [{"most": 0.5}]}, r"\[\[prune.rules\]\] 1 has no 'scope'"),
+        ({"macs": 0.3, "rules": [{"scope": "a", "most": 50}]}, r"\[\[prune.rules\]\] 1: most is 50 for 'a'"),
+    ],
+)
+def test_a_wrong_entry_of_a_recipe_is_told_with_its_place(entries: dict[str, object], found: str) -> None:
+    with pytest.raises(RecipeError, match=found):
+        recipe_from_dict({"prune": entries}, "r.toml")
 
 
 def test_pruning_is_an_entry_of_recipes() -> None:
@@ -72,3 +115,4 @@ def test_a_part_of_the_units_is_a_goal_of_the_command_line_and_of_recipes() -> N
     recipe = recipe_from_dict({"prune": {"units": 0.25, "repair": False}}, "r.toml")
     assert recipe.prune is not None
     assert (recipe.prune.option, recipe.prune.goal, recipe.prune.repair) == ("units=25%", "25% fewer units", False)
+    assert Pruning(macs=1e-4).goal == "0.01% fewer multiply-accumulates"

@@ -6,6 +6,7 @@ import numpy as np
 import picture_networks
 import pytest
 from prunable_networks import NETWORKS, attention, bidirectional, feeds_for, grouped, mobile, residual, stacked
+from silenced import silence
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
@@ -13,7 +14,7 @@ from edgekit_converters.hub.normalize import normalize
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.dependencies import Dependencies
-from edgekit_converters.prune.removal import remove, silence
+from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.trace import trace
 
 PICTURES = {
@@ -105,6 +106,17 @@ def test_what_is_not_followed_is_protected_and_said() -> None:
     assert [(layer.node, "odd (Hardmax) is not followed" in layer.reason) for layer in found.protected] == [
         ("wide", True)
     ]
+
+
+def test_a_network_that_is_quantized_already_is_told_to_be() -> None:
+    graph = GraphBuilder()
+    weights = graph.constant(np.ones((3, 4), np.float32)), graph.constant(np.ones((4, 2), np.float32))
+    made = graph.op("MatMul", graph.input("x", "float32", ["N", 3]), weights[0])
+    scale = graph.constant(np.array(0.1, np.float32)), graph.constant(np.array(0, np.int8))
+    whole = graph.op("DequantizeLinear", graph.op("QuantizeLinear", made, *scale), *scale)
+    graph.output(graph.op("MatMul", whole, weights[1]), "y")
+    [first, _] = trace(graph.build("test")).protected
+    assert "has quantized it already; prune the float network" in first.reason
 
 
 def test_a_channel_that_is_repeated_stays() -> None:

@@ -9,6 +9,7 @@ import picture_networks
 import pytest
 from more_networks import MORE_NETWORKS
 from prunable_networks import NETWORKS, Samples, feeds_for
+from silenced import silence
 
 from edgekit.protocols import Silent
 from edgekit.pruning import Channels, Pruning
@@ -17,7 +18,6 @@ from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
 from edgekit_converters.prune.costs import costs_of
 from edgekit_converters.prune.prune import prune
-from edgekit_converters.prune.removal import silence
 from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.quantize.quant_plan import QuantPlan

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from silenced import silence
 
 from edgekit.protocols import Batch
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.prune.loss import Judge
-from edgekit_converters.prune.removal import silence
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.quantize.calibrate_feeds import feeds_of, full_feeds
 

@@ -66,3 +66,11 @@ def test_without_a_head_it_answers_as_when_that_head_is_not_read():
     smaller = narrow.NarrowAttention(whole, WIDTH)
     assert smaller.num_heads == HEADS - 1
     torch.testing.assert_close(smaller(x, x, x, need_weights=False)[0], wanted)
+
+
+def test_a_causal_hint_without_a_mask_is_refused_as_pytorch_refuses_it():
+    whole, x = attention(), inputs(5, 3, WIDTH * HEADS)
+    with pytest.raises(RuntimeError, match="attn_mask"):
+        whole(x, x, x, is_causal=True)
+    with pytest.raises(ValueError, match="give attn_mask"):
+        narrow.NarrowAttention(copy.deepcopy(whole), WIDTH)(x, x, x, is_causal=True)

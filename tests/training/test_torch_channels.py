@@ -117,6 +117,9 @@ def test_a_checkpoint_of_another_network_is_refused():
     model, shape = make("dense")
     with pytest.raises(UsageError, match="same network"):
         edgekit.prune.torch_channels(model, drawn(shape), "20%").load_state_dict(state)
+    del state["step"]
+    with pytest.raises(UsageError, match="but no 'step'"):
+        edgekit.prune.torch_channels(model, drawn(shape), "20%").load_state_dict(state)
 
 
 class Fixed(torch.nn.Module):

@@ -46,7 +46,10 @@ def transposed_convolution(tape: Tape, node: ir.Node) -> None:
         strides=list(attribute(node, "strides", (1,) * rank)), dilations=list(attribute(node, "dilations", (1,) * rank)),
         kernel_shape=list(weights.shape[2:]),
     )  # fmt: skip
-    surplus = [int(made) - int(given) for made, given in zip((dims(found) or ())[2:], shape[2:], strict=True)]  # type: ignore[arg-type]
+    sizes = zip((dims(found) or ())[2:], shape[2:], strict=True)
+    surplus = [made - given for made, given in sizes if isinstance(made, int) and isinstance(given, int)]
+    if len(surplus) != rank:
+        raise NoGradientError(node, "of pictures whose size is not fixed")
     tape.give(x, tape.cropped(found, [0] * rank + surplus))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -80,40 +81,46 @@ def batch_normalization(tape: Tape, node: ir.Node) -> None:
         raise NoGradientError(node, "with computed statistics")
     epsilon = tape.constant(np.float32(attribute(node, "epsilon", 1e-5)))
     factor = tape.op("Div", scale, tape.op("Sqrt", tape.op("Add", variance, epsilon)))
-    rank = len(dims(x) or ())
-    shaped = tape.op("Reshape", factor, tape.index([1, -1, *[1] * (rank - 2)]))
-    tape.give(x, tape.op("Mul", tape.of_result(node), shaped))
+    tape.give(x, tape.op("Mul", tape.of_result(node), _by_channel(tape, factor, len(dims(x) or ()))))
 
 
 def layer_normalization(tape: Tape, node: ir.Node) -> None:
-    x, scale = node.inputs[:2]
-    assert x is not None
-    if is_computed(scale):
-        raise NoGradientError(node, "with computed factors")
-    rank = len(dims(x) or ())
-    axes = tape.index(range(attribute(node, "axis", -1) % rank, rank))
-    scaled = tape.op("Mul", tape.of_result(node), scale)
-    tape.give(x, _standardized_back(tape, x, scaled, axes, attribute(node, "epsilon", 1e-5)))
+    """Over the last axes, whose shape its factors have."""
+    rank = len(dims(node.inputs[0]) or ())
+    _standardized_back(tape, node, _constant_factors(node), range(attribute(node, "axis", -1) % rank, rank))
 
 
 def instance_normalization(tape: Tape, node: ir.Node) -> None:
-    x, scale = node.inputs[:2]
-    assert x is not None
-    if is_computed(scale):
+    """Over the places of each channel."""
+    rank = len(dims(node.inputs[0]) or ())
+    _standardized_back(tape, node, _by_channel(tape, _constant_factors(node), rank), range(2, rank))
+
+
+def _constant_factors(node: ir.Node) -> ir.Value:
+    scale = node.inputs[1]
+    if scale is None or is_computed(scale):
         raise NoGradientError(node, "with computed factors")
-    rank = len(dims(x) or ())
-    shaped = tape.op("Reshape", scale, tape.index([1, -1, *[1] * (rank - 2)]))
-    scaled = tape.op("Mul", tape.of_result(node), shaped)
-    tape.give(x, _standardized_back(tape, x, scaled, tape.index(range(2, rank)), attribute(node, "epsilon", 1e-5)))
+    return scale
 
 
-def _standardized_back(tape: Tape, x: ir.Value, gradient: ir.Value, axes: ir.Value, epsilon: float) -> ir.Value:
-    """With z = (x - mean) / deviation: ``(g - mean(g) - z * mean(g * z)) / deviation``."""
+def _by_channel(tape: Tape, factors: ir.Value, rank: int) -> ir.Value:
+    """(channels,) in the shape that is broadcast along axis 1."""
+    return tape.op("Reshape", factors, tape.index([1, -1, *[1] * (rank - 2)]))
+
+
+def _standardized_back(tape: Tape, node: ir.Node, factors: ir.Value, over: Sequence[int]) -> None:
+    """Of ``factors * z`` with z = (x - mean) / deviation: ``(g - mean(g) - z * mean(g * z)) / deviation``.
+
+    ``g`` is the gradient of the result times the factors.
+    """
+    x, axes = node.inputs[0], tape.index(over)
+    epsilon = tape.constant(np.float32(attribute(node, "epsilon", 1e-5)))
     centred = tape.op("Sub", x, tape.op("ReduceMean", x, axes, keepdims=1))
     variance = tape.op("ReduceMean", tape.op("Mul", centred, centred), axes, keepdims=1)
-    deviation = tape.op("Sqrt", tape.op("Add", variance, tape.constant(np.float32(epsilon))))
+    deviation = tape.op("Sqrt", tape.op("Add", variance, epsilon))
     standard = tape.op("Div", centred, deviation)
+    gradient = tape.op("Mul", tape.of_result(node), factors)
     shared = tape.op("ReduceMean", gradient, axes, keepdims=1)
     along = tape.op("ReduceMean", tape.op("Mul", gradient, standard), axes, keepdims=1)
     left = tape.op("Sub", tape.op("Sub", gradient, shared), tape.op("Mul", standard, along))
-    return tape.op("Div", left, deviation)
+    tape.give(x, tape.op("Div", left, deviation))

@@ -12,8 +12,8 @@ from edgekit_converters.prune.labels import LabelArray, Labels, rank, unfollowed
 
 def convolution(labels: Labels, node: ir.Node) -> None:
     """Weights (made, taken of a group, ...)."""
-    shape, groups = static_shape(node.inputs[1]), attribute(node, "group", 1)
-    if constant(node.inputs[1]) is None or shape is None:
+    shape, groups = _constant_shape(node, 1), attribute(node, "group", 1)
+    if shape is None:
         _protect(labels, node)
         return
     taken = labels.of(node.inputs[0], 1)
@@ -35,8 +35,8 @@ def convolution(labels: Labels, node: ir.Node) -> None:
 
 def transposed_convolution(labels: Labels, node: ir.Node) -> None:
     """Weights (taken, made of a group, ...)."""
-    shape, groups = static_shape(node.inputs[1]), attribute(node, "group", 1)
-    if constant(node.inputs[1]) is None or shape is None:
+    shape, groups = _constant_shape(node, 1), attribute(node, "group", 1)
+    if shape is None:
         _protect(labels, node)
         return
     taken = labels.of(node.inputs[0], 1)
@@ -72,16 +72,16 @@ def _same_in_groups(labels: Labels, found: LabelArray, groups: int) -> None:
 def _bias(labels: Labels, node: ir.Node, made: LabelArray) -> None:
     if len(node.inputs) < 3 or node.inputs[2] is None:
         return
-    shape = static_shape(node.inputs[2])
-    if constant(node.inputs[2]) is None or shape is None:
+    shape = _constant_shape(node, 2)
+    if shape is None:
         labels.freeze(made, unfollowed(node, "has a computed bias"))
     elif shape and shape[-1] == len(made):
         labels.cut(node, 2, len(shape) - 1, made, Role.MAKES)
 
 
 def gemm(labels: Labels, node: ir.Node) -> None:
-    shape = static_shape(node.inputs[1])
-    if constant(node.inputs[1]) is None or shape is None or attribute(node, "transA", 0):
+    shape = _constant_shape(node, 1)
+    if shape is None or attribute(node, "transA", 0):
         _protect(labels, node)
         return
     _no_others(labels, node, 1)
@@ -147,8 +147,8 @@ def _go_together(labels: Labels, node: ir.Node, one: LabelArray | None, other: L
 
 def recurrent(labels: Labels, node: ir.Node) -> None:
     """X (steps, batch, inputs), W (directions, gates x units, inputs), R (directions, gates x units, units)."""
-    shape = static_shape(node.inputs[2])
-    if constant(node.inputs[1]) is None or constant(node.inputs[2]) is None or shape is None:
+    shape = _constant_shape(node, 2)
+    if shape is None or _constant_shape(node, 1) is None:
         _protect(labels, node)
         return
     for axis, found in labels.labelled(node.inputs[0]).items():
@@ -182,6 +182,11 @@ def _state(labels: Labels, node: ir.Node, index: int, own: LabelArray, units: La
         labels.freeze(units, unfollowed(node, "starts from a state that is given from outside"))
     else:
         labels.unite(found, own)
+
+
+def _constant_shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
+    """Of an operand; None where it is computed."""
+    return None if constant(node.inputs[index]) is None else static_shape(node.inputs[index])
 
 
 def _no_others(labels: Labels, node: ir.Node, channels: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from edgekit_converters.hub.edit import attribute, constant, dims, integers, producer
-from edgekit_converters.prune.follow_reshape import reshape
 from edgekit_converters.prune.labels import LabelArray, Labels, rank, unfollowed
 
 
@@ -40,31 +40,33 @@ def unsqueeze(labels: Labels, node: ir.Node) -> None:
     return None
 
 
-def flatten(labels: Labels, node: ir.Node) -> None:
-    reshape(labels, node)
-
-
 def concat(labels: Labels, node: ir.Node) -> None:
     """Along the axis, labels one after the other; on others, elements at one place go together."""
     along = attribute(node, "axis", 0) % rank(node.outputs[0])
     for axis in {axis for value in node.inputs for axis in labels.labelled(value)}:
-        found = [labels.of(value, axis) for value in node.inputs]
-        if axis == along:
-            parts = [_or_frozen(labels, node, value, own) for value, own in zip(node.inputs, found, strict=True)]
-            joined = (
-                None if any(part is None for part in parts) else np.concatenate([p for p in parts if p is not None])
-            )
-            if joined is None:
-                for own in found:
-                    labels.freeze(own, unfollowed(node, "joins it with a part of unknown length"))
-            labels.give(node.outputs[0], axis, joined)
-        else:
-            known = [own for own in found if own is not None]
-            for own in known:
-                labels.unite(known[0], own)
-                if len(known) < len(found):
-                    labels.freeze(own, unfollowed(node, "joins it with what keeps all its channels"))
-            labels.give(node.outputs[0], axis, known[0])
+        joined = _one_after_the_other(labels, node, axis) if axis == along else _side_by_side(labels, node, axis)
+        labels.give(node.outputs[0], axis, joined)
+
+
+def _one_after_the_other(labels: Labels, node: ir.Node, axis: int) -> LabelArray | None:
+    """None where the length of a part is not known: then all parts keep their elements."""
+    found = [labels.of(value, axis) for value in node.inputs]
+    parts = [_or_frozen(labels, node, value, own) for value, own in zip(node.inputs, found, strict=True)]
+    known = [part for part in parts if part is not None]
+    if len(known) == len(parts):
+        return np.concatenate(known)
+    for own in found:
+        labels.freeze(own, unfollowed(node, "joins it with a part of unknown length"))
+    return None
+
+
+def _side_by_side(labels: Labels, node: ir.Node, axis: int) -> LabelArray:
+    known = [own for value in node.inputs if (own := labels.of(value, axis)) is not None]
+    for own in known:
+        labels.unite(known[0], own)
+        if len(known) < len(node.inputs):
+            labels.freeze(own, unfollowed(node, "joins it with what keeps all its channels"))
+    return known[0]
 
 
 def _or_frozen(labels: Labels, node: ir.Node, value: ir.Value | None, own: LabelArray | None) -> LabelArray | None:
@@ -148,17 +150,21 @@ def gather_nd(labels: Labels, node: ir.Node) -> None:
 
 
 def pad(labels: Labels, node: ir.Node) -> None:
-    value = node.inputs[0]
-    pads = integers(node.inputs[1])
-    axes = (
-        integers(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else tuple(range(rank(value)))
-    )
+    value, amounts = node.inputs[0], integers(node.inputs[1])
+    given = node.inputs[3] if len(node.inputs) > 3 else None
+    axes = tuple(range(rank(value))) if given is None else integers(given)
+    padded = None if amounts is None or axes is None else _padded_axes(amounts, axes, rank(value))
     for axis, found in labels.labelled(value).items():
-        place = None if axes is None else next((n for n, a in enumerate(axes) if a % rank(value) == axis), -1)
-        if pads is None or place is None or (place >= 0 and (pads[place] or pads[place + len(pads) // 2])):
+        if padded is None or axis in padded:
             labels.freeze(found, unfollowed(node, "pads these channels"))
-            continue
-        labels.give(node.outputs[0], axis, found)
+        else:
+            labels.give(node.outputs[0], axis, found)
+
+
+def _padded_axes(amounts: Sequence[int], axes: Sequence[int], count: int) -> set[int]:
+    """``amounts``: the begins of all ``axes``, then their ends."""
+    pairs = zip(axes, amounts[: len(axes)], amounts[len(axes) :], strict=True)
+    return {axis % count for axis, begin, end in pairs if begin or end}
 
 
 def expand(labels: Labels, node: ir.Node) -> None:

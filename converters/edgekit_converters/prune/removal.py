@@ -1,4 +1,4 @@
-"""`remove`: the hub without some of its units; `silence`: a hub of the old size that computes the same."""
+"""`remove`: the hub without some of its units."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import onnx_ir as ir
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values
-from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Role, Stays
+from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Stays
 from edgekit_converters.quantize.operands import operand_of, with_operands
 from edgekit_converters.quantize.quant_plan import Use
 from edgekit_converters.quantize.scheme import name_of
-
-Stays = Stays
 
 
 def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Array] | None = None) -> Hub:
@@ -31,17 +29,6 @@ def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Ar
             if value.shape is not None and isinstance(value.shape[axis], int) and not stays[units].all():
                 value.shape = _with_dim(value.shape, axis, int(stays[units].sum()))
     return result
-
-
-def silence(hub: Hub, found: Dependencies, stays: Stays) -> Hub:
-    """The hub with all weights that make or take units that don't stay at 0: it computes what `remove` leaves."""
-    silent = {}
-    for use, cuts in _by_use(cut for cut in found.cuts if cut.role is not Role.FOLLOWS).items():
-        array = np.array(operand_of(hub, use))
-        for cut in cuts:
-            np.moveaxis(array, cut.axis, 0)[~stays[cut.units]] = 0
-        silent[use] = array
-    return with_operands(hub, silent)
 
 
 def cut_operand(array: Array, cuts: Iterable[Cut], stays: Stays) -> Array:

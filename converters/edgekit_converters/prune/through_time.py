@@ -120,7 +120,11 @@ class _Fit:
             found = sums(self._layer, inputs, whole)
             columns = self._read(part, now, self._layer.before(current), made)
             step = max(1, len(now) * now.shape[1] // most)
-            yield tuple(_flat(array)[::step] for array in (columns, found.total[..., own], found.worth[..., own]))  # type: ignore[misc]
+            yield (
+                _flat(columns)[::step],
+                _flat(found.total[..., own])[::step],
+                _flat(found.worth[..., own])[::step],
+            )
 
     def _read(self, part: _Part, inputs: Floats, previous: Floats, made: Weights) -> Floats:
         if part.reset:

@@ -33,10 +33,14 @@ def _follow(labels: Labels, node: ir.Node) -> None:
     rule = RULES.get(node.op_type) if node.domain == "" else None
     inner = list(captured(node))
     if rule is None or inner:
+        why = _QUANTIZED if "Quantize" in node.op_type or "QLinear" in node.op_type else ""
         for value in (*node.inputs, *inner):
-            labels.freeze_all(value, unfollowed(node))
+            labels.freeze_all(value, unfollowed(node, why))
         return
     rule(labels, node)
+
+
+_QUANTIZED = "has quantized it already; prune the float network that this one was made from"
 
 
 def _dependencies(labels: Labels) -> Dependencies:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Sizes = dict[str, int]
 
-_KERAS_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, NotImplementedError)
-"""What Keras, its backends and layers of the user's own raise on a configuration that does not fit together."""
+_MISFITS = (TypeError, ValueError, RuntimeError)
+"""What sizes raise that don't fit together: in constructors (Keras wraps what they raise), in Keras's checks, in PyTorch."""
 
 
 def rebuilt(model: keras.Model, kept: Mapping[str, Kept]) -> keras.Model:
@@ -54,7 +54,7 @@ def _operations(model: keras.Model) -> list[keras.Operation]:
 def _configuration(operation: keras.Operation) -> dict[str, Any]:
     try:
         config: dict[str, Any] = operation.get_config()
-    except _KERAS_ERRORS as error:
+    except NotImplementedError as error:
         raise UsageError(
             f"the layer {operation.name!r} ({type(operation).__name__}) has no configuration to be built from: "
             f"{_in_short(error)}. Give its class a get_config() that returns the arguments of its constructor"
@@ -70,7 +70,7 @@ def _cloned(model: keras.Model, configs: Mapping[int, dict[str, Any]]) -> keras.
         return keras.models.clone_model(
             model, clone_function=lambda operation: type(operation).from_config(configs[id(operation)])
         )
-    except _KERAS_ERRORS as error:
+    except _MISFITS as error:
         raise ConversionError(f"Keras can't build the model with these sizes: {_in_short(error)}") from error
 
 

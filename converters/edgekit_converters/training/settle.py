@@ -36,7 +36,9 @@ class Statistics:
     """Mean and variance of each channel, gathered batch by batch."""
 
     def __init__(self) -> None:
-        self._count, self._sum, self._squares = 0, np.float64(0) + np.zeros(()), np.zeros(())
+        self._count = 0
+        self._sum: Floats = np.zeros(())
+        self._squares: Floats = np.zeros(())
 
     def add(self, values: NDArray[np.floating], axis: int) -> None:
         rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis]).astype(np.float64)

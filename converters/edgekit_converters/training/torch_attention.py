@@ -43,7 +43,9 @@ class NarrowAttention(nn.Module):  # type: ignore[misc]  # torch is untyped here
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As `nn.MultiheadAttention.forward`; a causal mask is taken from ``attn_mask``."""
+        """As `nn.MultiheadAttention.forward`. Raises ValueError for ``is_causal``, a hint, without the mask that it speaks of."""
+        if is_causal and attn_mask is None:
+            raise ValueError("is_causal is a hint about attn_mask, and there is none; give attn_mask")
         single = query.dim() == 2
         turned = not single and not self.batch_first
         tensors = [
