@@ -191,8 +191,8 @@ def _counts(names: list[str]) -> dict[str, int]:
 class PruneStep:
     """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
 
-    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right, and
-    ``margin_points``, the standard error of that.
+    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right.
+    ``margin_points``: the standard error of that; 0 where it was not asked for.
     """
 
     macs_left: float
@@ -204,7 +204,8 @@ class PruneStep:
         """In words; ``judged_by``: the name of the metric, if labels tell."""
         if judged_by:
             return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost"
-        return f"{self.drop_points:.1f} of 100 decisions changed"
+        margin = f" (+-{self.margin_points:.1f})" if self.margin_points else ""
+        return f"{self.drop_points:.1f}{margin} of 100 decisions changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ class PruneFigures:
     """What pruning did. ``macs`` and ``parameters``: (before, after). ``samples``: those fitted to and those held out.
 
     ``found``: the state that was taken, ``steps`` all states up to it and some beyond. ``stopped``: why the goal was not reached,
-    "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed.
+    "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed. ``crossed``: with a
+    limit, samples are fitted to and judged in turn, by weights that were fitted to the others.
     """
 
     goal: str
@@ -234,3 +236,4 @@ class PruneFigures:
     protected: tuple[str, ...] = ()
     stopped: str = ""
     judged_by: str = ""
+    crossed: bool = False

@@ -68,6 +68,8 @@ def judged(figures: PruneFigures) -> str:
     """What the costs of cuts were found on."""
     fitted, held = figures.samples
     by = "by their labels" if figures.judged_by else "without labels: by decisions that change"
+    if figures.crossed:
+        return f"what cuts cost on {held} samples, each judged by weights that were fitted to others, {by}"
     return f"what cuts cost on {held} of {fitted + held} samples, which no weight was fitted to, {by}"
 
 

@@ -59,6 +59,15 @@ class Quality:
 _NO_LOSS = 1e-12
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a network gives. ``judged``: by output, batch by batch, before the softmax; ``answers``: for a task, the outputs as they
+    are, by batch."""
+
+    judged: list[list[NDArray[Any]]]
+    answers: list[Outputs]
+
+
 class Judge:
     """Compares hubs with ``hub`` on all ``samples``: before the last softmax or sigmoid, where errors have their natural size.
 
@@ -67,12 +76,12 @@ class Judge:
 
     def __init__(self, hub: Hub, samples: Dataset, size: int, task: Task | None = None) -> None:
         self._feeds: list[Feeds] = [feeds for feeds, _ in full_feeds(hub, samples, size)]
-        self._batches = [batch for batch, _ in zip(samples.batches(size), self._feeds, strict=False)] if task else []
+        self.batches = [batch for batch, _ in zip(samples.batches(size), self._feeds, strict=False)] if task else []
         self._names = judged(hub)
         self._outputs = [spec.name for spec in hub.outputs]
         self._task = task
-        self._wanted, self._answers = self._results(hub)
-        self._signals = [_energy(parts, _centre(parts)) for parts in self._wanted]
+        self.whole = self.outcome(hub)
+        self._signals = [_energy(parts, _centre(parts)) for parts in self.whole.judged]
         self._task = self._fitting(task)
 
     @property
@@ -82,36 +91,37 @@ class Judge:
 
     def quality(self, hub: Hub) -> Quality:
         """The mean loss over the outputs; decisions along the last axis of the first output."""
-        found, answers = self._results(hub)
+        whole, found = self.whole, self.outcome(hub)
         losses = [
             sum(float(np.square(a - b, dtype=np.float64).sum()) for a, b in zip(one, other, strict=True)) / signal
-            for one, other, signal in zip(self._wanted, found, self._signals, strict=True)
+            for one, other, signal in zip(whole.judged, found.judged, self._signals, strict=True)
             if signal > 0
         ]
-        loss, changed = sum(losses) / max(1, len(losses)), _changed(self._wanted[0], found[0])
+        loss, others = sum(losses) / max(1, len(losses)), changed(whole.judged[0], found.judged[0])
         if self._task is None:
-            return Quality(loss, 100.0 * float(changed.mean()))
-        drop = self._task.drop_points(self._batches, self._answers, answers)
-        margin = self._task.margin_points(self._batches, self._answers, answers)
-        return Quality(loss, drop, 100.0 * math.sqrt(changed.mean() / len(changed)) if margin is None else margin)
+            return Quality(loss, 100.0 * float(others.mean()))
+        drop = self._task.drop_points(self.batches, whole.answers, found.answers)
+        margin = self._task.margin_points(self.batches, whole.answers, found.answers)
+        return Quality(loss, drop, 100.0 * math.sqrt(others.mean() / len(others)) if margin is None else margin)
 
     def _fitting(self, task: Task | None) -> Task | None:
         try:
-            known = task is not None and math.isfinite(task.drop_points(self._batches, self._answers, self._answers))
+            known = task is not None and math.isfinite(
+                task.drop_points(self.batches, self.whole.answers, self.whole.answers)
+            )
         except MeasurementError:
             return None
         return task if known else None
 
-    def _results(self, hub: Hub) -> tuple[list[list[NDArray[Any]]], list[Outputs]]:
-        """What is judged, by output, batch by batch; for a task, the model's outputs as they are, by batch."""
+    def outcome(self, hub: Hub) -> Outcome:
         names = list(dict.fromkeys((*self._names, *(self._outputs if self._task is not None else ()))))
         session = Calculator(tapped_model(hub, names))
         runs = [dict(zip(names, session.run(names, batch), strict=True)) for batch in self._feeds]
         judged = [[run[name].astype(np.float32) for run in runs] for name in self._names]
         if self._task is None:
-            return judged, []
-        pairs = zip(runs, self._batches, strict=True)
-        return judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs]
+            return Outcome(judged, [])
+        pairs = zip(runs, self.batches, strict=True)
+        return Outcome(judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs])
 
 
 def judged(hub: Hub) -> list[str]:
@@ -125,7 +135,7 @@ def judged(hub: Hub) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _changed(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+def changed(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     others = [one.argmax(axis=-1) != other.argmax(axis=-1) for one, other in zip(wanted, found, strict=True)]
     return np.concatenate([np.reshape(each, -1) for each in others])
 
