@@ -192,20 +192,23 @@ class PruneStep:
     """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
 
     ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right.
-    ``margin_points``: the standard error of that; 0 where it was not asked for.
+    ``margin_points``: the standard error of that; 0 where it was not asked for. ``repaired``: with
+    the weights refitted as those of the files are, others by a quicker estimate that is usually worse.
     """
 
     macs_left: float
     sqnr_db: float
     drop_points: float
     margin_points: float = 0.0
+    repaired: bool = False
 
     def cost(self, judged_by: str) -> str:
         """In words; ``judged_by``: the name of the metric, if labels tell."""
+        repaired = ", repaired" if self.repaired else ""
         if judged_by:
-            return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost"
+            return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost{repaired}"
         margin = f" (+-{self.margin_points:.1f})" if self.margin_points else ""
-        return f"{self.drop_points:.1f}{margin} of 100 decisions changed"
+        return f"{self.drop_points:.1f}{margin} of 100 decisions changed{repaired}"
 
 
 @dataclass(frozen=True, slots=True)

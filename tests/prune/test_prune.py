@@ -240,7 +240,7 @@ def test_with_labels_the_limit_is_of_what_they_tell() -> None:
     samples = Labelled(hub, 40, **feeds_for(hub, 1, 400))
     found = prune(hub, Pruning(macs=0.9), 10.0, samples, None, Silent(), task_loss(None, samples)).figures
     assert found.judged_by == "top1"
-    assert "points of top1 lost; the limit is 10 points" in found.stopped
+    assert "points of top1 lost, repaired; the limit is 10 points" in found.stopped
     taken = found.steps.index(found.found)
     exceeding = found.steps[taken + 1]
     assert found.found.drop_points + found.found.margin_points <= 10.0

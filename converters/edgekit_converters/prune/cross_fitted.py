@@ -6,7 +6,7 @@ and others, Econometrics Journal 21, 2018, C1-C68), so that all of them judge an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from edgekit.errors import MeasurementError
 from edgekit.metrics import class_scores
-from edgekit.protocols import Progress
+from edgekit.protocols import Progress, Silent
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.choice import Cutback
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.dependencies import Dependencies, Stays
+from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.expected_drop import Drop, expected_drop, margins
 from edgekit_converters.prune.loss import Judge, Outcome, Task, changed
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
+from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.samples import MOST_SAMPLES, Selection
 from edgekit_converters.quantize.sequential_samples import spread
 
@@ -46,6 +47,8 @@ class CrossFitted:
         folds, size = [*selection.folds()], run_size(hub)
         parts = [grams(hub, consumers, fold.fitted, progress) for fold in folds]
         whole = _sums(parts)
+        self._hub, self._found, self._consumers = hub, found, consumers
+        self._others = [fold.others for fold in folds]
         self._networks = [Compensation(hub, found, consumers, _Others(whole, part)) for part in parts]
         self._judges = [Judge(hub, fold.judged, size, task) for fold in folds]
         self._task = task if all(judge.judged_by for judge in self._judges) else None
@@ -60,12 +63,18 @@ class CrossFitted:
     def judged(self, states: Iterator[Cutback]) -> Iterator[Cutback]:
         """The same with the drops that are found here."""
         for state in states:
-            drop = self.drop(state.stays)
-            yield replace(state, quality=replace(state.quality, drop_points=drop.points, margin_points=drop.margin))
+            yield _with(state, self.drop([network.hub(state.stays) for network in self._networks]), repaired=False)
 
-    def drop(self, stays: Stays) -> Drop:
-        pairs = zip(self._judges, self._networks, strict=True)
-        found = _joined([judge.outcome(network.hub(stays)) for judge, network in pairs])
+    def repaired(self, state: Cutback) -> Cutback:
+        """The same with its drop after `repair`, which the files have too."""
+        hubs = (
+            repair(self._hub, self._found, self._consumers, state.stays, others, Silent()) for others in self._others
+        )
+        return _with(state, self.drop(hubs), repaired=True)
+
+    def drop(self, hubs: Iterable[Hub]) -> Drop:
+        """Of networks whose weights were fitted to all parts but one, in order."""
+        found = _joined([judge.outcome(hub) for judge, hub in zip(self._judges, hubs, strict=True)])
         expected = self._expected(found)
         return expected if expected is not None else self._counted(found)
 
@@ -98,6 +107,11 @@ class CrossFitted:
         drop = self._task.drop_points(batches, self._whole.answers, found.answers)
         margin = self._task.margin_points(batches, self._whole.answers, found.answers)
         return Drop(drop, max(error if margin is None else margin, least))
+
+
+def _with(state: Cutback, drop: Drop, *, repaired: bool) -> Cutback:
+    quality = replace(state.quality, drop_points=drop.points, margin_points=drop.margin, repaired=repaired)
+    return replace(state, quality=quality)
 
 
 class _Others(Mapping[GramKey, Gram]):

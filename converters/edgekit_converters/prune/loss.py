@@ -45,11 +45,13 @@ class Task(Protocol):
 class Quality:
     """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
     labels tell, decisions of 100 that are others. ``margin_points``: the standard error of a drop that labels tell;
-    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse."""
+    where the metric is no mean over samples, from above: every decision that changed counts, for better or worse.
+    ``repaired``: the drop is that of weights refitted to what the smaller network gives."""
 
     loss: float
     drop_points: float
     margin_points: float = 0.0
+    repaired: bool = False
 
     @property
     def sqnr_db(self) -> float:
@@ -61,8 +63,8 @@ _NO_LOSS = 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a network gives. ``judged``: by output, batch by batch, before the softmax; ``answers``: for a task, the outputs as they
-    are, by batch."""
+    """What a network gives. ``judged``: by output, batch by batch, before the softmax; ``answers``: for a task, its outputs,
+    by batch."""
 
     judged: list[list[NDArray[Any]]]
     answers: list[Outputs]

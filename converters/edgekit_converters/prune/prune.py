@@ -99,13 +99,13 @@ def prune(
     goal = 1 - (pruning.macs or 1.0)
     spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
-    grounds = Grounds(judge.judged_by, len(fitted), len(held))
+    grounds, repaired = Grounds(judge.judged_by, len(fitted), len(held)), None
     if limit_drop is not None:
         crossed = CrossFitted(hub, found, consumers, selection, task, progress)
-        states = crossed.judged(states)
+        states, repaired = crossed.judged(states), crossed.repaired if pruning.repair else None
         grounds = Grounds(crossed.judged_by, len(selection.taken), crossed.samples, crossed=True)
     progress.stage("prune")
-    chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by).run(states)
+    chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by, repaired).run(states)
     _refuse_nothing(chosen, grounds, limit_drop)
     stays, taken = chosen.cutback.stays, selection.samples
     smaller = repair(hub, found, consumers, stays, taken, progress) if pruning.repair else remove(hub, found, stays)

@@ -37,9 +37,11 @@ FOLDS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """A part of the samples: what weights may be fitted to, when it is another part's turn, and what is judged."""
+    """A part of the samples: what weights may be fitted to, when it is another part's turn; the ``others``, which weights are
+    fitted to when it is its own; and what is judged then."""
 
     fitted: Dataset
+    others: Dataset
     judged: Dataset
 
 
@@ -72,7 +74,9 @@ class Selection:
         lots = np.random.default_rng(0).permutation(len(self.given)) % FOLDS
         for part in range(FOLDS):
             rows = np.flatnonzero(lots == part)
-            yield Fold(self._picked(np.intersect1d(rows, self.taken)), self._picked(np.intersect1d(rows, self.judged)))
+            others = self._picked(np.setdiff1d(self.taken, rows))
+            judged = self._picked(np.intersect1d(rows, self.judged))
+            yield Fold(self._picked(np.intersect1d(rows, self.taken)), others, judged)
 
     def _picked(self, rows: Rows) -> Dataset:
         return self.given if len(rows) == len(self.given) else Picked(self.given, rows)
