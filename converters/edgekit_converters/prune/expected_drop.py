@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-ALIKE, FEWEST_ALIKE = 8, 8
+ALIKE, FEWEST_ALIKE = 8, 16
 """The part of the samples, those nearest by margin, whose errors are taken for a sample's (one of so many), and how many at
 least: larger margins have larger errors."""
 
