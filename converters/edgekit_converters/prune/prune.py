@@ -102,7 +102,7 @@ def prune(
     grounds, repaired = Grounds(judge.judged_by, len(fitted), len(held)), None
     if limit_drop is not None:
         crossed = CrossFitted(hub, found, consumers, selection, task, progress)
-        states, repaired = crossed.judged(states), crossed.repaired if pruning.repair else None
+        states, repaired = crossed.judged(states), crossed.repaired if pruning.repair and selection.light else None
         grounds = Grounds(crossed.judged_by, len(selection.taken), crossed.samples, crossed=True)
     progress.stage("prune")
     chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by, repaired).run(states)

@@ -25,6 +25,9 @@ MOST_NUMBERS = 2_000_000_000
 JUDGED_NUMBERS = 4_000_000_000
 """As `MOST_NUMBERS`, for the samples that a limit is judged on: they are run once for each cut that is taken."""
 
+REPAIRED_NUMBERS = 500_000_000
+"""As `MOST_NUMBERS`, for networks that are repaired time and again to find the last state within a limit."""
+
 HELD_OUT = 4
 """Of so many samples, one is held out: no weight is fitted to it while cuts are chosen."""
 
@@ -48,12 +51,13 @@ class Fold:
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """Rows of ``given``: ``taken``, those that weights are fitted to; ``held``, some of them that cuts are tried on; ``judged``,
-    those that a limit is judged on, whether taken or not."""
+    those that a limit is judged on, whether taken or not. ``light``: they are repaired in seconds."""
 
     given: Dataset
     taken: Rows
     held: Rows
     judged: Rows
+    light: bool
 
     @property
     def samples(self) -> Dataset:
@@ -98,7 +102,7 @@ def select(hub: Hub, samples: Dataset | None) -> Selection:
     judged = _within(samples, max(len(taken), int(JUDGED_NUMBERS / numbers)))
     most = max(LEAST_HELD_OUT, HELD_OUT_NUMBERS // _numbers(hub))
     held = taken[spread(len(taken), min(most, len(taken) // HELD_OUT))]
-    return Selection(samples, taken, held, judged)
+    return Selection(samples, taken, held, judged, len(taken) * numbers <= REPAIRED_NUMBERS)
 
 
 _FEWEST_SAMPLES = 32
