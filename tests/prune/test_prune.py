@@ -267,5 +267,7 @@ def test_a_metric_without_margins_is_taken_as_it_is() -> None:
 
 def test_a_limit_that_the_samples_cannot_show_is_refused_with_how_many_could() -> None:
     hub = wide_dense(32, 1)
-    with pytest.raises(ConversionError, match=r"One of the 64 samples.* is 1\.6 points: for a limit of 1, give 400 samples"):
+    with pytest.raises(
+        ConversionError, match=r"One of the 64 samples.* is 1\.6 points: for a limit of 1, give 400 samples"
+    ):
         pruned(hub, Pruning(macs=0.9), limit_drop=1.0)
