@@ -240,7 +240,7 @@ def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
     """A few of the states on the way, in words."""
     shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
     told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.cost(judged_by)}" for step in shown]
-    return "On the way: " + "; ".join(told) if told else "No state on the way was better"
+    return "What cuts cost, by the multiply-accumulates left: " + "; ".join(told) if told else "No state on the way was better"
 
 
 _PARTS = 5
