@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgekit.errors import ConversionError, RecipeError
-from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
+from edgekit.figures import PrunedLayer, PruneFigures
 from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
@@ -26,6 +25,7 @@ from edgekit_converters.prune.kernel_time import KernelTime, kernel_time
 from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.refusals import Grounds, refuse_collapse, refuse_nothing
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.samples import select
@@ -40,25 +40,11 @@ from edgekit_converters.quantize.scheme import name_of
 TIME_COUNTS = 2.0
 """Of what a cut saves, the part of the time over that of the multiply-accumulates, for a goal in multiply-accumulates."""
 
-COLLAPSE_DB = 6.0
-"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
-
 _ORDERS = {
     Importance.MAGNITUDE: by_magnitude,
     Importance.ACTIVATION: by_activation,
     Importance.SECOND_ORDER: by_second_order,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """What costs of cuts were found on: by which metric ("": decisions that change), how many samples weights were fitted to and
-    how many judged; ``crossed``: the same ones, in turn."""
-
-    judged_by: str
-    fitted: int
-    judged: int
-    crossed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +92,11 @@ def prune(
         grounds = Grounds(crossed.judged_by, len(selection.taken), crossed.samples, crossed=True)
     progress.stage("prune")
     chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by, repaired).run(states)
-    _refuse_nothing(chosen, grounds, limit_drop)
+    refuse_nothing(chosen, grounds, limit_drop)
     stays, taken = chosen.cutback.stays, selection.samples
     smaller = repair(hub, found, consumers, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
-        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db, grounds.judged_by)
+        refuse_collapse(chosen, judge.quality(smaller).sqnr_db, grounds.judged_by)
     return Pruned(without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, grounds))
 
 
@@ -199,51 +185,6 @@ def _spent(pruning: Pruning, costs: Costs, kernels: KernelTime, whole: Stays) ->
         return costs.macs
     macs, time = max(1.0, costs.macs(whole)), max(1.0, kernels.left(whole))
     return lambda stays: costs.macs(stays) / macs + TIME_COUNTS * kernels.left(stays) / time
-
-
-def _refuse_nothing(chosen: Found, grounds: Grounds, limit_drop: float | None) -> None:
-    if any(chosen.cutback.removed):
-        return
-    raise ConversionError(
-        f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, grounds.judged_by)}."
-        + ("" if limit_drop is None else _advice(grounds, limit_drop))
-    )
-
-
-def _advice(grounds: Grounds, limit_drop: float) -> str:
-    kind = "labelled samples" if grounds.judged_by else "samples"
-    allow = "allow more with --limit-drop, or leave it out and say with --prune how much is to go"
-    if limit_drop < _PLENTY * 100 / grounds.judged:
-        needed = math.ceil(_PLENTY * 100 / limit_drop)
-        return (
-            f" One of the {grounds.judged} samples that judge it is {100 / grounds.judged:.2g} points: for a limit of "
-            f"{limit_drop:g}, give {needed} {kind} or more with --calibrate; or {allow}"
-        )
-    return f" Those are the costs without training: {allow}, and train the result further"
-
-
-_PLENTY = 4
-"""So many samples in what a limit allows are enough to tell it."""
-
-
-def _refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
-    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
-    if sqnr_db < COLLAPSE_DB:
-        raise ConversionError(
-            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
-            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
-            "Ask for less, or take it with --force and train the result further."
-        )
-
-
-def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
-    """A few of the states on the way, in words."""
-    shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB, {step.cost(judged_by)}" for step in shown]
-    return "What cuts cost, by the multiply-accumulates left: " + "; ".join(told) if told else "No state on the way was better"
-
-
-_PARTS = 5
 
 
 def _figures(
