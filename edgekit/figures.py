@@ -197,22 +197,26 @@ def _counts(names: list[str]) -> dict[str, int]:
 class PruneStep:
     """A state on the way: multiply-accumulates left (a part of all), and what it costs on samples that no weight was fitted to.
 
-    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right, and
-    ``margin_points``, the standard error of that. None where nothing is decided and no labels tell.
+    ``drop_points``: samples (of 100) whose decision changes; with labels, by which fewer are right; None where nothing is
+    decided and no labels tell. ``margin_points``: the standard error of that; 0 where it was not asked for. ``repaired``: with
+    the weights refitted as those of the files are, others by a quicker estimate that is usually worse.
     """
 
     macs_left: float
     sqnr_db: float
     drop_points: float | None
     margin_points: float = 0.0
+    repaired: bool = False
 
     def cost(self, judged_by: str) -> str:
         """In words; ``judged_by``: the name of the metric, if labels tell. Empty where nothing is decided."""
         if self.drop_points is None:
             return ""
+        repaired = ", repaired" if self.repaired else ""
         if judged_by:
-            return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost"
-        return f"{self.drop_points:.1f} of 100 decisions changed"
+            return f"{self.drop_points:.1f} (+-{self.margin_points:.1f}) points of {judged_by} lost{repaired}"
+        margin = f" (+-{self.margin_points:.1f})" if self.margin_points else ""
+        return f"{self.drop_points:.1f}{margin} of 100 decisions changed{repaired}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ class PruneFigures:
 
     ``found``: the state that was taken, ``steps`` all states up to it and some beyond. ``stopped``: why the goal was not reached,
     "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed, or there are none.
+    ``crossed``: with a limit, samples are fitted to and judged in turn, by weights that were fitted to the others.
     """
 
     goal: str
@@ -260,3 +265,4 @@ class PruneFigures:
     protected: tuple[str, ...] = ()
     stopped: str = ""
     judged_by: str = ""
+    crossed: bool = False

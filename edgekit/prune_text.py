@@ -99,6 +99,8 @@ def judged(figures: PruneFigures) -> str:
     by = "by their labels" if figures.judged_by else "without labels: by decisions that change"
     if figures.found.drop_points is None:
         by = "by the signal: its outputs decide nothing"
+    if figures.crossed:
+        return f"what cuts cost on {held} samples, each judged by weights that were fitted to others, {by}"
     return f"what cuts cost on {held} of {fitted + held} samples, which no weight was fitted to, {by}"
 
 

@@ -74,6 +74,16 @@ def test_where_nothing_is_decided_the_signal_alone_is_told() -> None:
     assert taken == "   80% left   15.0 dB (taken)"
 
 
+def test_with_a_limit_every_sample_judges_and_repaired_states_say_so() -> None:
+    step = PruneStep(0.8, 15.0, 0.4, 0.5, repaired=True)
+    figures = PruneFigures(
+        "90%", (1000, 800), (100, 90), (200, 200), step, (WHOLE, step), judged_by="top1", crossed=True
+    )
+    *_, head, taken = prune_lines(Report(model=ModelFacts("net.onnx", "onnx"), settings={}, pruning=figures))
+    assert head == "what cuts cost on 200 samples, each judged by weights that were fitted to others, by their labels:"
+    assert taken == "   80% left   15.0 dB  0.4 (+-0.5) points of top1 lost, repaired (taken)"
+
+
 def test_of_many_states_a_few_are_told() -> None:
     steps = tuple(PruneStep(1 - part / 100, 30.0 - part, float(part)) for part in range(61))
     figures = PruneFigures("40%", (1000, 600), (100, 90), (150, 50), steps[40], steps)

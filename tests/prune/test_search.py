@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from edgekit_converters.prune.loss import Quality
 from edgekit_converters.prune.search import Found, Search
 
 
-def found(drops: list[float], pruning: Pruning, limit: float | None, sizes: list[float] | None = None) -> Found:
+def found(
+    drops: list[float],
+    pruning: Pruning,
+    limit: float | None,
+    sizes: list[float] | None = None,
+    repaired: list[float] | None = None,
+) -> Found:
     """States that lose 5 % of the multiply-accumulates and one unit each, with these changed decisions of 100."""
     tried: list[int] = []
 
@@ -34,7 +41,13 @@ def found(drops: list[float], pruning: Pruning, limit: float | None, sizes: list
         return hub
 
     measure = None if sizes is None else lambda each: sizes[places[id(each)]]
-    return Search(pruning, limit, network, measure).run(states())
+
+    def after_repair(state: Cutback) -> Cutback:
+        (place,) = state.removed
+        return replace(state, quality=Quality(0.01 * place, repaired[place], repaired=True))
+
+    again = None if repaired is None else after_repair
+    return Search(pruning, limit, network, measure, repaired=again).run(states())
 
 
 def place_of(result: Found) -> int:
@@ -67,3 +80,21 @@ def test_without_a_limit_cuts_that_run_out_are_told() -> None:
     result = found([0, 50, 60], Pruning(macs=0.9), None)
     assert place_of(result) == 2
     assert "no more can be removed" in result.stopped
+
+
+def test_states_are_within_the_limit_as_repaired() -> None:
+    result = found([0, 1, 6, 9, 12, 14], Pruning(macs=0.9), 5.0, repaired=[0, 1, 3, 4, 7, 8])
+    assert place_of(result) == 3
+    assert result.step.drop_points == 4
+    assert "7.0 of 100 decisions changed, repaired; the limit is 5 points" in result.stopped
+
+
+def test_a_state_that_is_not_within_the_limit_as_repaired_is_not_taken() -> None:
+    result = found([0, 1, 2, 3, 9, 9, 9, 9], Pruning(macs=0.9), 5.0, repaired=[0, 1, 2, 6, 9, 9, 9, 9])
+    assert place_of(result) == 2
+
+
+def test_repaired_states_go_no_further_than_the_goal() -> None:
+    result = found([0, 1, 6, 7, 8, 9], Pruning(macs=0.1), 5.0, repaired=[0, 1, 2, 3, 4, 5])
+    assert place_of(result) == 2
+    assert result.stopped == ""

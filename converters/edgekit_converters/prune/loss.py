@@ -44,11 +44,12 @@ class Quality:
     """``loss``: squared error of the outputs over their variance. ``drop_points``: by which the task is done worse; where no
     labels tell, decisions of 100 that are others; None where nothing is decided either. ``margin_points``: the standard error of
     a drop that labels tell; where the metric is no mean over samples, from above: every decision that changed counts, for better
-    or worse."""
+    or worse. ``repaired``: the drop is that of weights refitted to what the smaller network gives."""
 
     loss: float
     drop_points: float | None
     margin_points: float = 0.0
+    repaired: bool = False
 
     @property
     def points(self) -> float:
@@ -63,6 +64,15 @@ class Quality:
 _NO_LOSS = 1e-12
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a network gives. ``judged``: by output, batch by batch, before the softmax; ``answers``: for a task, its outputs,
+    by batch."""
+
+    judged: list[list[NDArray[Any]]]
+    answers: list[Outputs]
+
+
 class Judge:
     """Compares hubs with ``hub`` on all ``samples``: before the last softmax or sigmoid, where errors have their natural size.
 
@@ -71,13 +81,13 @@ class Judge:
 
     def __init__(self, hub: Hub, samples: Dataset, size: int, task: Task | None = None) -> None:
         self._feeds: list[Feeds] = [feeds for feeds, _ in full_feeds(hub, samples, size)]
-        self._batches = [batch for batch, _ in zip(samples.batches(size), self._feeds, strict=False)] if task else []
+        self.batches = [batch for batch, _ in zip(samples.batches(size), self._feeds, strict=False)] if task else []
         self._names = judged(hub)
         self._outputs = [spec.name for spec in hub.outputs]
-        self._task = task
-        self._wanted, self._answers = self._results(hub)
-        self._signals = [_energy(parts, _centre(parts)) for parts in self._wanted]
-        self._deciding = deciding(hub, self._names, self._wanted, self._feeds)
+        self._task, self._count = task, len(samples)
+        self.whole = self.outcome(hub)
+        self._signals = [_energy(parts, _centre(parts)) for parts in self.whole.judged]
+        self.deciding = deciding(hub, self._names, self.whole.judged, self._feeds)
         self._task = self._fitting(task)
 
     @property
@@ -85,55 +95,54 @@ class Judge:
         """The name of the metric; "" where decisions are counted that are others."""
         return self._task.name if self._task is not None else ""
 
-    @property
-    def tells_points(self) -> bool:
-        """Whether labels or decisions say what is lost, beside the signal."""
-        return self._task is not None or self._deciding is not None
-
     def quality(self, hub: Hub) -> Quality:
         """The mean loss over the outputs; decisions of the first output that decides."""
-        found, answers = self._results(hub)
+        whole, found = self.whole, self.outcome(hub)
         losses = [
             sum(float(np.square(a - b, dtype=np.float64).sum()) for a, b in zip(one, other, strict=True)) / signal
-            for one, other, signal in zip(self._wanted, found, self._signals, strict=True)
+            for one, other, signal in zip(whole.judged, found.judged, self._signals, strict=True)
             if signal > 0
         ]
-        loss, changed = sum(losses) / max(1, len(losses)), self._changed(found)
+        loss, others = sum(losses) / max(1, len(losses)), self.changed(found)
         if self._task is None:
-            return Quality(loss, None if changed is None else 100.0 * float(changed.mean()))
-        drop = self._task.drop_points(self._batches, self._answers, answers)
-        margin = self._task.margin_points(self._batches, self._answers, answers)
-        return Quality(loss, drop, self._largest_margin(changed) if margin is None else margin)
+            return Quality(loss, None if others is None else 100.0 * float(others.mean()))
+        drop = self._task.drop_points(self.batches, whole.answers, found.answers)
+        margin = self._task.margin_points(self.batches, whole.answers, found.answers)
+        return Quality(loss, drop, largest_margin(others, self._count) if margin is None else margin)
 
-    def _largest_margin(self, changed: NDArray[np.bool_] | None) -> float:
-        """Every decision that changed counts; where nothing is decided, every sample."""
-        share, count = (1.0, len(self._answers)) if changed is None else (float(changed.mean()), len(changed))
-        return 100.0 * math.sqrt(share / count)
-
-    def _changed(self, found: Sequence[Sequence[NDArray[Any]]]) -> NDArray[np.bool_] | None:
-        if self._deciding is None:
+    def changed(self, found: Outcome) -> NDArray[np.bool_] | None:
+        """The decisions that are others; None where nothing is decided."""
+        if self.deciding is None:
             return None
-        pairs = zip(self._wanted[self._deciding.output], found[self._deciding.output], strict=True)
-        decide = self._deciding.decisions
+        output, decide = self.deciding.output, self.deciding.decisions
+        pairs = zip(self.whole.judged[output], found.judged[output], strict=True)
         return np.concatenate([np.reshape(decide(one) != decide(other), -1) for one, other in pairs])
 
     def _fitting(self, task: Task | None) -> Task | None:
         try:
-            known = task is not None and math.isfinite(task.drop_points(self._batches, self._answers, self._answers))
+            known = task is not None and math.isfinite(
+                task.drop_points(self.batches, self.whole.answers, self.whole.answers)
+            )
         except MeasurementError:
             return None
         return task if known else None
 
-    def _results(self, hub: Hub) -> tuple[list[list[NDArray[Any]]], list[Outputs]]:
-        """What is judged, by output, batch by batch; for a task, the model's outputs as they are, by batch."""
+    def outcome(self, hub: Hub) -> Outcome:
         names = list(dict.fromkeys((*self._names, *(self._outputs if self._task is not None else ()))))
         session = Calculator(tapped_model(hub, names))
         runs = [dict(zip(names, session.run(names, batch), strict=True)) for batch in self._feeds]
         judged = [[run[name].astype(np.float32) for run in runs] for name in self._names]
         if self._task is None:
-            return judged, []
-        pairs = zip(runs, self._batches, strict=True)
-        return judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs]
+            return Outcome(judged, [])
+        pairs = zip(runs, self.batches, strict=True)
+        return Outcome(judged, [{name: run[name][: len(batch)] for name in self._outputs} for run, batch in pairs])
+
+
+def largest_margin(changed: NDArray[np.bool_] | None, samples: int) -> float:
+    """The standard error of a drop in points, from above: every decision that changed counts; where nothing is decided, every
+    sample."""
+    share, count = (1.0, samples) if changed is None else (float(changed.mean()), len(changed))
+    return 100.0 * math.sqrt(share / count)
 
 
 def _centre(parts: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

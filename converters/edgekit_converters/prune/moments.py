@@ -79,6 +79,18 @@ class Gram:
         self._sum += columns.sum(axis=2, dtype=np.float64)
         self._gram += columns @ columns.swapaxes(1, 2)
 
+    def __add__(self, other: Gram) -> Gram:
+        return self._with(other, 1)
+
+    def __sub__(self, other: Gram) -> Gram:
+        return self._with(other, -1)
+
+    def _with(self, other: Gram, sign: int) -> Gram:
+        result = Gram(0, 0)
+        result.count = self.count + sign * other.count
+        result._sum, result._gram = self._sum + sign * other._sum, self._gram + sign * other._gram
+        return result
+
     @property
     def mean(self) -> NDArray[np.float64]:
         return self._sum / max(1, self.count)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgekit.errors import ConversionError, RecipeError, UsageError
-from edgekit.figures import PrunedLayer, PruneFigures, PruneStep
+from edgekit.figures import PrunedLayer, PruneFigures
 from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
@@ -18,41 +18,27 @@ from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
 from edgekit_converters.prune.consumers import Consumer, consumers_of, read_spaces
 from edgekit_converters.prune.costs import Costs, costs_of
+from edgekit_converters.prune.cross_fitted import CrossFitted
 from edgekit_converters.prune.dependencies import Dependencies, Role, Space, Stays, Units
 from edgekit_converters.prune.every_step import with_every_step, without_unread_steps
 from edgekit_converters.prune.kernel_time import FileTimes, file_times
 from edgekit_converters.prune.loss import Judge, Task
 from edgekit_converters.prune.moments import Gram, GramKey, grams, run_size
 from edgekit_converters.prune.order import by_activation, by_changes, by_magnitude, by_second_order, readers_of
+from edgekit_converters.prune.refusals import Grounds, refuse_collapse, refuse_nothing
 from edgekit_converters.prune.removal import remove
 from edgekit_converters.prune.repair import repair
+from edgekit_converters.prune.samples import select
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, Widths, widths_of
 from edgekit_converters.prune.worths import worths_of
-from edgekit_converters.quantize.calibrate_feeds import LARGEST_BATCH, MASK, numbers_per_sample
 from edgekit_converters.quantize.rule_scopes import require_matching
 from edgekit_converters.quantize.scheme import name_of
-from edgekit_converters.quantize.sequential_samples import Picked, spread
-
-MOST_SAMPLES = 2048
-"""Samples from which weights are refitted."""
-
-MOST_NUMBERS = 2_000_000_000
-"""Numbers computed over all nodes and samples, as a bound of the time: 256 pictures of EfficientNet-Lite0."""
-
-HELD_OUT = 4
-"""Of so many samples, one is held out: no weight is fitted to it while cuts are chosen."""
-
-HELD_OUT_NUMBERS, LEAST_HELD_OUT = 200_000_000, 48
-"""Numbers computed over all nodes and held out samples, as a bound of the time that a cut's trial takes; but so many samples."""
 
 TIME_COUNTS = 2.0
 """Of what a cut saves, the part of the time over that of the multiply-accumulates, for a goal in multiply-accumulates."""
-
-COLLAPSE_DB = 6.0
-"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
 
 _ORDERS = {
     Importance.MAGNITUDE: by_magnitude,
@@ -84,31 +70,35 @@ def prune(
     RecipeError where a rule matches no layer, ConversionError where nothing can be removed or the result breaks down and
     ``force`` is not set.
     """
-    samples = _enough(hub, samples)
+    selection = select(hub, samples)
     hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
     _require_layers(hub, found, pruning)
-    fitted, held = _parted(hub, samples)
+    fitted, held = selection.fitted, selection.held_out
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
     order = _order(hub, consumers, known, fitted, pruning.importance, progress)
     candidates = _candidates(hub, found, consumers, order, pruning)
     network = Compensation(hub, found, consumers, known)
-    judge = Judge(hub, held, run_size(hub), task)
-    _require_decisions(judge, limit_drop)
-    progress.stage("prune")
+    judge = Judge(hub, held, run_size(hub), task if limit_drop is None else None)
     goal = 1 - (pruning.macs or 1.0)
     spent = _spent(pruning, costs, file_times(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
-    chosen = Search(pruning, limit_drop, network.hub, measure, judge.judged_by).run(states)
-    _refuse_nothing(chosen, judge.judged_by)
-    stays = chosen.cutback.stays
-    smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)
+    grounds, repaired = Grounds(judge.judged_by, len(fitted), len(held)), None
+    if limit_drop is not None:
+        crossed = CrossFitted(hub, found, consumers, selection, task, progress)
+        _require_decisions(crossed, limit_drop)
+        states, repaired = crossed.judged(states), crossed.repaired if pruning.repair and selection.light else None
+        grounds = Grounds(crossed.judged_by, len(selection.taken), crossed.samples, crossed=True)
+    progress.stage("prune")
+    chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by, repaired).run(states)
+    refuse_nothing(chosen, grounds, limit_drop)
+    stays, taken = chosen.cutback.stays, selection.samples
+    smaller = repair(hub, found, consumers, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
-        _refuse_collapse(chosen, judge.quality(smaller).sqnr_db, judge.judged_by)
-    figures = _figures(found, costs, candidates, chosen, pruning, (len(fitted), len(held)))
-    return Pruned(without_unread_steps(smaller), replace(figures, judged_by=judge.judged_by))
+        refuse_collapse(chosen, judge.quality(smaller).sqnr_db, grounds.judged_by)
+    return Pruned(without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, grounds))
 
 
 def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
@@ -128,42 +118,6 @@ def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
 
 
 _SHOWN = 3
-
-
-def _enough(hub: Hub, samples: Dataset | None) -> Dataset:
-    """As many samples as refitting needs and the bound of the work allows. Padding says nothing and is not counted."""
-    if samples is None or len(samples) < HELD_OUT:
-        count = "none" if samples is None else len(samples)
-        raise UsageError(
-            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
-            "150 to 250 typical ones."
-        )
-    numbers = max(1.0, _numbers(hub) * _real_share(samples))
-    count = max(1, min(len(samples), MOST_SAMPLES, max(_FEWEST_SAMPLES, int(MOST_NUMBERS / numbers))))
-    return samples if count == len(samples) else Picked(samples, spread(len(samples), count))
-
-
-_FEWEST_SAMPLES = 32
-
-
-def _numbers(hub: Hub) -> int:
-    """Computed over all nodes for one sample."""
-    return max(1, sum(numbers_per_sample(value) for node in hub.model.graph for value in node.outputs))
-
-
-def _real_share(samples: Dataset) -> float:
-    """The part of the samples' tokens that are no padding; 1 where nothing tells them apart."""
-    masks = [np.asarray(batch.feeds[MASK]) for batch in samples.batches(LARGEST_BATCH) if MASK in batch.feeds]
-    tokens = sum(mask.size for mask in masks)
-    return float(sum(np.count_nonzero(mask) for mask in masks)) / tokens if tokens else 1.0
-
-
-def _parted(hub: Hub, samples: Dataset) -> tuple[Dataset, Dataset]:
-    """Those that weights are fitted to while cuts are chosen, and those that cuts are judged on."""
-    most = max(LEAST_HELD_OUT, HELD_OUT_NUMBERS // _numbers(hub))
-    rows = spread(len(samples), min(most, len(samples) // HELD_OUT))
-    others = np.setdiff1d(np.arange(len(samples)), rows)
-    return Picked(samples, others), Picked(samples, rows)
 
 
 def _order(
@@ -234,42 +188,14 @@ def _spent(pruning: Pruning, costs: Costs, kernels: FileTimes, whole: Stays) -> 
     return lambda stays: costs.macs(stays) / macs + TIME_COUNTS * kernels.left(stays)
 
 
-def _require_decisions(judge: Judge, limit_drop: float | None) -> None:
+def _require_decisions(crossed: CrossFitted, limit_drop: float) -> None:
     """Raises UsageError where nothing tells what a cut costs in points."""
-    if limit_drop is not None and not judge.tells_points:
+    if not crossed.tells_points:
         raise UsageError(
             f"a limit of {limit_drop:g} points can't be kept while pruning: the calibration samples have no labels for a metric, "
             "and the outputs decide nothing that could change (numbers, embeddings, or a copy of the input). Give "
             "labelled samples, or --metric and what it needs, or leave the limit out and see the signal in the report."
         )
-
-
-def _refuse_nothing(chosen: Found, judged_by: str) -> None:
-    if not any(chosen.cutback.removed):
-        raise ConversionError(f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, judged_by)}")
-
-
-def _refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
-    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
-    if sqnr_db < COLLAPSE_DB:
-        raise ConversionError(
-            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
-            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
-            "Ask for less, or take it with --force and train the result further."
-        )
-
-
-def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
-    """A few of the states on the way, in words."""
-    shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
-    told = [
-        ", ".join(filter(None, (f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB", step.cost(judged_by))))
-        for step in shown
-    ]
-    return "On the way: " + "; ".join(told) if told else "No state on the way was better"
-
-
-_PARTS = 5
 
 
 def _figures(
@@ -278,7 +204,7 @@ def _figures(
     candidates: Sequence[Candidate],
     chosen: Found,
     pruning: Pruning,
-    samples: tuple[int, int],
+    grounds: Grounds,
 ) -> PruneFigures:
     whole, stays = found.none_removed(), chosen.cutback.stays
     layers = zip(candidates, chosen.cutback.removed, strict=True)
@@ -286,10 +212,12 @@ def _figures(
         goal=pruning.goal,
         macs=(round(costs.macs(whole)), round(costs.macs(stays))),
         parameters=(round(costs.parameters(whole)), round(costs.parameters(stays))),
-        samples=samples,
+        samples=(grounds.fitted, grounds.judged),
         found=chosen.step,
         steps=chosen.steps,
         layers=tuple(PrunedLayer(c.name, len(c.units), len(c.units) - gone) for c, gone in layers if gone),
         protected=tuple(f"{layer.node}: {layer.reason}" for layer in found.protected),
         stopped=chosen.stopped,
+        judged_by=grounds.judged_by,
+        crossed=grounds.crossed,
     )

@@ -17,10 +17,9 @@ Measure = Callable[[Hub], float]
 STRETCH = 0.05
 """Part of the multiply-accumulates between two states whose files are measured."""
 
-
-BEYOND, MOST_BEYOND = 0.15, 10
+BEYOND, LEAST_BEYOND, MOST_BEYOND = 0.15, 3, 10
 """Part of the multiply-accumulates that is tried beyond the last state within a limit, and in how many cuts: states within it may
-follow, and the report tells what further cuts would cost."""
+follow, repaired ones above all, and the report tells what further cuts would cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +35,14 @@ class Found:
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
     """``network``: a hub from what stays. ``measure`` is None for a goal that is counted. ``judged_by``: the metric of the limit,
-    "" for decisions that change."""
+    "" for decisions that change. ``repaired``: a state with what it costs after repair, which takes long and is usually less."""
 
     pruning: Pruning
     limit_drop: float | None
     network: Callable[[Stays], Hub]
     measure: Measure | None
     judged_by: str = ""
+    repaired: Callable[[Cutback], Cutback] | None = None
 
     def run(self, cutbacks: Iterator[Cutback]) -> Found:
         """The first state that reaches the goal, or the last one within the limit."""
@@ -58,7 +58,7 @@ class Search:
             if self.pruning.units is not None:
                 continue  # as many as may go
             if self.measure is None:
-                if _left(states) <= 1 - (self.pruning.macs or 0.0):
+                if self._is_goal(states, within):
                     return _at(states, within)
             elif states[checked].macs - cutback.macs >= STRETCH * states[0].macs:
                 if self._reached(cutback):
@@ -83,11 +83,17 @@ class Search:
 
     def _is_far(self, states: list[Cutback], within: int) -> bool:
         """Whether so much went since the last state within the limit that none will follow."""
-        gone = states[within].macs - states[-1].macs
-        return gone >= BEYOND * states[0].macs or len(states) - 1 - within > MOST_BEYOND
+        gone, cuts = states[within].macs - states[-1].macs, len(states) - 1 - within
+        return (gone >= BEYOND * states[0].macs and cuts >= LEAST_BEYOND) or cuts > MOST_BEYOND
 
     def _limited(self, states: list[Cutback], within: int) -> Found:
         """The last state within the limit. With a goal that is measured, it may be an earlier one that reaches it."""
+        if self.repaired is not None and self.measure is None:
+            states, within = self._last_repaired(states, within, self.repaired)
+            if self._is_goal(states, within):
+                return _at(states, within, told=len(states))
+        if within == len(states) - 1:
+            return _at(states, within, "no further cut was tried")
         lost = step_of(states[within + 1], states[0].macs)
         stopped = (
             f"the next cut, to {lost.macs_left:.1%} of the multiply-accumulates, would mean {lost.cost(self.judged_by)}; "
@@ -96,6 +102,27 @@ class Search:
         if self.measure is not None and within and self._reached(states[within]):
             return _at(states, self._first(states[: within + 1], 0))
         return _at(states, within, stopped, len(states))
+
+    def _last_repaired(
+        self, states: list[Cutback], within: int, repaired: Callable[[Cutback], Cutback]
+    ) -> tuple[list[Cutback], int]:
+        """By bisection, from the last state within the limit as it is to the last that is so repaired; no further than the goal.
+        Those that were tried have their costs repaired."""
+        states = states.copy()
+        goal = next((place for place in range(len(states)) if self._is_goal(states, place)), None)
+        low, high = 0, len(states) if goal is None else goal + 1
+        place = within
+        while high - low > 1:
+            if low < place < high:
+                states[place] = repaired(states[place])
+                low, high = (low, place) if self._exceeds(states[place]) else (place, high)
+            place = (low + high) // 2
+        return states, low
+
+    def _is_goal(self, states: list[Cutback], place: int) -> bool:
+        """Whether so many multiply-accumulates went as was asked for."""
+        goal = self.pruning.macs
+        return goal is not None and states[place].macs <= (1 - goal) * max(states[0].macs, 1.0)
 
     def _reached(self, cutback: Cutback) -> bool:
         assert self.measure is not None
@@ -115,11 +142,9 @@ class Search:
 def step_of(cutback: Cutback, whole: float) -> PruneStep:
     """The figures of a state for the report."""
     quality = cutback.quality
-    return PruneStep(cutback.macs / max(whole, 1.0), quality.sqnr_db, quality.drop_points, quality.margin_points)
-
-
-def _left(states: list[Cutback]) -> float:
-    return states[-1].macs / max(states[0].macs, 1.0)
+    return PruneStep(
+        cutback.macs / max(whole, 1.0), quality.sqnr_db, quality.drop_points, quality.margin_points, quality.repaired
+    )
 
 
 def _at(states: list[Cutback], place: int, stopped: str = "", told: int = 0) -> Found:

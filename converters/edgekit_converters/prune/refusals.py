@@ -1,0 +1,77 @@
+"""Results of pruning that are no use, and what to do instead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekit.errors import ConversionError
+from edgekit.figures import PruneStep
+from edgekit_converters.prune.search import Found
+
+COLLAPSE_DB = 6.0
+"""Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What costs of cuts were found on: by which metric ("": decisions that change), how many samples weights were fitted to and
+    how many judged; ``crossed``: the same ones, in turn."""
+
+    judged_by: str
+    fitted: int
+    judged: int
+    crossed: bool = False
+
+
+def refuse_nothing(chosen: Found, grounds: Grounds, limit_drop: float | None) -> None:
+    if any(chosen.cutback.removed):
+        return
+    raise ConversionError(
+        f"nothing was pruned: {chosen.stopped}. {_course(chosen.steps, grounds.judged_by)}."
+        + ("" if limit_drop is None else _advice(grounds, limit_drop))
+    )
+
+
+def _advice(grounds: Grounds, limit_drop: float) -> str:
+    kind = "labelled samples" if grounds.judged_by else "samples"
+    allow = "allow more with --limit-drop, or leave it out and say with --prune how much is to go"
+    if limit_drop < _PLENTY * 100 / grounds.judged:
+        needed = math.ceil(_PLENTY * 100 / limit_drop)
+        return (
+            f" One of the {grounds.judged} samples that judge it is {100 / grounds.judged:.2g} points: for a limit of "
+            f"{limit_drop:g}, give {needed} {kind} or more with --calibrate; or {allow}"
+        )
+    return f" Those are the costs without training: {allow}, and train the result further"
+
+
+_PLENTY = 4
+"""So many samples in what a limit allows are enough to tell it."""
+
+
+def refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
+    """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
+    if sqnr_db < COLLAPSE_DB:
+        raise ConversionError(
+            f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
+            "Ask for less, or take it with --force and train the result further."
+        )
+
+
+def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
+    """A few of the states on the way, in words."""
+    shown = [steps[place] for place in sorted({len(steps) * part // _PARTS for part in range(1, _PARTS)}) if place]
+    told = [
+        ", ".join(filter(None, (f"{step.macs_left:.0%}: {step.sqnr_db:.1f} dB", step.cost(judged_by))))
+        for step in shown
+    ]
+    return (
+        "What cuts cost, by the multiply-accumulates left: " + "; ".join(told)
+        if told
+        else "No state on the way was better"
+    )
+
+
+_PARTS = 5
