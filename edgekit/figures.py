@@ -217,6 +217,19 @@ class PrunedLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class PrunedBlock:
+    """A residual branch that went as a whole. ``macs``: its part of the multiply-accumulates; ``sqnr_db``: of the outputs of a network
+    that lacks it alone. ``by_rule``: a rule named it; otherwise it cost least for what it saved.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    macs: float
+    sqnr_db: float
+    by_rule: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PruneFigures:
     """What pruning did. ``macs`` and ``parameters``: (before, after). ``samples``: those fitted to and those held out.
 
@@ -231,6 +244,7 @@ class PruneFigures:
     found: PruneStep
     steps: tuple[PruneStep, ...] = ()
     layers: tuple[PrunedLayer, ...] = ()
+    blocks: tuple[PrunedBlock, ...] = ()
     protected: tuple[str, ...] = ()
     stopped: str = ""
     judged_by: str = ""

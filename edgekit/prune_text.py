@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgekit.figures import LatencyFigures, PruneFigures, PruneStep
+from edgekit.figures import LatencyFigures, PrunedBlock, PruneFigures, PruneStep
 from edgekit.report import Report, Role
 
 MOST_STEPS = 5
@@ -26,8 +26,15 @@ def removed(figures: PruneFigures) -> Iterator[str]:
         f"pruned for {figures.goal}: multiply-accumulates {_change(macs, macs_left)}, parameters "
         f"{_change(parameters, parameters_left)}; {len(figures.layers)} layers are narrower, {len(figures.protected)} can't be"
     )
+    if figures.blocks:
+        yield f"blocks removed: {', '.join(map(_block, figures.blocks))}"
     if figures.stopped:
         yield f"pruning stopped before its goal: {figures.stopped}"
+
+
+def _block(block: PrunedBlock) -> str:
+    why = "by a rule" if block.by_rule else "for what it saves"
+    return f"{block.name} ({why}; {block.macs:.1%} of the multiply-accumulates, {block.sqnr_db:.1f} dB when it alone is gone)"
 
 
 def _change(before: int, after: int) -> str:

@@ -73,7 +73,9 @@ class KernelTime:
 
 
 def in_blocks(channels: int) -> float:
-    """In how many channels' time the kernels compute these, the mean over `BLOCKS`."""
+    """In how many channels' time the kernels compute these, the mean over `BLOCKS`; what is gone takes none."""
+    if not channels:
+        return 0.0
     if channels < NARROW:
         return NARROW_TIME * NARROW
     return sum(_up_to(channels, block) for block in BLOCKS) / len(BLOCKS)
@@ -94,7 +96,12 @@ def kernel_time(hub: Hub, found: Dependencies, mac_terms: Sequence[Term]) -> Ker
     values = {value.name: value for value in all_values(hub.model) if value.name}
     products = [_multiplied(by_name[term.node], term) for term in mac_terms]
     nodes = dict.fromkeys(term.node for term in mac_terms)  # recurrent ones have several terms
-    moved = [_moved(values[name], found) for node in nodes for name in _traffic(by_name[node]) if name in values]
+    moved = [
+        _moved(values[name], found, found.blocks_of(node))
+        for node in nodes
+        for name in _traffic(by_name[node])
+        if name in values
+    ]
     return KernelTime((*products, *moved))
 
 
@@ -113,7 +120,7 @@ def _traffic(node: ir.Node) -> Iterator[str]:
             yield value.name
 
 
-def _moved(value: ir.Value, found: Dependencies) -> _Moved:
+def _moved(value: ir.Value, found: Dependencies, blocks: tuple[Units, ...]) -> _Moved:
     axes: Mapping[int, Units] = found.axes.get(value_name(value), {})
     sizes = [dim if isinstance(dim, int) else 1 for dim in value.shape or ()]
-    return _Moved(math.prod(sizes), tuple(axes.values()))
+    return _Moved(math.prod(sizes), (*axes.values(), *blocks))
