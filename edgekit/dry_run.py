@@ -28,8 +28,16 @@ class PlannedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedBlock:
+    """A residual branch that pruning may remove as a whole; ``layers`` are those with weights."""
+
+    name: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
-    """The nodes in the order in which they run."""
+    """The nodes in the order in which they run. ``blocks``: what can go as a whole, where pruning is asked for."""
 
     model: str
     framework: str
@@ -37,6 +45,7 @@ class DryRun:
     target: str
     nodes: tuple[PlannedNode, ...]
     notes: tuple[str, ...] = ()
+    blocks: tuple[PlannedBlock, ...] = ()
     schema: str = SCHEMA
 
     def to_json(self) -> str:
@@ -51,7 +60,9 @@ class DryRun:
             if node.reason and node.execution in ("float", "dynamic")
         ]
         head = f"{self.model} ({self.framework}): precision {self.precision}, target {self.target}"
-        return [head, "", table("op,computes,>nodes", rows), "", *reasons, *(f"note: {note}" for note in self.notes)]
+        blocks = [f"can be removed as a whole: {block.name} ({', '.join(block.layers)})" for block in self.blocks]
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, "", table("op,computes,>nodes", rows), "", *reasons, *blocks, *notes]
 
 
 def dry_run(request: Request, progress: Progress) -> DryRun:
@@ -64,11 +75,18 @@ def plan_here(request: Request, progress: Progress) -> DryRun:
     progress.stage("read")
     source = find_source(request.model, request.source)
     hub = read_hub(source, request.model, request.read, progress)
+    branches = registry.stage("residual_branches")(hub) if request.recipe.prune is not None else ()
     hub, decided = registry.stage("decide")(hub, request.recipe, request.device)
     nodes = tuple(
         PlannedNode(node.name, node.op_type, decided.nodes[node.name].execution.value, decided.nodes[node.name].reason)
         for node in hub.model.graph
     )
     return DryRun(
-        str(request.model), hub.framework, request.recipe.precision.value, request.target.name, nodes, hub.notes
+        str(request.model),
+        hub.framework,
+        request.recipe.precision.value,
+        request.target.name,
+        nodes,
+        hub.notes,
+        tuple(PlannedBlock(branch.name, branch.layers) for branch in branches),
     )

@@ -121,12 +121,14 @@ class Pruning:
 
     @property
     def option(self) -> str:
-        """The goal as the command line takes it."""
+        """The goal as the command line takes it; "" where rules alone say what goes."""
         if self.macs is not None:
             return f"{100 * self.macs:g}%"
         if self.units is not None:
             return f"units={100 * self.units:g}%"
-        return f"latency={self.latency_ms:g}ms" if self.latency_ms is not None else f"size={self.size_bytes}"
+        if self.latency_ms is not None:
+            return f"latency={self.latency_ms:g}ms"
+        return "" if self.size_bytes is None else f"size={self.size_bytes}"
 
     def most_of(self, layer: str, units: int) -> int:
         """How many of a layer's units may go; the last matching rule wins. Rules that remove blocks say nothing of others."""

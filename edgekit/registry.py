@@ -55,6 +55,7 @@ STAGES = {
     "fix_inputs": "edgekit_converters.hub.fix_inputs:fix_inputs",
     "normalize": "edgekit_converters.hub.normalize:normalize",
     "prune": "edgekit_converters.prune.prune:prune",
+    "residual_branches": "edgekit_converters.prune.branches:residual_branches",
     "decide": "edgekit_converters.quantize.quantize:decide",
     "sparsify": "edgekit_converters.sparsify.sparsify:sparsify",
     "zeros_in": "edgekit_converters.sparsify.written:zeros_in",
