@@ -218,8 +218,8 @@ class PrunedLayer:
 
 @dataclass(frozen=True, slots=True)
 class PrunedBlock:
-    """A residual branch that went as a whole. ``macs``: its part of the multiply-accumulates; ``sqnr_db``: of the outputs of a network
-    that lacks it alone. ``by_rule``: a rule named it; otherwise it cost least for what it saved.
+    """A residual branch that went as a whole. ``macs``: its part of the multiply-accumulates; ``sqnr_db``: of the outputs when it
+    alone is gone. ``by_rule``: a rule named it; otherwise it cost least for what it saved.
     """
 
     name: str

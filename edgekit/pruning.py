@@ -69,11 +69,12 @@ class PruneRule:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """One goal of four, or none where rules remove blocks and nothing else is to go. ``macs``: the part of the multiply-accumulates that goes; ``units``: the part of every layer's units;
-    ``latency_ms`` and ``size_bytes``: what the slowest and the largest of the written files may take.
+    """One goal of four, or none where rules remove blocks and nothing else is to go.
 
-    ``blocks``: whether residual branches may go as a whole. ``repair`` False: weights stay as they are, for comparison. ``force``: go on where the samples show that the network breaks
-    down.
+    ``macs``: the part of the multiply-accumulates that goes; ``units``: the part of every layer's units; ``latency_ms`` and
+    ``size_bytes``: what the slowest and the largest of the written files may take. ``blocks``: whether residual branches may go
+    as a whole. ``repair`` False: weights stay as they are, for comparison. ``force``: go on where the samples show that the
+    network breaks down.
     """
 
     macs: float | None = None

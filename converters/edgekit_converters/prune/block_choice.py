@@ -83,7 +83,9 @@ _MANY = 1 << 20
 def _no_branch(rule: PruneRule, branches: Sequence[Branch]) -> str:
     if not branches:
         return f"the prune rule {rule.scope!r} removes blocks, but the network has no residual branch: nothing can go as a whole"
-    touched = [branch.name for branch in branches if any(fnmatch.fnmatchcase(name, rule.scope) for name in branch.layers)]
+    touched = [
+        branch.name for branch in branches if any(fnmatch.fnmatchcase(name, rule.scope) for name in branch.layers)
+    ]
     part = f" It matches only a part of {touched[0]!r}." if touched else ""
     names = ", ".join(repr(branch.name) for branch in branches[:_SHOWN])
     return (

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgekit.protocols import Dataset

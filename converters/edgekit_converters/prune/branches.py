@@ -1,4 +1,4 @@
-"""`residual_branches`: what is added to a stream that goes on without it, as a whole: ``x + f(x)`` is ``x`` and a constant without f.
+"""`residual_branches`: what is added to a stream that goes on without it: ``x + f(x)`` can be ``x`` and a constant.
 
 A branch is whatever only the one operand of the Add needs: convolutions with their normalizations, gates and squeezes, an
 attention part with its heads, a feed-forward part. It must read the stream that it is added to, itself or through a
@@ -7,9 +7,10 @@ normalization that others read too, so that a sum of two networks is none.
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import onnx_ir as ir
 
@@ -49,7 +50,11 @@ def residual_branches(hub: Hub) -> tuple[Branch, ...]:
     layers = [name_of(node) for node in nodes if _has_weights(node)]
     found = []
     for place, node in enumerate(nodes):
-        if node.op_type == "Add" and node.domain == "" and not any(is_constant(v) for v in node.inputs if v is not None):
+        if (
+            node.op_type == "Add"
+            and node.domain == ""
+            and not any(is_constant(v) for v in node.inputs if v is not None)
+        ):
             found += [replace(branch, name=_name(branch.layers, layers)) for branch in _branches(node, nodes[:place])]
     return tuple(found)
 
@@ -103,7 +108,9 @@ def _reads(inner: list[ir.Node], stream: set[ir.Value]) -> bool:
 
 def _made_of(value: ir.Value) -> set[ir.Value]:
     node = value.producer()
-    return set() if node is None or node.op_type not in _NORMALIZATIONS else {v for v in node.inputs[:1] if v is not None}
+    return (
+        set() if node is None or node.op_type not in _NORMALIZATIONS else {v for v in node.inputs[:1] if v is not None}
+    )
 
 
 _NORMALIZATIONS = ("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization")
@@ -144,7 +151,11 @@ def _name(layers: tuple[str, ...], every: list[str]) -> str:
     """What the names of these layers and of no others begin with, up to a whole part; otherwise the first and the last."""
     if len(layers) == 1:
         return layers[0]
-    shared = os.path.commonprefix(list(layers))
-    prefix = shared[: max(shared.rfind("/"), shared.rfind("."), 0)]
-    apart = prefix and sum(name.startswith(prefix) for name in every) == len(layers)
-    return prefix if apart else f"{layers[0]} ... {layers[-1]}"
+    parts, others = [_parts(name) for name in layers], [_parts(name) for name in every]
+    shared = [same[0] for same in takewhile(lambda each: len(set(each)) == 1, zip(*parts, strict=False))]
+    apart = shared and sum(other[: len(shared)] == shared for other in others) == len(layers)
+    return "".join(shared) if apart else f"{layers[0]} ... {layers[-1]}"
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r"(?=[/.])", name)

@@ -107,8 +107,9 @@ def prune(
     goal = 1 - (pruning.macs or 1.0)
     spent = _spent(pruning, costs, kernel_time(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, lambda stays: judge.quality(network.hub(stays)), spent, goal)
-    made = lambda stays: finished(network.hub(stays), found)
-    chosen = Search(pruning, limit_drop, made, measure, judge.judged_by).run(states)
+    chosen = Search(
+        pruning, limit_drop, lambda stays: finished(network.hub(stays), found), measure, judge.judged_by
+    ).run(states)
     _refuse_nothing(chosen, judge.judged_by)
     stays = chosen.cutback.stays
     smaller = repair(hub, found, consumers, stays, samples, progress) if pruning.repair else remove(hub, found, stays)

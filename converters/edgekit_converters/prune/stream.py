@@ -13,7 +13,6 @@ from edgekit_converters.prune.consumers import Consumer
 from edgekit_converters.prune.dependencies import STAYS, Dependencies, Stays
 from edgekit_converters.quantize.scheme import name_of, value_name
 
-
 BEHIND = 2
 """Layers of a stream that make good what it lost with a block."""
 

@@ -1,5 +1,7 @@
-"""`without_summands`: the constants that took the place of blocks, in the biases of the layers before them where these are read by
-nobody else. Nothing of a block is left then, not even an addition."""
+"""`without_summands`: constants that took the place of blocks go into the bias of the layer before, if nothing else reads that.
+
+Nothing of a block is left then, not even an addition.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ _BIASED = (*_PICTURES, "Gemm", "LayerNormalization")
 
 def _alike(operand: ir.Value, total: ir.Value) -> bool:
     """Not repeated along the axes of known size."""
-    return [d for d in dims(operand) or () if isinstance(d, int)] == [d for d in dims(total) or () if isinstance(d, int)]
+    return [d for d in dims(operand) or () if isinstance(d, int)] == [
+        d for d in dims(total) or () if isinstance(d, int)
+    ]
 
 
 def _trimmed(array: Array) -> tuple[int, ...]:
@@ -73,7 +77,9 @@ def _take_in(editor: Editor, node: ir.Node, index: int, summand: Array) -> None:
     array = constant(old)
     assert old is not None
     assert array is not None
-    node.replace_input_with(index, editor.constant(np.asarray(array + summand.reshape(array.shape), np.float32), old.name or ""))
+    node.replace_input_with(
+        index, editor.constant(np.asarray(array + summand.reshape(array.shape), np.float32), old.name or "")
+    )
 
 
 def _bypass(editor: Editor, node: ir.Node, value: ir.Value) -> None:
