@@ -15,10 +15,11 @@ from test_stream import Encoder
 
 from edgekit.errors import RecipeError
 from edgekit.figures import PrunedBlock
-from edgekit.protocols import Silent
+from edgekit.protocols import ReadOptions, Silent
 from edgekit.prune_text import removed
 from edgekit.pruning import Blocks as Mode
 from edgekit.pruning import PruneRule, Pruning
+from edgekit.reading import find_source, read_hub
 from edgekit.recipe import recipe_from_dict
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.normalize import normalize
@@ -241,3 +242,36 @@ def test_the_report_names_the_blocks_and_why_they_went() -> None:
     assert block.macs == pytest.approx(1 - told.macs[1] / told.macs[0])
     (line,) = [line for line in removed(told) if "blocks removed" in line]
     assert line.startswith("blocks removed: Conv_2 ... Conv_3 (by a rule; 53.4% of the multiply-accumulates, ")
+
+
+@pytest.mark.pytorch
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_layers_of_pytorch_have_two_branches_each(norm_first: bool, tmp_path: Path) -> None:
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(16, 4, 32, dropout=0.1, batch_first=True, norm_first=norm_first)
+    network = torch.nn.Sequential(layer, torch.nn.Linear(16, 3)).eval()
+    torch.nn.init.zeros_(layer.linear2.weight)
+    torch.export.save(torch.export.export(network, (torch.zeros(2, 6, 16),)), tmp_path / "net.pt2")
+    hub = read_hub(find_source(tmp_path / "net.pt2"), tmp_path / "net.pt2", ReadOptions())
+    assert len(residual_branches(hub)) == 2
+    smaller, x = without(hub, residual_branches(hub)[1].name).hub, torch.randn(2, 6, 16)
+    (found,) = onnx_answers(smaller, {hub.inputs[0].name: x.numpy()}).values()
+    np.testing.assert_allclose(found, network(x).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_blocks_of_keras_with_dropout_and_normalization_are_found(tmp_path: Path) -> None:
+    import keras
+
+    x = start = keras.layers.Input((8, 8, 3))
+    x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+    inner = keras.layers.BatchNormalization()(keras.layers.DepthwiseConv2D(3, padding="same")(x))
+    inner = keras.layers.Conv2D(16, 1)(keras.layers.Activation("silu")(inner))
+    x = keras.layers.Add()([x, keras.layers.Dropout(0.2)(keras.layers.BatchNormalization()(inner))])
+    model = keras.Model(start, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+    model.save(tmp_path / "net.keras")
+    hub = read_hub(find_source(tmp_path / "net.keras"), tmp_path / "net.keras", ReadOptions())
+    (branch,) = residual_branches(hub)
+    assert branch.axis == 1
+    assert len(branch.layers) == 2
