@@ -244,6 +244,15 @@ def test_the_report_names_the_blocks_and_why_they_went() -> None:
     assert line.startswith("blocks removed: Conv_2 ... Conv_3 (by a rule; 53.4% of the multiply-accumulates, ")
 
 
+def test_a_block_goes_where_no_channel_may() -> None:
+    blocks = Blocks(34)
+    x = blocks.graph.input("x", "float32", ["N", 8, 6, 6])
+    blocks.graph.output(blocks.graph.op("Add", x, blocks.graph.op("Relu", blocks.conv(x, 8, 8))), "y")
+    left = without(normalize(blocks.graph.build("test")), "*")
+    assert [node.op_type for node in left.hub.model.graph] == ["Add"]
+    assert left.figures.macs[1] == 0
+
+
 @pytest.mark.pytorch
 @pytest.mark.filterwarnings("ignore")  # the exporters' own
 @pytest.mark.parametrize("norm_first", [True, False])
