@@ -134,7 +134,9 @@ def _command(request: Request, file_format: str, precision: str) -> str:
 def _pruning(request: Request) -> list[str]:
     """Pruning needs the samples whatever the precision."""
     pruning = request.recipe.prune
-    return [] if pruning is None else ["--prune", pruning.option, *_options({"--calibrate": request.calibrate})]
+    if pruning is None or not pruning.option:
+        return []
+    return ["--prune", pruning.option, *_options({"--calibrate": request.calibrate})]
 
 
 def _target(request: Request) -> str | None:

@@ -230,11 +230,20 @@ class PrunableLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class PrunableBlock:
+    """A residual branch that can go as a whole; ``layers`` are those with weights."""
+
+    name: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prunable:
-    """What pruning could take from. ``protected``: layers that keep all they have, and why."""
+    """What pruning could take from. ``protected``: layers that keep all they have, and why. ``blocks``: what rules can remove."""
 
     layers: tuple[PrunableLayer, ...]
     protected: tuple[str, ...]
+    blocks: tuple[PrunableBlock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +253,19 @@ class PrunedLayer:
     name: str
     units: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedBlock:
+    """A residual branch that went as a whole. ``macs``: its part of the multiply-accumulates; ``sqnr_db``: of the outputs when it
+    alone is gone. ``by_rule``: a rule named it; otherwise it cost least for what it saved.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    macs: float
+    sqnr_db: float
+    by_rule: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +284,7 @@ class PruneFigures:
     found: PruneStep
     steps: tuple[PruneStep, ...] = ()
     layers: tuple[PrunedLayer, ...] = ()
+    blocks: tuple[PrunedBlock, ...] = ()
     protected: tuple[str, ...] = ()
     stopped: str = ""
     judged_by: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgekit.figures import LatencyFigures, Prunable, PruneFigures, PruneStep
+from edgekit.figures import LatencyFigures, Prunable, PrunedBlock, PruneFigures, PruneStep
 from edgekit.report import Report, Role
 
 MOST_STEPS = 5
@@ -28,7 +28,10 @@ def removed(figures: PruneFigures) -> Iterator[str]:
         f"pruned for {figures.goal}: multiply-accumulates {_change(macs, macs_left)}, parameters "
         f"{_change(parameters, parameters_left)}"
     )
-    yield f"narrower: {_listed([f'{layer.name} {layer.units} -> {layer.left}' for layer in figures.layers], ', ')}"
+    if figures.layers:
+        yield f"narrower: {_listed([f'{layer.name} {layer.units} -> {layer.left}' for layer in figures.layers], ', ')}"
+    if figures.blocks:
+        yield f"blocks removed: {', '.join(map(_block, figures.blocks))}"
     if figures.protected:
         yield f"can't be narrower: {_listed(figures.protected, '; ')}"
     if figures.stopped:
@@ -38,6 +41,11 @@ def removed(figures: PruneFigures) -> Iterator[str]:
 def _listed(each: Sequence[str], between: str) -> str:
     more = f"{between}and {len(each) - MOST_LAYERS} more (--json lists all)" if len(each) > MOST_LAYERS else ""
     return between.join(each[:MOST_LAYERS]) + more
+
+
+def _block(block: PrunedBlock) -> str:
+    why = "by a rule" if block.by_rule else "for what it saves"
+    return f"{block.name} ({why}; {block.macs:.1%} of the multiply-accumulates, {block.sqnr_db:.1f} dB when it alone is gone)"
 
 
 def _change(before: int, after: int) -> str:
@@ -53,7 +61,7 @@ def prunable_lines(found: Prunable) -> Iterator[str]:
     yield (
         "channels, units or heads can go from (names for [[prune.rules]]):"
         if found.layers
-        else "nothing can be pruned:"
+        else "no channels, units or heads can go:"
     )
     for layer in found.layers:
         rest = "" if layer.most == layer.units else f", of which the rules let {layer.most} go"
@@ -61,6 +69,7 @@ def prunable_lines(found: Prunable) -> Iterator[str]:
         together = f", together with {', '.join(others)}" if others else ""
         yield f"  {layer.name}: {layer.units}{rest}{together}"
     yield from (f"  all stay: {reason}" for reason in found.protected)
+    yield from (f"  can be removed as a whole: {block.name} ({', '.join(block.layers)})" for block in found.blocks)
 
 
 def _speed(report: Report) -> Iterator[str]:

@@ -33,8 +33,7 @@ def smaller(
     request: Request, hub: Any, pruning: Pruning, samples: Dataset | None, progress: Progress
 ) -> tuple[Any, PruneFigures]:
     """The pruned hub and its figures. Raises EdgekitError as the stage does."""
-    counted = pruning.macs is not None or pruning.units is not None
-    measure = None if counted else _measure(request, pruning, samples)
+    measure = None if pruning.is_counted else _measure(request, pruning, samples)
     if measure is not None:
         _refuse_reached(pruning, measure(hub))
     limit = request.recipe.budgets.drop_points

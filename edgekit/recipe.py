@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.artifact import State
 from edgekit.errors import RecipeError
-from edgekit.pruning import Channels, Importance, PruneRule, Pruning
+from edgekit.pruning import Blocks, Channels, Importance, PruneRule, Pruning
 from edgekit.sparsity import Sparsity, parse_sparsity
 
 
@@ -310,7 +310,7 @@ def _require_plain(annotation: str, value: Any, where: str) -> None:
 
 
 def _parse_enum(annotation: str, value: Any, where: str) -> Any:
-    for kind in (Precision, Effort, Observer, IoType, Prefer, Importance, Channels):
+    for kind in (Precision, Effort, Observer, IoType, Prefer, Importance, Channels, Blocks):
         if annotation.split(" ")[0] == kind.__name__:
             try:
                 return kind(value)

@@ -108,6 +108,25 @@ def test_pruning_is_an_entry_of_recipes() -> None:
         recipe_from_dict({"prune": {"macs": 0.3, "speed": 1}}, "r.toml")
 
 
+def test_a_dry_run_lists_what_can_go_as_a_whole(network: Path, tmp_path: Path) -> None:
+    made = convert(network / "net.onnx", tmp_path / "out", "--dry-run", "--prune", "20%")
+    assert [block["name"] for block in made.document["blocks"]] == ["Conv_2 ... Conv_6", "Conv_12 ... Conv_16"]
+    assert made.document["blocks"][1]["layers"][0] == "Conv_12"
+    assert convert(network / "net.onnx", tmp_path / "out", "--dry-run").document["blocks"] == []
+
+
+def test_a_recipe_removes_a_block_by_its_layers(network: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "blocks.toml"
+    recipe.write_text('[[prune.rules]]\nscope = "Conv_1[2-6]"\nremove = true\n', "utf-8")
+    options = ("--recipe", str(recipe), "--to", "onnx", "--precision", "float32", "--no-checks", "--force")
+    made = pruned(network, tmp_path / "out", *options)
+    assert made.code == 0, made.err
+    (block,) = made.document["pruning"]["blocks"]
+    assert (block["name"], block["by_rule"]) == ("Conv_12 ... Conv_16", True)
+    assert made.document["pruning"]["layers"] == []
+    assert made.manifest("net.float32.onnx")["recipe"]["prune"]["rules"][0]["remove"] is True
+
+
 def test_a_part_of_the_units_is_a_goal_of_the_command_line_and_of_recipes() -> None:
     from edgekit.cli.parameters import PRUNE_GOAL
 

@@ -21,12 +21,16 @@ TOLERANCE = 1.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A space: its units, the first to go first, how many go at a time, and how many at most."""
+    """A space: its units, the first to go first, how many go at a time, and how many at most.
+
+    ``first``: it goes before anything is chosen, whatever it costs.
+    """
 
     name: str
     units: Units
     widths: Widths
     most: int
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +58,26 @@ def cutbacks(
     """
     whole = found.none_removed()
     start = Cutback(whole, quality(whole), costs.macs(whole), (0,) * len(candidates))
-    chooser = _Chooser(candidates, costs, quality, spent, start, goal * start.macs)
-    yield chooser.current
+    yield start
+    begun = _without_first(start, candidates, costs, quality)
+    if begun is not start:
+        yield begun
+    chooser = _Chooser(candidates, costs, quality, spent, begun, goal * start.macs)
     while chooser.advance():
         yield chooser.current
+
+
+def _without_first(
+    start: Cutback, candidates: Sequence[Candidate], costs: Costs, quality: Callable[[Stays], Quality]
+) -> Cutback:
+    """The state to choose from: what is to go first has gone."""
+    if not any(candidate.first for candidate in candidates):
+        return start
+    stays = start.stays.copy()
+    for candidate in candidates:
+        stays[candidate.units if candidate.first else []] = False
+    removed = tuple(len(candidate.units) if candidate.first else 0 for candidate in candidates)
+    return Cutback(stays, quality(stays), costs.macs(stays), removed)
 
 
 @dataclass(order=True, slots=True)
@@ -107,11 +127,11 @@ class _Chooser:
         heapq.heapify(self._offers)
 
     def _measured(self, index: int) -> _Offer | None:
-        """The candidate's next cut; None where no more may go."""
+        """The candidate's next cut; None where no more may go, and where all of it went with a block."""
         candidate, current = self._candidates[index], self.current
         gone = current.removed[index]
         after = candidate.widths.next_removal(len(candidate.units), gone)
-        if after is None or after > candidate.most:
+        if after is None or after > candidate.most or not current.stays[candidate.units[gone:]].any():
             return None
         stays = current.stays.copy()
         stays[candidate.units[gone:after]] = False

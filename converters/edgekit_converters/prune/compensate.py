@@ -32,9 +32,10 @@ class Compensation:
     def hub(self, stays: Stays) -> Hub:
         """The hub with what stays, its weights making up for the rest."""
         made: dict[Use, NDArray[Any]] = {}
+        gone = self._found.gone(stays)
         for index, consumer in enumerate(self._consumers):
             left = stays[consumer.units]
-            if left.all():
+            if left.all() or consumer.name in gone:
                 continue
             key = left.tobytes()
             if key not in self._recent[index]:

@@ -53,20 +53,21 @@ def costs_of(hub: Hub, found: Dependencies) -> Costs:
 
 def _macs(node: ir.Node, shapes: dict[str, tuple[int, ...]], found: Dependencies) -> Iterator[Term]:
     name = name_of(node)
+    blocks = found.blocks_of(name)
     whole = float(macs_of(ir.to_proto(node), shapes) or 0)
     if node.op_type in RECURRENT:
         inputs, units = static_shape(node.inputs[1]) or (1, 1, 1), static_shape(node.inputs[2]) or (1, 1, 1)
         for index, part in ((1, inputs[2]), (2, units[2])):
-            yield Term(name, whole * part / (inputs[2] + units[2]), _cut_axes(found, name, index))
+            yield Term(name, whole * part / (inputs[2] + units[2]), (*_cut_axes(found, name, index), *blocks))
     elif len(node.inputs) > 1 and constant(node.inputs[1]) is not None:
-        yield Term(name, whole, _cut_axes(found, name, 1))
+        yield Term(name, whole, (*_cut_axes(found, name, 1), *blocks))
     elif whole:
         made = found.axes.get(value_name(node.outputs[0]), {})
         first = node.inputs[0]
         assert first is not None
         last = 0 if attribute(node, "transA", 0) else len(first.shape or ()) - 1
         summed = found.axes.get(value_name(first), {}).get(last)
-        yield Term(name, whole, (*made.values(), *(() if summed is None else (summed,))))
+        yield Term(name, whole, (*made.values(), *(() if summed is None else (summed,)), *blocks))
 
 
 def _cut_axes(found: Dependencies, node: str, index: int) -> tuple[Units, ...]:
@@ -83,5 +84,5 @@ def _parameters(hub: Hub, found: Dependencies) -> Iterator[Term]:
                 continue
             axes = _cut_axes(found, name_of(node), index)
             if axes or value not in seen:
-                yield Term(name_of(node), float(array.size), axes)
+                yield Term(name_of(node), float(array.size), (*axes, *found.blocks_of(name_of(node))))
             seen.add(value)

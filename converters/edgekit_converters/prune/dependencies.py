@@ -83,6 +83,26 @@ class Protected:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A residual branch that may go as a whole. ``unit`` stands for it, and ``units`` are all that go with it, that one included.
+
+    ``nodes``: their names, ``layers`` those with weights. Without them the node ``adding`` reads ``mean``, for its channels on
+    ``axis`` what they gave on average, as its operand ``operand``; ``stream`` is the value that goes on.
+    """
+
+    name: str
+    unit: int
+    units: Units
+    nodes: frozenset[str]
+    layers: tuple[str, ...]
+    adding: str
+    operand: int
+    stream: str
+    axis: int
+    mean: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Dependencies:
     """``axes``: units of the axes of values, by value name and axis."""
 
@@ -92,6 +112,7 @@ class Dependencies:
     axes: Mapping[str, Mapping[int, Units]]
     spaces: tuple[Space, ...]
     protected: tuple[Protected, ...]
+    blocks: tuple[Block, ...] = ()
 
     def none_removed(self) -> Stays:
         """Whether each unit stays, when all do; one more element stands for what always stays."""
@@ -103,6 +124,14 @@ class Dependencies:
         stays[np.asarray(removed, np.int64)] = False
         assert stays[STAYS]
         return stays
+
+    def gone(self, stays: Stays) -> frozenset[str]:
+        """The nodes of the blocks that don't stay."""
+        return frozenset().union(*(block.nodes for block in self.blocks if not stays[block.unit]))
+
+    def blocks_of(self, node: str) -> tuple[Units, ...]:
+        """An axis of one element for each block that the node is in: nothing of the node stays without it."""
+        return tuple(np.array([block.unit]) for block in self.blocks if node in block.nodes)
 
     def cuts_of(self, use: Use) -> list[Cut]:
         return [cut for cut in self.cuts if cut.use == use]

@@ -40,7 +40,9 @@ class Rates:
     written_grouped: float
 
     def in_blocks(self, channels: int) -> float:
-        """In how many channels' time the kernels compute these."""
+        """In how many channels' time the kernels compute these; what is gone takes none."""
+        if not channels:
+            return 0.0
         if channels < NARROW:
             return self.narrow * NARROW
         return sum(_up_to(channels, block) for block in self.blocks) / len(self.blocks)
@@ -124,8 +126,13 @@ def kernel_time(hub: Hub, found: Dependencies, mac_terms: Sequence[Term], rates:
     values = {value.name: value for value in all_values(hub.model) if value.name}
     products = [_multiplied(by_name[term.node], term, rates) for term in mac_terms]
     nodes = dict.fromkeys(term.node for term in mac_terms)  # recurrent ones have several terms
-    traffic = [each for node in nodes for each in _traffic(by_name[node], rates)]
-    return KernelTime((*products, *(_moved(values[name], found, each) for name, each in traffic if name in values)))
+    moved = [
+        _moved(values[name], found, each, found.blocks_of(node))
+        for node in nodes
+        for name, each in _traffic(by_name[node], rates)
+        if name in values
+    ]
+    return KernelTime((*products, *moved))
 
 
 def _multiplied(node: ir.Node, term: Term, rates: Rates) -> _Multiplied:
@@ -149,7 +156,7 @@ def _traffic(node: ir.Node, rates: Rates) -> Iterator[tuple[str, float]]:
             yield value.name, each
 
 
-def _moved(value: ir.Value, found: Dependencies, each: float) -> _Moved:
+def _moved(value: ir.Value, found: Dependencies, each: float, blocks: tuple[Units, ...]) -> _Moved:
     axes: Mapping[int, Units] = found.axes.get(value_name(value), {})
     sizes = [dim if isinstance(dim, int) else 1 for dim in value.shape or ()]
-    return _Moved(each * math.prod(sizes), tuple(axes.values()))
+    return _Moved(each * math.prod(sizes), (*axes.values(), *blocks))

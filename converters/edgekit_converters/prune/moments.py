@@ -106,6 +106,8 @@ class Gram:
 
 def grams(hub: Hub, consumers: Sequence[Consumer], samples: Dataset, progress: Progress) -> dict[GramKey, Gram]:
     """The Gram matrix of the columns of each consumer, by `gram_key`, in one pass over the samples."""
+    if not consumers:
+        return {}
     values = list(dict.fromkeys(consumer.value for consumer in consumers))
     own_inputs = [spec.name for spec in hub.inputs]
     session = Calculator(tapped_model(hub, [name for name in values if name not in own_inputs]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from edgekit.figures import Prunable, PrunableLayer
+from edgekit.figures import Prunable, PrunableBlock, PrunableLayer
 from edgekit.pruning import Pruning
 from edgekit_converters.hub import Hub
+from edgekit_converters.prune.block_choice import removable
+from edgekit_converters.prune.branches import residual_branches
 from edgekit_converters.prune.consumers import consumers_of, read_spaces
 from edgekit_converters.prune.dependencies import Space
 from edgekit_converters.prune.every_step import with_every_step
@@ -14,17 +16,24 @@ from edgekit_converters.quantize.rule_scopes import require_matching
 
 
 def prunable(hub: Hub, pruning: Pruning) -> Prunable:
-    """The layers by the names that rules match. Raises RecipeError where a rule of ``pruning`` matches none of them."""
+    """Layers and blocks by the names that rules match. Raises RecipeError where a rule of ``pruning`` matches none of them."""
     hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
     makers = [maker for space in found.spaces for maker in space.makers]
+    removable(hub, pruning)
     if makers:
-        require_matching(pruning.rules, [*makers, *(layer.node for layer in found.protected)])
+        require_matching(
+            [rule for rule in pruning.rules if not rule.remove], [*makers, *(layer.node for layer in found.protected)]
+        )
     read = read_spaces(found.spaces, consumers_of(hub, found))
     unread = {space.name for space in found.spaces} - {space.name for space in read}
     layers = tuple(_layer(space, pruning) for space in read)
     protected = [f"{layer.node}: {layer.reason}" for layer in found.protected]
-    return Prunable(layers, (*protected, *(f"{name}: {_UNREAD}" for name in sorted(unread))))
+    return Prunable(
+        layers=layers,
+        protected=(*protected, *(f"{name}: {_UNREAD}" for name in sorted(unread))),
+        blocks=tuple(PrunableBlock(branch.name, branch.layers) for branch in residual_branches(hub)),
+    )
 
 
 def _layer(space: Space, pruning: Pruning) -> PrunableLayer:

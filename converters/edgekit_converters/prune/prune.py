@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from edgekit.figures import PrunedLayer, PruneFigures
 from edgekit.protocols import Dataset, Progress
 from edgekit.pruning import Channels, Importance, Pruning
 from edgekit_converters.hub import Hub
+from edgekit_converters.prune.block_choice import block_candidates, removable, removed_blocks
+from edgekit_converters.prune.blocks import with_blocks
+from edgekit_converters.prune.branches import Branch
 from edgekit_converters.prune.changes import changes
 from edgekit_converters.prune.choice import Candidate, cutbacks
 from edgekit_converters.prune.compensate import Compensation
@@ -31,6 +34,7 @@ from edgekit_converters.prune.repair import repair
 from edgekit_converters.prune.samples import select
 from edgekit_converters.prune.search import Found, Measure, Search
 from edgekit_converters.prune.split_sizes import with_split_sizes
+from edgekit_converters.prune.summands import without_summands
 from edgekit_converters.prune.trace import trace
 from edgekit_converters.prune.widths import DENSE, DEPTHWISE, FINE, Widths, widths_of
 from edgekit_converters.prune.worths import worths_of
@@ -73,13 +77,16 @@ def prune(
     selection = select(hub, samples)
     hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
-    _require_layers(hub, found, pruning)
+    branches = removable(hub, pruning)
+    _require_layers(hub, found, pruning, branches)
     fitted, held = selection.fitted, selection.held_out
+    found = with_blocks(hub, found, branches, fitted)
     consumers = consumers_of(hub, found)
     costs = costs_of(hub, found)
     known = grams(hub, consumers, fitted, progress)
     order = _order(hub, consumers, known, fitted, pruning.importance, progress)
-    candidates = _candidates(hub, found, consumers, order, pruning)
+    spaces = _candidates(hub, found, consumers, order, pruning)
+    candidates = [*spaces, *block_candidates(found, pruning)]
     network = Compensation(hub, found, consumers, known)
     judge = Judge(hub, held, run_size(hub), task if limit_drop is None else None)
     goal = 1 - (pruning.macs or 1.0)
@@ -92,29 +99,45 @@ def prune(
         states, repaired = crossed.judged(states), crossed.repaired if pruning.repair and selection.light else None
         grounds = Grounds(crossed.judged_by, len(selection.taken), crossed.samples, crossed=True)
     progress.stage("prune")
-    chosen = Search(pruning, limit_drop, network.hub, measure, grounds.judged_by, repaired).run(states)
+    search = Search(
+        pruning=pruning,
+        limit_drop=limit_drop,
+        network=lambda stays: finished(network.hub(stays), found),
+        measure=measure,
+        judged_by=grounds.judged_by,
+        repaired=repaired,
+    )
+    chosen = search.run(states)
     refuse_nothing(chosen, grounds, limit_drop)
     stays, taken = chosen.cutback.stays, selection.samples
     smaller = repair(hub, found, consumers, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
         refuse_collapse(chosen, judge.quality(smaller).sqnr_db, grounds.judged_by)
-    return Pruned(without_unread_steps(smaller), _figures(found, costs, candidates, chosen, pruning, grounds))
+    figures = _figures(found, costs, spaces, chosen, pruning, grounds)
+    blocks = removed_blocks(found, pruning, stays, costs, lambda stays: judge.quality(network.hub(stays)))
+    return Pruned(finished(smaller, found), replace(figures, blocks=blocks))
 
 
-def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
+def finished(hub: Hub, found: Dependencies) -> Hub:
+    """The hub as the next stages get it: without what only pruning needed."""
+    return without_summands(without_unread_steps(hub), [block.adding for block in found.blocks])
+
+
+def _require_layers(hub: Hub, found: Dependencies, pruning: Pruning, branches: Sequence[Branch]) -> None:
     makers = [maker for space in found.spaces for maker in space.makers]
-    if not makers:
+    rules = [rule for rule in pruning.rules if not rule.remove]
+    if not makers and not branches:
         whys = "; ".join(f"{layer.node}: {layer.reason}" for layer in found.protected[:_SHOWN])
         raise ConversionError(f"no layer of this network can be pruned. {whys}")
     names = [*makers, *(layer.node for layer in found.protected)]
-    for rule in pruning.rules:
+    for rule in rules:
         others = fnmatch.filter([name_of(node) for node in hub.model.graph], rule.scope)
         if others and not fnmatch.filter(names, rule.scope):
             raise RecipeError(
                 f"the prune rule {rule.scope!r} matches {others[0]!r}, but no layer that makes channels: those of depthwise "
                 f"convolutions, normalizations and activations are of the layer before. Layers have names like {names[0]!r}."
             )
-    require_matching(pruning.rules, names)
+    require_matching(rules, names)
 
 
 _SHOWN = 3
@@ -201,13 +224,13 @@ def _require_decisions(crossed: CrossFitted, limit_drop: float) -> None:
 def _figures(
     found: Dependencies,
     costs: Costs,
-    candidates: Sequence[Candidate],
+    spaces: Sequence[Candidate],
     chosen: Found,
     pruning: Pruning,
     grounds: Grounds,
 ) -> PruneFigures:
     whole, stays = found.none_removed(), chosen.cutback.stays
-    layers = zip(candidates, chosen.cutback.removed, strict=True)
+    left = [(space.name, len(space.units), int(stays[space.units].sum())) for space in spaces]
     return PruneFigures(
         goal=pruning.goal,
         macs=(round(costs.macs(whole)), round(costs.macs(stays))),
@@ -215,7 +238,7 @@ def _figures(
         samples=(grounds.fitted, grounds.judged),
         found=chosen.step,
         steps=chosen.steps,
-        layers=tuple(PrunedLayer(c.name, len(c.units), len(c.units) - gone) for c, gone in layers if gone),
+        layers=tuple(PrunedLayer(*layer) for layer in left if 0 < layer[2] < layer[1]),
         protected=tuple(f"{layer.node}: {layer.reason}" for layer in found.protected),
         stopped=chosen.stopped,
         judged_by=grounds.judged_by,

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import all_values
+from edgekit_converters.prune.blocks import without_blocks
 from edgekit_converters.prune.dependencies import Array, Count, Cut, Dependencies, Stays
 from edgekit_converters.quantize.operands import operand_of, with_operands
 from edgekit_converters.quantize.quant_plan import Use
@@ -18,12 +19,14 @@ from edgekit_converters.quantize.scheme import name_of
 
 def remove(hub: Hub, found: Dependencies, stays: Stays, weights: Mapping[Use, Array] | None = None) -> Hub:
     """A new hub with the units that stay. ``weights``: new contents of constant operands, in their new shape."""
-    made: dict[Use, Array] = dict(_counted(hub, found.counts, stays))
-    for use, cuts in _by_use(found.cuts).items():
+    hub, gone = without_blocks(hub, found, stays), found.gone(stays)
+    counts = [count for count in found.counts if count.node not in gone]
+    made: dict[Use, Array] = dict(_counted(hub, counts, stays))
+    for use, cuts in _by_use(cut for cut in found.cuts if cut.node not in gone).items():
         if not all(stays[cut.units].all() for cut in cuts):
             made[use] = cut_operand(operand_of(hub, use), cuts, stays)
     result = with_operands(hub, {**made, **(weights or {})})
-    _count_attributes(result, found.counts, stays)
+    _count_attributes(result, counts, stays)
     for value in all_values(result.model):
         for axis, units in found.axes.get(value.name or "", {}).items():
             if value.shape is not None and isinstance(value.shape[axis], int) and not stays[units].all():

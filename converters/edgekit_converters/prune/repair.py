@@ -23,7 +23,7 @@ from edgekit_converters.prune.moments import COLUMNS, Moments, run_size
 from edgekit_converters.prune.prefix import Prefix
 from edgekit_converters.prune.refit import operands, refit, ridge_for, shift_of
 from edgekit_converters.prune.removal import remove
-from edgekit_converters.prune.stream import Stream, stream_of
+from edgekit_converters.prune.stream import Stream, behind_blocks, stream_of
 from edgekit_converters.prune.through_time import Sequences, Weights, refit_through_time
 from edgekit_converters.quantize.calibrate_feeds import MASK, full_feeds, real_tokens
 from edgekit_converters.quantize.quant_plan import Use
@@ -42,7 +42,7 @@ def repair(
     progress: Progress,
 ) -> Hub:
     """The hub with the units that stay, its weights refitted on the samples."""
-    concerned = [consumer for consumer in consumers if not stays[consumer.units].all()]
+    concerned = _concerned(hub, found, consumers, stays)
     smaller = remove(hub, found, stays)
     batches = full_feeds(hub, samples, run_size(hub))
     feeds = [{name: kept(array) for name, array in batch.items()} for batch, _ in batches]
@@ -66,6 +66,13 @@ def repair(
         pruned.operands.update(made)
         progress.step()
     return remove(hub, found, stays, changed)
+
+
+def _concerned(hub: Hub, found: Dependencies, consumers: Sequence[Consumer], stays: Stays) -> list[Consumer]:
+    """Layers that lost inputs, and those that are to make good what a stream lost with a block."""
+    gone, behind = found.gone(stays), behind_blocks(hub, found, consumers, stays)
+    lost = (consumer for consumer in consumers if consumer.name not in gone)
+    return [each for each in lost if each.name in behind or not stays[each.units].all()]
 
 
 def _layers(concerned: Sequence[Consumer]) -> dict[str, Layer]:

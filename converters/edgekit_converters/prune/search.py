@@ -120,9 +120,10 @@ class Search:
         return states, low
 
     def _is_goal(self, states: list[Cutback], place: int) -> bool:
-        """Whether so many multiply-accumulates went as was asked for."""
-        goal = self.pruning.macs
-        return goal is not None and states[place].macs <= (1 - goal) * max(states[0].macs, 1.0)
+        """Whether so many multiply-accumulates went as was asked for: with no goal, what rules remove."""
+        if self.pruning.units is not None:
+            return False  # as many as may go
+        return place > 0 and states[place].macs <= (1 - (self.pruning.macs or 0.0)) * max(states[0].macs, 1.0)
 
     def _reached(self, cutback: Cutback) -> bool:
         assert self.measure is not None

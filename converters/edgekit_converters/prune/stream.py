@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -9,8 +10,11 @@ import onnx_ir as ir
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.edit import constant, dims, sole_consumer
 from edgekit_converters.prune.consumers import Consumer
-from edgekit_converters.prune.dependencies import STAYS, Dependencies
-from edgekit_converters.quantize.scheme import value_name
+from edgekit_converters.prune.dependencies import STAYS, Dependencies, Stays
+from edgekit_converters.quantize.scheme import name_of, value_name
+
+BEHIND = 2
+"""Layers of a stream that make good what it lost with a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ def stream_of(hub: Hub, found: Dependencies, consumer: Consumer) -> Stream | Non
     if results is None or adding is None or adding.op_type != "Add":
         return None
     other = next((value for value in adding.inputs if value is not None and value is not results), None)
-    if other is None or constant(other) is not None or not _is_alike(other, results):
+    if other is None or constant(other) is not None or not alike(other, results):
         return None
     channels, axis = (dims(other) or ())[-1], len(dims(other) or ()) - 1
     units = found.axes.get(value_name(other), {}).get(axis)
@@ -39,6 +43,20 @@ def stream_of(hub: Hub, found: Dependencies, consumer: Consumer) -> Stream | Non
     if not isinstance(channels, int) or loses or not _is_before(hub, other, consumer.node):
         return None
     return Stream(value_name(other), channels)
+
+
+def behind_blocks(hub: Hub, found: Dependencies, consumers: Sequence[Consumer], stays: Stays) -> frozenset[str]:
+    """The layers that add to a stream behind blocks that are gone, the next few behind each."""
+    gone = found.gone(stays)
+    if not gone:
+        return frozenset()
+    place = {name_of(node): place for place, node in enumerate(hub.model.graph)}
+    adding = [
+        place[each.name] for each in consumers if each.name not in gone and stream_of(hub, found, each) is not None
+    ]
+    lost = [place[block.adding] for block in found.blocks if not stays[block.unit] and block.adding not in gone]
+    near = {one for start in lost for one in sorted({each for each in adding if each > start})[:BEHIND]}
+    return frozenset(each.name for each in consumers if place[each.name] in near)
 
 
 def _biased(consumer: Consumer) -> ir.Value | None:
@@ -53,7 +71,7 @@ def _biased(consumer: Consumer) -> ir.Value | None:
 _TOKENS_RANK = 3
 
 
-def _is_alike(one: ir.Value, other: ir.Value) -> bool:
+def alike(one: ir.Value, other: ir.Value) -> bool:
     """Whether neither is repeated when they are added; lengths that are not known have names of their own."""
     pair = dims(one) or (), dims(other) or ()
     kinds = [isinstance(a, int) == isinstance(b, int) for a, b in zip(*pair, strict=False)]
