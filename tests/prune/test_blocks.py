@@ -28,7 +28,7 @@ from edgekit_converters.prune.blocks import with_blocks
 from edgekit_converters.prune.branches import residual_branches
 from edgekit_converters.prune.consumers import consumers_of
 from edgekit_converters.prune.costs import costs_of
-from edgekit_converters.prune.kernel_time import kernel_time
+from edgekit_converters.prune.kernel_time import INT8_ONNX, MEAN, kernel_time
 from edgekit_converters.prune.loss import Judge
 from edgekit_converters.prune.prune import Pruned, prune
 from edgekit_converters.prune.removal import remove
@@ -153,8 +153,10 @@ def test_what_a_block_costs_is_what_the_smaller_network_lacks(name: str) -> None
         again = trace(smaller)
         costs, left = costs_of(hub, found), costs_of(smaller, again)
         assert costs.macs(stays) == pytest.approx(left.macs(again.none_removed()))
-        kernels = [kernel_time(hub, found, costs.mac_terms), kernel_time(smaller, again, left.mac_terms)]
-        assert kernels[0].left(stays) == pytest.approx(kernels[1].left(again.none_removed()))
+        for rates in (MEAN, INT8_ONNX):
+            kernels = kernel_time(hub, found, costs.mac_terms, rates)
+            others = kernel_time(smaller, again, left.mac_terms, rates)
+            assert kernels.left(stays) == pytest.approx(others.left(again.none_removed()))
 
 
 @pytest.mark.parametrize(("name", "place"), [("pre-norm", 1), ("pre-norm", 2), ("post-norm", 1), ("mobile", 1)])
@@ -230,7 +232,7 @@ def test_rules_that_remove_are_goal_enough() -> None:
     recipe = recipe_from_dict({"prune": {"blocks": "auto", "rules": [{"scope": "a", "remove": True}]}}, "r.toml")
     assert recipe.prune is not None
     assert (recipe.prune.goal, recipe.prune.option) == ("the blocks that rules remove", "")
-    with pytest.raises(RecipeError, match="none for its goal"):
+    with pytest.raises(RecipeError, match="nothing for its goal"):
         recipe_from_dict({"prune": {"blocks": "auto"}}, "r.toml")
 
 
