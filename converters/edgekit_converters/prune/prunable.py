@@ -10,21 +10,18 @@ from edgekit_converters.prune.branches import residual_branches
 from edgekit_converters.prune.consumers import consumers_of, read_spaces
 from edgekit_converters.prune.dependencies import Space
 from edgekit_converters.prune.every_step import with_every_step
+from edgekit_converters.prune.refusals import require_scopes
 from edgekit_converters.prune.split_sizes import with_split_sizes
 from edgekit_converters.prune.trace import trace
-from edgekit_converters.quantize.rule_scopes import require_matching
 
 
 def prunable(hub: Hub, pruning: Pruning) -> Prunable:
     """Layers and blocks by the names that rules match. Raises RecipeError where a rule of ``pruning`` matches none of them."""
     hub = with_split_sizes(with_every_step(hub))
     found = trace(hub)
-    makers = [maker for space in found.spaces for maker in space.makers]
     removable(hub, pruning)
-    if makers:
-        require_matching(
-            [rule for rule in pruning.rules if not rule.remove], [*makers, *(layer.node for layer in found.protected)]
-        )
+    if found.spaces:
+        require_scopes(hub, found, pruning)
     read = read_spaces(found.spaces, consumers_of(hub, found))
     unread = {space.name for space in found.spaces} - {space.name for space in read}
     layers = tuple(_layer(space, pruning) for space in read)

@@ -1,14 +1,22 @@
-"""Results of pruning that are no use, and what to do instead."""
+"""Where pruning can do nothing, or what it did is no use: what to do instead."""
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, RecipeError, UsageError
 from edgekit.figures import PruneStep
+from edgekit.pruning import Pruning
+from edgekit_converters.hub import Hub
+from edgekit_converters.prune.branches import Branch
+from edgekit_converters.prune.cross_fitted import CrossFitted
+from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.search import Found
+from edgekit_converters.quantize.rule_scopes import require_matching
+from edgekit_converters.quantize.scheme import name_of
 
 COLLAPSE_DB = 6.0
 """Signal to noise ratio, on samples that weights were refitted to, below which a network is of little use."""
@@ -75,3 +83,39 @@ def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
 
 
 _PARTS = 5
+
+
+def require_layers(hub: Hub, found: Dependencies, pruning: Pruning, branches: Sequence[Branch]) -> None:
+    """Raises ConversionError where nothing can go, RecipeError where a rule matches no layer."""
+    if not found.spaces and not branches:
+        whys = "; ".join(f"{layer.node}: {layer.reason}" for layer in found.protected[:_SHOWN])
+        raise ConversionError(f"no layer of this network can be pruned. {whys}")
+    require_scopes(hub, found, pruning)
+
+
+_SHOWN = 3
+
+
+def require_scopes(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
+    """Raises RecipeError where a rule of the layers matches none."""
+    makers = [maker for space in found.spaces for maker in space.makers]
+    names = [*makers, *(layer.node for layer in found.protected)]
+    rules = [rule for rule in pruning.rules if not rule.remove]
+    for rule in rules:
+        others = fnmatch.filter([name_of(node) for node in hub.model.graph], rule.scope)
+        if others and not fnmatch.filter(names, rule.scope):
+            raise RecipeError(
+                f"the prune rule {rule.scope!r} matches {others[0]!r}, but no layer that makes channels: those of depthwise "
+                f"convolutions, normalizations and activations are of the layer before. Layers have names like {names[0]!r}."
+            )
+    require_matching(rules, names)
+
+
+def require_decisions(crossed: CrossFitted, limit_drop: float) -> None:
+    """Raises UsageError where nothing tells what a cut costs in points."""
+    if not crossed.tells_points:
+        raise UsageError(
+            f"a limit of {limit_drop:g} points can't be kept while pruning: the calibration samples have no labels for a metric, "
+            "and the outputs decide nothing that could change (numbers, embeddings, or a copy of the input). Give "
+            "labelled samples, or --metric and what it needs, or leave the limit out and see the signal in the report."
+        )
