@@ -1,8 +1,7 @@
 #!/usr/bin/env python
-"""Train three small PyTorch networks on CIFAR-10, once: EfficientNet blocks, ResNeXt blocks, a vision Transformer.
+"""Train two small PyTorch networks on CIFAR-10, once: one of EfficientNet blocks and a vision Transformer.
 
-Usage: cifar_pytorch.py. Writes mbconv_pytorch.pt2, resnext_pytorch.pt2, vit_pytorch.pt2 and samples to out/bench (or
-EDGEKIT_BENCH).
+Usage: cifar_pytorch.py. Writes mbconv_pytorch.pt2, vit_pytorch.pt2 and samples to out/bench (or EDGEKIT_BENCH).
 """
 
 from __future__ import annotations
@@ -16,12 +15,9 @@ from numpy.typing import NDArray
 from sample_files import Arrays, cifar_parts, sample_files
 from torch_training import save, shifted_and_mirrored, train
 
-EPOCHS = {"mbconv": 16, "resnext": 12, "vit": 9}
-RATES = {"mbconv": 3e-3, "resnext": 3e-3, "vit": 1.5e-3}
+EPOCHS = {"mbconv": 16, "vit": 9}
 STAGES = ((1, 16, 2), (4, 24, 1), (4, 40, 2), (4, 40, 1), (4, 80, 2), (4, 80, 1))
 """Expansion, channels, stride of every block of the EfficientNet-like network."""
-GROUPED = ((48, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1))
-"""Given channels, channels, stride of every block of the ResNeXt-like network; its grouped convolutions sum over 8 channels."""
 WIDTH, HEADS, LAYERS, PATCH = 64, 4, 4, 4
 
 
@@ -31,18 +27,18 @@ def main() -> None:
 
 
 def cifar_pytorch(kind: str) -> Path:
-    """``kind`` "mbconv", "resnext" or "vit": ``x`` (N, 3, 32, 32) in -2..2 to logits (N, 10)."""
+    """``kind`` "mbconv" or "vit": ``x`` (N, 3, 32, 32) in -2..2 to logits (N, 10)."""
     path = WORK / f"{kind}_pytorch.pt2"
     if not path.exists():
         import torch
 
         torch.manual_seed(0)
-        network = {"mbconv": _efficient, "resnext": _grouped, "vit": _transformer}[kind]()
+        network = _efficient() if kind == "mbconv" else _transformer()
         network = network.to(memory_format=torch.channels_last)  # twice as fast to train
         training = np.load(data_file("cifar10_train.npz"))
         x, y = _planes(training["x"]), training["y"].reshape(-1).astype(np.int64)
         loss = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
-        train(network, x, y, loss, EPOCHS[kind], RATES[kind], shifted_and_mirrored)
+        train(network, x, y, loss, EPOCHS[kind], 3e-3 if kind == "mbconv" else 1.5e-3, shifted_and_mirrored)
         save(network, (torch.zeros(2, 3, 32, 32),), path)
     return path
 
@@ -96,33 +92,6 @@ def _efficient() -> Any:
     stem = _normalized(nn.Conv2d(3, 24, 3, 1, 1, bias=False), 24)
     head = _normalized(nn.Conv2d(given, 192, 1, bias=False), 192)
     return nn.Sequential(stem, *blocks, head, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(192, 10))
-
-
-def _grouped() -> Any:
-    """Blocks as in S. Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", 2017: grouped convolutions."""
-    from torch import nn
-
-    class Block(nn.Module):
-        def __init__(self, given: int, channels: int, stride: int) -> None:
-            super().__init__()
-            grouped = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels // 8, bias=False)
-            self.made = nn.Sequential(
-                *(nn.Conv2d(given, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()),
-                *(grouped, nn.BatchNorm2d(channels), nn.ReLU()),
-                *(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)),
-            )
-            self.beside = (
-                nn.Identity()
-                if (given, stride) == (channels, 1)
-                else nn.Sequential(nn.Conv2d(given, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
-            )
-
-        def forward(self, x: Any) -> Any:
-            return nn.functional.relu(self.beside(x) + self.made(x))
-
-    stem = (nn.Conv2d(3, 48, 3, 2, 1, bias=False), nn.BatchNorm2d(48), nn.ReLU())
-    blocks = (Block(*sizes) for sizes in GROUPED)
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(GROUPED[-1][1], 10))
 
 
 def _transformer() -> Any:

@@ -1,4 +1,4 @@
-"""EfficientNet blocks, ResNeXt blocks and vision Transformers from Keras and PyTorch on CIFAR-10 (run 9 of docs/results.md).
+"""EfficientNet blocks and vision Transformers from Keras and PyTorch on CIFAR-10 (run 9 of docs/results.md).
 
 EDGEKIT_DATA=<folder> python scripts/bench/vision_blocks.py [NAME...]
 """
@@ -17,7 +17,6 @@ from results import Figure, Result, load_average, publish
 
 LEAST_AGREEMENT = 0.97
 EFFICIENT = "EfficientNet blocks (SiLU, squeeze and excitation, residuals), CIFAR-10"
-GROUPED = "ResNeXt blocks (grouped convolutions, residuals), CIFAR-10"
 TRANSFORMER = "Vision Transformer (GELU), CIFAR-10"
 
 
@@ -63,9 +62,6 @@ NETWORKS: dict[str, Callable[[], Network]] = {
         "mbconv_pytorch", f"{EFFICIENT} (PyTorch)", cifar_pytorch("mbconv"), cifar_planes()
     ),
     "mbconv_keras": lambda: Network("mbconv_keras", f"{EFFICIENT} (Keras)", cifar_keras("mbconv"), cifar_pictures()),
-    "resnext_pytorch": lambda: Network(
-        "resnext_pytorch", f"{GROUPED} (PyTorch)", cifar_pytorch("resnext"), cifar_planes()
-    ),
     "vit_pytorch": lambda: Network("vit_pytorch", f"{TRANSFORMER} (PyTorch)", cifar_pytorch("vit"), cifar_planes()),
     "vit_keras": lambda: Network("vit_keras", f"{TRANSFORMER} (Keras)", cifar_keras("vit"), cifar_pictures()),
 }
