@@ -135,9 +135,14 @@ def test_a_network_that_breaks_down_is_refused_unless_it_is_forced() -> None:
     assert after < 0.2 * before
 
 
+def test_a_goal_that_nothing_reaches_is_told_as_such() -> None:
+    with pytest.raises(ConversionError, match=r"ruins it.*; even so, no more can be removed for the goal of"):
+        pruned(wide_dense(64, 1), Pruning(macs=0.999))
+
+
 def test_rules_keep_what_they_name() -> None:
     hub = wide_dense()
-    with pytest.raises(ConversionError, match="nothing was pruned"):
+    with pytest.raises(RecipeError, match="let nothing go: 'hidden' keep all units"):
         pruned(hub, Pruning(macs=0.5, rules=(PruneRule("hidden", 0.0),)))
     half = pruned(hub, Pruning(macs=0.9, force=True, rules=(PruneRule("*", 0.0), PruneRule("hid*", 0.25))))
     assert [(layer.units, layer.left) for layer in half.figures.layers] == [(32, 24)]
@@ -183,8 +188,8 @@ def test_second_order_sees_what_others_make_up_for() -> None:
 
 
 def test_pruning_wants_samples_and_something_to_remove() -> None:
-    for samples, found in ((None, "none"), (samples_for(mobile(), 3), "3")):
-        with pytest.raises(UsageError, match=f"needs 4 sample inputs at least and got {found}.*--calibrate"):
+    for samples, found in ((None, "none"), (samples_for(mobile(), 7), "7")):
+        with pytest.raises(UsageError, match=f"needs 8 sample inputs at least and got {found}.*--calibrate"):
             prune(mobile(), Pruning(macs=0.2), None, samples, None, Silent())
     graph = GraphBuilder()
     graph.output(graph.op("Relu", graph.input("x", "float32", ["N", 3])), "y")

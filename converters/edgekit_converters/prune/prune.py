@@ -26,6 +26,7 @@ from edgekit_converters.prune.refusals import (
     Grounds,
     refuse_collapse,
     refuse_nothing,
+    require_candidates,
     require_decisions,
     require_layers,
 )
@@ -78,6 +79,7 @@ def prune(
         return finished(network.hub(stays), found)
 
     candidates = [*spaces, *block_candidates(found, pruning)]
+    require_candidates(candidates, pruning)
     spent = spent_of(pruning, costs, file_times(hub, found, costs.mac_terms), found.none_removed())
     states = cutbacks(found, candidates, costs, quality, spent, 1 - (pruning.macs or 1.0))
     course = _Course(states, Grounds(judge.judged_by, len(selection.fitted), len(selection.held_out)))

@@ -12,6 +12,7 @@ from edgekit.figures import PruneStep
 from edgekit.pruning import Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.branches import Branch
+from edgekit_converters.prune.choice import Candidate
 from edgekit_converters.prune.cross_fitted import CrossFitted
 from edgekit_converters.prune.dependencies import Dependencies
 from edgekit_converters.prune.search import Found
@@ -63,9 +64,13 @@ def refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
     if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
             f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
-            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use. {_course(chosen.steps, judged_by)}. "
-            "Ask for less, or take it with --force and train the result further."
+            f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use{_even_so(chosen)}. "
+            f"{_course(chosen.steps, judged_by)}. Ask for less, or take it with --force and train the result further."
         )
+
+
+def _even_so(chosen: Found) -> str:
+    return f"; even so, {chosen.stopped}" if chosen.stopped else ""
 
 
 def _course(steps: Sequence[PruneStep], judged_by: str) -> str:
@@ -109,6 +114,15 @@ def require_scopes(hub: Hub, found: Dependencies, pruning: Pruning) -> None:
                 f"convolutions, normalizations and activations are of the layer before. Layers have names like {names[0]!r}."
             )
     require_matching(rules, names)
+
+
+def require_candidates(candidates: Sequence[Candidate], pruning: Pruning) -> None:
+    """Raises RecipeError where rules keep everything."""
+    if not candidates and pruning.rules:
+        scopes = ", ".join(repr(rule.scope) for rule in pruning.rules)
+        raise RecipeError(
+            f"the prune rules let nothing go: {scopes} keep all units of every layer that could lose some"
+        )
 
 
 def require_decisions(crossed: CrossFitted, limit_drop: float) -> None:
