@@ -274,7 +274,8 @@ class PruneFigures:
 
     ``found``: the state that was taken, ``steps`` all states up to it and some beyond. ``stopped``: why the goal was not reached,
     "" where it was. ``judged_by``: the metric of ``drop_points``; "" where they are decisions that changed, or there are none.
-    ``crossed``: with a limit, samples are fitted to and judged in turn, by weights that were fitted to the others.
+    ``crossed``: with a limit, samples are fitted to and judged in turn, by weights that were fitted to the others. ``channels``:
+    in which counts they went (`Channels`).
     """
 
     goal: str
@@ -289,3 +290,4 @@ class PruneFigures:
     stopped: str = ""
     judged_by: str = ""
     crossed: bool = False
+    channels: str = "fast"

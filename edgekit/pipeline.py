@@ -36,7 +36,7 @@ from edgekit.preprocessor_config import FILE as PREPROCESSOR
 from edgekit.preprocessor_config import described_preprocess
 from edgekit.production import Outcome, Product, output_folder, produce, tool_versions, write_manifest
 from edgekit.protocols import Delegate, Progress, ReadOptions, Source
-from edgekit.pruned import finer_counts, smaller
+from edgekit.pruned import smaller
 from edgekit.reading import find_source, read_hub
 from edgekit.recipe import Precision, Recipe
 from edgekit.report import Entry, Failure, FloatNode, ModelFacts, Report, Role, SampleFacts, Stage
@@ -153,7 +153,7 @@ def convert_here(request: Request, progress: Progress) -> Report:
     )
     outcomes = produce(product, request.formats, request.out, progress)
     clock.stages += [Stage(f"write {outcome.file_format}", outcome.seconds) for outcome in outcomes]
-    report = _with_pruning(_report(request, hub, quantized, samples, outcomes), request.recipe, removed)
+    report = dataclasses.replace(_report(request, hub, quantized, samples, outcomes), pruning=removed)
     if zeros is not None:
         report = with_zeros(report, zeros, [outcome.artifact.path for outcome in outcomes if outcome.artifact])
     if request.checks and any(outcome.artifact for outcome in outcomes):
@@ -228,12 +228,6 @@ def _pruned(
         return hub, None
     with clock.stage("prune"):
         return smaller(request, hub, request.recipe.prune, samples, progress)
-
-
-def _with_pruning(report: Report, recipe: Recipe, removed: PruneFigures | None) -> Report:
-    if recipe.prune is None or removed is None:
-        return report
-    return dataclasses.replace(report, pruning=removed, notes=report.notes + finer_counts(recipe.prune, removed))
 
 
 def _sparsified(

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgekit.figures import LatencyFigures, Prunable, PrunedBlock, PruneFigures, PruneStep
+from edgekit.pruning import Channels
 from edgekit.report import Report, Role
 
 MOST_STEPS = 5
 
 MOST_LAYERS = 10
+
+FEW_CHANNELS, LITTLE_DB = 64, 10.0
+"""In layers of so many channels at most whole blocks of them are large parts; a signal that is worth more trouble."""
 
 
 def prune_lines(report: Report) -> list[str]:
@@ -18,7 +22,7 @@ def prune_lines(report: Report) -> list[str]:
     figures = report.pruning
     if figures is None:
         return []
-    return [*removed(figures), *_speed(report), *_course(figures)]
+    return [*removed(figures), *_finer(report, figures), *_speed(report), *_course(figures)]
 
 
 def removed(figures: PruneFigures) -> Iterator[str]:
@@ -70,6 +74,22 @@ def prunable_lines(found: Prunable) -> Iterator[str]:
         yield f"  {layer.name}: {layer.units}{rest}{together}"
     yield from (f"  all stay: {reason}" for reason in found.protected)
     yield from (f"  can be removed as a whole: {block.name} ({', '.join(block.layers)})" for block in found.blocks)
+
+
+def _finer(report: Report, figures: PruneFigures) -> Iterator[str]:
+    """Where layers are small and much was lost, finer counts of channels are worth a try."""
+    signals = [entry.agreement.sqnr_db for entry in report.entries if entry.role is Role.PRUNED and entry.agreement]
+    small = all(layer.units <= FEW_CHANNELS for layer in figures.layers)
+    if (
+        figures.channels == Channels.FAST.value
+        and figures.layers
+        and small
+        and min(signals, default=LITTLE_DB) < LITTLE_DB
+    ):
+        yield (
+            'small layers lost whole blocks of channels, which costs much: channels = "any" in a recipe\'s [prune] takes finer '
+            'parts, at the price of speed in some runtimes (docs/pruning.md, "Channel counts")'
+        )
 
 
 def _speed(report: Report) -> Iterator[str]:

@@ -16,7 +16,7 @@ from edgekit.figures import PruneFigures
 from edgekit.latency import Timing
 from edgekit.place import reached
 from edgekit.protocols import Batch, Dataset, Progress, Silent
-from edgekit.pruning import Channels, Pruning
+from edgekit.pruning import Pruning
 from edgekit.recipe import Effort
 from edgekit.task_loss import task_loss
 
@@ -41,21 +41,6 @@ def smaller(
     found = registry.stage("prune")(hub, pruning, limit, samples, measure, progress, task)
     figures: PruneFigures = found.figures
     return found.hub, figures
-
-
-FEW_CHANNELS, LITTLE_DB = 64, 10.0
-"""In layers of so many channels at most whole blocks of them are large parts; a signal below which finer ones are worth a try."""
-
-
-def finer_counts(pruning: Pruning, figures: PruneFigures) -> tuple[str, ...]:
-    """A note where finer counts of channels would lose less."""
-    small = all(layer.units <= FEW_CHANNELS for layer in figures.layers)
-    if pruning.channels is not Channels.FAST or not figures.layers or not small or figures.found.sqnr_db >= LITTLE_DB:
-        return ()
-    return (
-        'the layers have few channels and lost whole blocks of them, which costs much: channels = "any" in the recipe\'s '
-        '[prune] takes finer parts, at the price of speed in some runtimes (docs/pruning.md, "Channel counts")',
-    )
 
 
 def _refuse_reached(pruning: Pruning, found: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.figures import LatencyFigures, Prunable, PrunableLayer, PrunedLayer, PruneFigures, PruneStep
+from edgekit.figures import Agreement, LatencyFigures, Prunable, PrunableLayer, PrunedLayer, PruneFigures, PruneStep
 from edgekit.prune_text import MOST_LAYERS, course, prunable_lines, prune_lines, removed
 from edgekit.report import Entry, ModelFacts, Report, Role
 
@@ -112,3 +112,17 @@ def test_what_could_go_is_told_with_what_must_stay_as_wide() -> None:
         "  c: 8, of which the rules let 2 go",
         "  all stay: head: it is read",
     ]
+
+
+@pytest.mark.parametrize(
+    ("units", "signal_db", "channels", "told"),
+    [(64, 6.0, "fast", True), (64, 6.0, "any", False), (64, 12.0, "fast", False), (160, 6.0, "fast", False)],
+)
+def test_small_layers_that_lost_much_are_told_of_finer_counts(
+    units: int, signal_db: float, channels: str, told: bool
+) -> None:
+    figures = replace(FIGURES, layers=(PrunedLayer("conv", units, units - 16),), channels=channels)
+    agreement = Agreement(300, signal_db, 0.9, 1.0, 0.7, 0.0, 0.0, 0, ())
+    pruned = Entry("pruned float32 onnx", Role.PRUNED, format="onnx", agreement=agreement)
+    lines = prune_lines(replace(report(0.8), entries=(pruned,), pruning=figures))
+    assert any('channels = "any"' in line for line in lines) is told

@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _report(name: str, share: float, resume: bool) -> dict[str, Any]:
-    """edgekit's report, or ``{"missing": why}``."""
+    """edgekit's report, or ``{"missing": why}``: no such package, or a network that the cuts ruin."""
     folder = WORK / "pruned" / f"{name}_{100 * share:.0f}"
     kept = folder / "bench.json"
     if not (resume and kept.exists()):
@@ -78,7 +78,7 @@ def _made(name: str, share: float, folder: Path) -> dict[str, Any]:
         )
     except SystemExit as ended:
         return {"missing": str(ended)}
-    return report
+    return {"missing": report["error"]["message"]} if "error" in report else report
 
 
 def _architecture(kind: str, framework: str) -> Case:

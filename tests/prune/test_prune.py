@@ -14,6 +14,7 @@ from edgekit.pruning import Importance, PruneRule, Pruning
 from edgekit.task_loss import task_loss
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
+from edgekit_converters.hub.edit import static_shape
 from edgekit_converters.hub.run import hub_session
 from edgekit_converters.prune.consumers import consumers_of
 from edgekit_converters.prune.costs import costs_of
@@ -188,8 +189,8 @@ def test_second_order_sees_what_others_make_up_for() -> None:
 
 
 def test_pruning_wants_samples_and_something_to_remove() -> None:
-    for samples, found in ((None, "none"), (samples_for(mobile(), 7), "7")):
-        with pytest.raises(UsageError, match=f"needs 8 sample inputs at least and got {found}.*--calibrate"):
+    for samples, found in ((None, "none"), (samples_for(mobile(), 3), "3")):
+        with pytest.raises(UsageError, match=f"needs 4 sample inputs at least and got {found}.*--calibrate"):
             prune(mobile(), Pruning(macs=0.2), None, samples, None, Silent())
     graph = GraphBuilder()
     graph.output(graph.op("Relu", graph.input("x", "float32", ["N", 3])), "y")
@@ -310,3 +311,31 @@ def test_a_limit_that_the_samples_cannot_show_is_refused_with_how_many_could() -
         ConversionError, match=r"One of the 64 samples.* is 1\.6 points: for a limit of 1, give 400 samples"
     ):
         pruned(hub, Pruning(macs=0.9), limit_drop=1.0)
+
+
+def test_with_one_sample_held_out_cuts_still_cost_something() -> None:
+    hub = wide_dense()
+    figures = prune(hub, Pruning(macs=0.5, force=True), None, samples_for(hub, 4), None, Silent()).figures
+    assert figures.found.sqnr_db < 60
+
+
+def called_at_every_step() -> Hub:
+    """One dense cell, three times."""
+    graph, random = GraphBuilder(), np.random.default_rng(8)
+    first, cell, last = (
+        graph.constant(0.2 * random.standard_normal(shape).astype(np.float32)) for shape in ((6, 32), (32, 32), (32, 4))
+    )
+    state = graph.op("Relu", graph.op("MatMul", graph.input("x", "float32", ["N", 6]), first))
+    for _ in range(3):
+        state = graph.op("Add", state, graph.op("Tanh", graph.op("MatMul", state, cell)))
+    graph.output(graph.op("MatMul", state, last), "y")
+    return graph.build("test")
+
+
+def test_weights_of_a_cell_that_is_called_at_every_step_stay_one_constant() -> None:
+    smaller = pruned(called_at_every_step(), Pruning(macs=0.4, force=True)).hub
+    cells = [node.inputs[1] for node in smaller.model.graph if node.op_type == "MatMul"][1:4]
+    assert len(set(cells)) == 1
+    assert cells[0] is not None
+    rows, columns = static_shape(cells[0]) or (0, 0)
+    assert 0 < rows == columns < 32

@@ -41,17 +41,6 @@ def test_the_report_has_each_stage_and_the_same_without_pruning(network: Path, t
     assert made.manifest("net.int8.onnx")["recipe"]["prune"]["macs"] == 0.2
 
 
-def test_small_layers_that_lose_whole_blocks_are_told_of_finer_ones(network: Path, tmp_path: Path) -> None:
-    options = ("--to", "onnx", "--precision", "float32", "--no-checks", "--force")
-    recipe = tmp_path / "any.toml"
-    recipe.write_text('[prune]\nmacs = 0.6\nchannels = "any"\n', "utf-8")
-    blocks = pruned(network, tmp_path / "blocks", "--prune", "60%", *options).document
-    finer = pruned(network, tmp_path / "finer", "--recipe", str(recipe), *options).document
-    assert blocks["pruning"]["found"]["sqnr_db"] < 10
-    assert any('channels = "any"' in note for note in blocks["notes"])
-    assert not any('channels = "any"' in note for note in finer["notes"])
-
-
 def test_a_goal_of_size_is_kept_by_the_written_file(network: Path, tmp_path: Path) -> None:
     write_tflite(mobile(), QuantPlan(Precision.FLOAT32), tmp_path / "whole.tflite", TfliteOptions())
     limit = int(0.8 * (tmp_path / "whole.tflite").stat().st_size)

@@ -7,6 +7,7 @@ same units; other layers are one group.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -151,6 +152,14 @@ def consumers_of(hub: Hub, found: Dependencies) -> list[Consumer]:
     ]
     order = {name: place for place, name in enumerate(nodes)}
     return sorted(made, key=lambda consumer: (order[consumer.name], consumer.cut.index))
+
+
+def refittable(consumers: Sequence[Consumer]) -> list[Consumer]:
+    """Those that have their weights for themselves. A cell that is called at every step, or twin branches, keep one set of them:
+    refitted apart, each would be stored on its own."""
+    own = [(consumer.cut.index, consumer.weights().tobytes()) for consumer in consumers]
+    times = Counter(own)
+    return [consumer for consumer, key in zip(consumers, own, strict=True) if times[key] == 1]
 
 
 def read_spaces(spaces: Sequence[Space], consumers: Sequence[Consumer]) -> list[Space]:

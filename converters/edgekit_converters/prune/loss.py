@@ -146,8 +146,9 @@ def largest_margin(changed: NDArray[np.bool_] | None, samples: int) -> float:
 
 
 def _centre(parts: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
-    return np.asarray(total) / sum(map(len, parts))
+    """The mean of the samples; of one sample zero, since it does not vary."""
+    total, count = np.asarray(sum(part.sum(axis=0, dtype=np.float64) for part in parts)), sum(map(len, parts))
+    return total / count if count > 1 else np.zeros_like(total)
 
 
 def _energy(parts: Sequence[NDArray[Any]], centre: NDArray[np.float64]) -> float:

@@ -14,7 +14,7 @@ from edgekit_converters.prune.blocks import with_blocks
 from edgekit_converters.prune.candidates import candidates_of, order_of, spent_of
 from edgekit_converters.prune.choice import Candidate, Cutback, cutbacks
 from edgekit_converters.prune.compensate import Compensation
-from edgekit_converters.prune.consumers import consumers_of
+from edgekit_converters.prune.consumers import consumers_of, refittable
 from edgekit_converters.prune.costs import Costs, costs_of
 from edgekit_converters.prune.cross_fitted import CrossFitted
 from edgekit_converters.prune.dependencies import Dependencies, Stays
@@ -70,7 +70,8 @@ def prune(
     order = order_of(hub, consumers, known, selection.fitted, pruning.importance, progress)
     spaces = candidates_of(hub, found, consumers, order, pruning)
     judge = Judge(hub, selection.held_out, run_size(hub), task if limit_drop is None else None)
-    network = Compensation(hub, found, consumers, known)
+    own = refittable(consumers)
+    network = Compensation(hub, found, own, known)
 
     def quality(stays: Stays) -> Quality:
         return judge.quality(network.hub(stays))
@@ -84,7 +85,7 @@ def prune(
     states = cutbacks(found, candidates, costs, quality, spent, 1 - (pruning.macs or 1.0))
     course = _Course(states, Grounds(judge.judged_by, len(selection.fitted), len(selection.held_out)))
     if limit_drop is not None:
-        crossed = CrossFitted(hub, found, consumers, selection, task, progress)
+        crossed = CrossFitted(hub, found, own, selection, task, progress)
         require_decisions(crossed, limit_drop)
         course = _crossed(states, crossed, pruning, selection)
     progress.stage("prune")
@@ -92,7 +93,7 @@ def prune(
     chosen = Search(pruning, limit_drop, smaller, measure, grounds.judged_by, course.repaired).run(course.states)
     refuse_nothing(chosen, grounds, limit_drop)
     stays, taken = chosen.cutback.stays, selection.samples
-    made = repair(hub, found, consumers, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
+    made = repair(hub, found, own, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
         refuse_collapse(chosen, judge.quality(made).sqnr_db, grounds.judged_by)
     figures = _figures(found, costs, spaces, chosen, pruning, grounds)
@@ -150,4 +151,5 @@ def _figures(
         stopped=chosen.stopped,
         judged_by=grounds.judged_by,
         crossed=grounds.crossed,
+        channels=pruning.channels.value,
     )

@@ -34,9 +34,6 @@ HELD_OUT = 4
 HELD_OUT_NUMBERS, LEAST_HELD_OUT = 200_000_000, 48
 """Numbers computed over all nodes and held out samples, as a bound of the time that a cut's trial takes; but so many samples."""
 
-LEAST_SAMPLES = 2 * HELD_OUT
-"""Of one sample held out there is no variance that an error could be compared with."""
-
 FOLDS = 4
 """Parts of the samples, each judged by weights that were fitted to the others."""
 
@@ -94,10 +91,10 @@ def select(hub: Hub, samples: Dataset | None) -> Selection:
 
     Raises UsageError where they are too few.
     """
-    if samples is None or len(samples) < LEAST_SAMPLES:
+    if samples is None or len(samples) < HELD_OUT:
         count = "none" if samples is None else len(samples)
         raise UsageError(
-            f"pruning needs {LEAST_SAMPLES} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
+            f"pruning needs {HELD_OUT} sample inputs at least and got {count}. Give --calibrate SAMPLES, better "
             "150 to 250 typical ones."
         )
     numbers = max(1.0, _numbers(hub) * _real_share(samples))
