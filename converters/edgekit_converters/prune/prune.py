@@ -95,7 +95,7 @@ def prune(
     stays, taken = chosen.cutback.stays, selection.samples
     made = repair(hub, found, own, stays, taken, progress) if pruning.repair else remove(hub, found, stays)
     if not pruning.force:
-        refuse_collapse(chosen, judge.quality(made).sqnr_db, grounds.judged_by)
+        refuse_collapse(chosen, judge.quality(made).sqnr_db, grounds.judged_by, pruning.channels)
     figures = _figures(found, costs, spaces, chosen, pruning, grounds)
     return Pruned(finished(made, found), replace(figures, blocks=removed_blocks(found, pruning, stays, costs, quality)))
 

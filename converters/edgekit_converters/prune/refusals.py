@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edgekit.errors import ConversionError, RecipeError, UsageError
 from edgekit.figures import PruneStep
-from edgekit.pruning import Pruning
+from edgekit.pruning import Channels, Pruning
 from edgekit_converters.hub import Hub
 from edgekit_converters.prune.branches import Branch
 from edgekit_converters.prune.choice import Candidate
@@ -59,14 +59,18 @@ _PLENTY = 4
 """So many samples in what a limit allows are enough to tell it."""
 
 
-def refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str) -> None:
+def refuse_collapse(chosen: Found, sqnr_db: float, judged_by: str, channels: Channels) -> None:
     """Raises where the samples, which the weights were refitted to, show that little is left of what the network knew."""
     if sqnr_db < COLLAPSE_DB:
         raise ConversionError(
             f"pruning to {chosen.step.macs_left:.0%} of the multiply-accumulates ruins it: the outputs' signal to noise "
             f"ratio falls to {sqnr_db:.1f} dB, and {COLLAPSE_DB:g} dB is little use{_even_so(chosen)}. "
-            f"{_course(chosen.steps, judged_by)}. Ask for less, or take it with --force and train the result further."
+            f"{_course(chosen.steps, judged_by)}. Ask for less, {_FINER if channels is Channels.FAST else ''}or take it with "
+            "--force and train the result further."
         )
+
+
+_FINER = 'or for finer counts with channels = "any" in the recipe\'s [prune], '
 
 
 def _even_so(chosen: Found) -> str:
