@@ -91,7 +91,8 @@ def test_integer_nodes_are_told_by_the_conversions_around_them_in_onnx(digits: P
         products = [each for each in work_of(inspect_file(tmp_path / f"digits.int8.{suffix}")) if each.macs]
         assert all(each.integer for each in products)
         stored.append(sum(each.weight_bytes for each in products))
-    assert stored[0] == stored[1] < 45_000  # a byte a weight, four a bias: 136 kB in float
+    filled_up = 16 * 3 * 3 * 3  # the picture's channel and three of zeros, for ONNX Runtime's kernels
+    assert stored[0] == stored[1] + filled_up < 45_000  # a byte a weight, four a bias: 136 kB in float
 
 
 def test_the_machine_is_the_target_when_it_goes_by_that_name() -> None:
