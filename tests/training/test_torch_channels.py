@@ -57,7 +57,9 @@ def test_refitted_weights_come_back_and_are_closer_to_the_whole(kind):
     cut = after_one_step(model, x).finish()
     assert refitted.units == cut.units
     loss, loss_of_cut = ((answers(found.model, x) - whole).square().mean() for found in (refitted, cut))
-    assert loss < loss_of_cut or loss < 5e-3 * whole.var(), "where channels next to silent went, there is nothing to gain"
+    assert loss < loss_of_cut or loss < 5e-3 * whole.var(), (
+        "where channels next to silent went, there is nothing to gain"
+    )
 
 
 def test_the_smaller_network_trains_on_and_its_state_can_be_saved():
