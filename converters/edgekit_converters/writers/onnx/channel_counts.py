@@ -64,13 +64,13 @@ def _free(graph: ir.Graph) -> Iterator[_Channels]:
         read = _channels_read(node)
         if read is None:
             fixed += [value for value in (*node.inputs, *node.outputs) if value is not None]
-        elif not _is_dense(node):
+        elif not is_dense(node):
             groups.unite([*read, node.outputs[0]])
     found: dict[ir.Value, _Channels] = defaultdict(_Channels)
     for node in graph:
         for value in node.outputs:
             found[groups.of(value)].values.append(value)
-        if _is_dense(node):
+        if is_dense(node):
             found[groups.of(node.outputs[0])].makers.append(node)
             found[groups.of(node.inputs[0])].takers.append(node)
         elif node.op_type == "Conv":
@@ -106,7 +106,7 @@ def _channels_read(node: ir.Node) -> list[ir.Value] | None:
     if first is None or len(node.outputs) != 1:
         return None
     if node.op_type == "Conv":
-        return [first] if _is_dense(node) or _is_depthwise(node) else None
+        return [first] if is_dense(node) or _is_depthwise(node) else None
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
         scale = node.inputs[1]
         return [first] if scale is not None and scale.const_value is not None and scale.const_value.size == 1 else None
@@ -117,7 +117,8 @@ def _channels_read(node: ir.Node) -> list[ir.Value] | None:
     return [first] if node.op_type in _ALONE else None
 
 
-def _is_dense(node: ir.Node) -> bool:
+def is_dense(node: ir.Node) -> bool:
+    """Whether ONNX Runtime computes it on integers, each result from all channels."""
     return _is_integer(node) and node.attributes.get_int("group", 1) == 1
 
 

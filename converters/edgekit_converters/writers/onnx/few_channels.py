@@ -13,44 +13,34 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from edgekit_converters.writers.onnx.channel_counts import DENSE, LEAST, MOST_TAPS, is_dense
 from edgekit_converters.writers.onnx.editor import GraphEditor
-from edgekit_converters.writers.onnx.integers import dequantized, parts_of, quantize_after, stored
-
-ALIGNMENT = 4
-"""Input channels that the kernel reads at a time."""
-
-LEAST_RESULTS = 16
-"""Results from which on it is used."""
-
-MOST_TAPS = 25
-"""Kernel positions up to which the zeros cost less than the copying."""
+from edgekit_converters.writers.onnx.integers import parts_of, stored
 
 
 def pad_few_channels(editor: GraphEditor) -> None:
-    """Rewrite every ``DequantizeLinear -> Conv -> QuantizeLinear`` that reads fewer than `ALIGNMENT` channels and gains by it."""
+    """Rewrite every integer convolution that reads fewer channels than the kernel takes at a time, and gains by as many."""
     for node in list(editor.graph):
-        if node.op_type == "Conv" and node.attributes.get_int("group", 1) == 1 and quantize_after(node) is not None:
+        if is_dense(node) and _gains(parts_of(node.inputs[1])[0].shape):
             _pad(editor, node)
-
-
-def _pad(editor: GraphEditor, node: ir.Node) -> None:
-    dequantize = None if node.inputs[0] is None else node.inputs[0].producer()
-    if dequantize is None or dequantize.op_type != "DequantizeLinear" or dequantized(node.inputs[1]) is None:
-        return
-    integers, scale, zero_point = parts_of(node.inputs[1])
-    if not _gains(integers.shape):
-        return
-    rank, missing = integers.ndim, ALIGNMENT - integers.shape[1]
-    name, source, zero = str(node.name), dequantize.inputs[0], dequantize.inputs[2]
-    pads = np.zeros(2 * rank, np.int64)
-    pads[rank + 1] = missing
-    (wider,) = editor.node("Pad", [source, editor.initializer(f"{name}_channels", pads), zero], name)
-    (real,) = editor.node("DequantizeLinear", [wider, *dequantize.inputs[1:]], name)
-    widths = [(0, missing if axis == 1 else 0) for axis in range(rank)]
-    node.replace_input_with(0, real)
-    node.replace_input_with(1, stored(editor, np.pad(integers, widths), scale, zero_point, 1, f"{name}_wider"))
 
 
 def _gains(shape: tuple[int, ...]) -> bool:
     results, channels, *kernel = shape
-    return channels < ALIGNMENT and results >= LEAST_RESULTS and math.prod(kernel) <= MOST_TAPS
+    return channels < DENSE and results >= LEAST and math.prod(kernel) <= MOST_TAPS
+
+
+def _pad(editor: GraphEditor, node: ir.Node) -> None:
+    read = node.inputs[0]
+    dequantize = None if read is None else read.producer()
+    assert dequantize is not None
+    integers, scale, zero_point = parts_of(node.inputs[1])
+    rank, missing = integers.ndim, DENSE - integers.shape[1]
+    name, source, zero = str(node.name), dequantize.inputs[0], dequantize.inputs[2]
+    pads = np.zeros(2 * rank, np.int64)
+    pads[rank + 1] = missing
+    (wider,) = editor.node("Pad", [source, editor.initializer(f"{name}_channels", pads), zero], name)
+    (filled_up,) = editor.node("DequantizeLinear", [wider, *dequantize.inputs[1:]], name)
+    widths = [(0, missing if axis == 1 else 0) for axis in range(rank)]
+    node.replace_input_with(0, filled_up)
+    node.replace_input_with(1, stored(editor, np.pad(integers, widths), scale, zero_point, 1, f"{name}_wider"))
