@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from picture_networks import Blocks
 from recurrent_models import recurrent
 
-from edgekit.protocols import Batch
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder
 from edgekit_converters.hub.normalize import normalize
-
-
-class Samples:
-    """A Dataset of arrays by input name."""
-
-    def __init__(self, **arrays: np.ndarray) -> None:
-        self._arrays = arrays
-
-    def __len__(self) -> int:
-        return len(next(iter(self._arrays.values())))
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        for start in range(0, len(self), size):
-            yield Batch({name: array[start : start + size] for name, array in self._arrays.items()})
 
 
 def mobile() -> Hub:

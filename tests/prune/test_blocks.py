@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from more_networks import masked_heads
 from picture_networks import Blocks
-from prunable_networks import NETWORKS, Samples, attention, feeds_for, mobile, residual
+from prunable_networks import NETWORKS, attention, feeds_for, mobile, residual
+from samples_in_memory import Samples
 from test_silent_units import onnx_answers, tflite_answers
 from test_stream import Encoder
 

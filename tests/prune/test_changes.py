@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from prunable_networks import NETWORKS, Samples, feeds_for, mobile, residual, stacked
+from prunable_networks import NETWORKS, feeds_for, mobile, residual, stacked
+from samples_in_memory import Samples
 
 from edgekit.errors import ConversionError
 from edgekit.protocols import Batch, Silent

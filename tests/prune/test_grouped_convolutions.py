@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prunable_networks import Samples, feeds_for
+from prunable_networks import feeds_for
+from samples_in_memory import Samples
 
 from edgekit.protocols import Silent
 from edgekit.pruning import Importance, PruneRule, Pruning

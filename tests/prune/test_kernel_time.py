@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from prunable_networks import Samples, feeds_for, mobile, residual
+from prunable_networks import feeds_for, mobile, residual
+from samples_in_memory import Samples
 
 from edgekit.errors import RecipeError
 from edgekit.protocols import Silent

@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from prunable_networks import NETWORKS, Samples, feeds_for, mobile, residual, stacked
+from prunable_networks import NETWORKS, feeds_for, mobile, residual, stacked
+from samples_in_memory import Samples
 
 from edgekit.errors import ConversionError, RecipeError, UsageError
 from edgekit.protocols import Silent

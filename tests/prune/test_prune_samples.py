@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from prunable_networks import Samples
+from samples_in_memory import Samples
 
 from edgekit_converters.hub import Hub
 from edgekit_converters.hub.build import GraphBuilder

@@ -8,7 +8,8 @@ import numpy as np
 import picture_networks
 import pytest
 from more_networks import MORE_NETWORKS
-from prunable_networks import NETWORKS, Samples, feeds_for
+from prunable_networks import NETWORKS, feeds_for
+from samples_in_memory import Samples
 from silenced import silence
 
 from edgekit.protocols import Silent

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from picture_networks import Blocks
-from prunable_networks import NETWORKS, Samples, feeds_for
+from prunable_networks import NETWORKS, feeds_for
+from samples_in_memory import Samples
 
 from edgekit.protocols import Silent
 from edgekit_converters.hub import Hub

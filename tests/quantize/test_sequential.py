@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +10,9 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from samples_in_memory import Samples
 
-from edgekit.protocols import Batch, Silent
+from edgekit.protocols import Silent
 from edgekit.recipe import Observer, Recipe
 from edgekit.target import Target
 from edgekit_converters.hub import Hub
@@ -26,18 +27,6 @@ from edgekit_converters.quantize.sequential_group import Group, groups_of
 from edgekit_converters.quantize.sequential_samples import MEMORY_BYTES, Picked, most_alive, picked, run_size
 from edgekit_converters.quantize.sequential_storage import kept
 from edgekit_converters.writers.onnx.write import OnnxOptions, quantized_model
-
-
-class Samples:
-    def __init__(self, x: NDArray[np.float32]) -> None:
-        self._x = x
-
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        for start in range(0, len(self), size):
-            yield Batch({"x": self._x[start : start + size]})
 
 
 class Watch:
@@ -82,7 +71,7 @@ def pictures(count: int = 20) -> NDArray[np.float32]:
 def planned(hub: Hub) -> QuantPlan:
     recipe, target = Recipe(), Target("cpu", "CPU")
     decided = scheme(hub, recipe, target)
-    ranges = calibrate(hub, dict.fromkeys(decided.observed, Observer.MIN_MAX), Samples(pictures()), Silent())
+    ranges = calibrate(hub, dict.fromkeys(decided.observed, Observer.MIN_MAX), Samples(x=pictures()), Silent())
     return plan(hub, recipe, target, decided, ranges)
 
 
@@ -127,7 +116,7 @@ def test_the_quantized_prefix_is_what_the_written_file_computes(build: object) -
     hub = net.hub(build(net))  # type: ignore[operator]
     decided = planned(hub)
     watch = Watch("last")
-    walk(hub, decided, Samples(pictures()), watch, Silent())
+    walk(hub, decided, Samples(x=pictures()), watch, Silent())
     params = decided.values["y"]
     found = params.dequantize(params.quantize(watch.raw["last"]))
     np.testing.assert_allclose(found, run(hub, decided), atol=1.01 * float(params.scale))
@@ -147,7 +136,7 @@ def test_a_clamp_that_the_encoding_does_not_perform_is_computed() -> None:
         fusions={"first": replace(decided.fusions["first"], implied=False)},
     )
     watch = Watch("first", "last")
-    walk(hub, decided, Samples(pictures()), watch, Silent())
+    walk(hub, decided, Samples(x=pictures()), watch, Silent())
     assert watch.raw["first"].min() < 0.0
     assert watch.targets["first"].min() == 0.0
     exact = np.clip(np.rint(np.maximum(watch.raw["first"], 0.0) / 0.1), 0, 127) * 0.1
@@ -176,7 +165,7 @@ def test_values_that_a_subgraph_reads_from_outside_are_brought_to_it() -> None:
     (group,) = [group for group in groups_of(hub, QuantPlan(planned(hub).precision)) if group.name == "choose"]
     assert {value.name for value in group.inputs} == {"flag_out", "first_out"}
     watch = Watch("last")
-    walk(hub, planned(hub), Samples(pictures()), watch, Silent())
+    walk(hub, planned(hub), Samples(x=pictures()), watch, Silent())
     np.testing.assert_allclose(watch.targets["last"], run(hub), atol=0.02)
 
 
@@ -185,8 +174,8 @@ def test_memory_bounds_the_number_of_samples() -> None:
     hub = net.hub(squeezed(net))
     groups = groups_of(hub, planned(hub))
     assert most_alive(groups) == 2 * 4 * 8 * 8
-    assert picked(Samples(pictures()), groups) is not None
-    many = Samples(np.lib.stride_tricks.as_strided(pictures(1), (10**7, 4, 8, 8), (0, 256, 32, 4)))
+    assert picked(Samples(x=pictures()), groups) is not None
+    many = Samples(x=np.lib.stride_tricks.as_strided(pictures(1), (10**7, 4, 8, 8), (0, 256, 32, 4)))
     chosen = picked(many, groups)
     assert isinstance(chosen, Picked)
     assert len(chosen) * 3 * most_alive(groups) <= MEMORY_BYTES

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from test_few_channels import Samples
+from samples_in_memory import Samples
 
 from edgekit.protocols import Silent
 from edgekit.recipe import Recipe
@@ -66,7 +66,7 @@ def separable(channels: int) -> Hub:
 def files(hub: Hub, tmp_path) -> tuple[str, str]:
     """As written for x86, with counts filled up, and for others."""
     x = (RNG.standard_normal((16, 4, 10, 10)) + 0.4).astype(np.float32)
-    found = quantize(hub, Recipe(), load_target("cpu"), Samples(x), Silent())
+    found = quantize(hub, Recipe(), load_target("cpu"), Samples(x=x), Silent())
     paths = str(tmp_path / "wide.onnx"), str(tmp_path / "plain.onnx")
     for path, kind in zip(paths, (QuantType.UINT8, QuantType.INT8), strict=True):
         write_onnx(found.hub, found.plan, tmp_path / path, OnnxOptions(activation_type=kind))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from samples_in_memory import Samples
 
-from edgekit.protocols import Batch, Silent
+from edgekit.protocols import Silent
 from edgekit.recipe import IoType, Recipe
 from edgekit.target import load_target
 from edgekit_converters.hub import Hub
@@ -21,17 +21,6 @@ from edgekit_converters.quantize.quantize import Quantized, quantize
 from edgekit_converters.writers.onnx import OnnxOptions, write_onnx
 
 RNG = np.random.default_rng(3)
-
-
-class Samples:
-    def __init__(self, x: np.ndarray) -> None:
-        self.x = x
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        return (Batch({"x": self.x[start : start + size]}) for start in range(0, len(self), size))
 
 
 def convolutions(channels: int, results: int, kernel: int) -> Hub:
@@ -49,7 +38,7 @@ def convolutions(channels: int, results: int, kernel: int) -> Hub:
 def made(channels: int, results: int = 16, kernel: int = 3) -> tuple[Quantized, np.ndarray]:
     """With samples whose zero point is not 0."""
     x = (RNG.standard_normal((16, channels, 12, 12)) + 0.7).astype(np.float32)
-    return quantize(convolutions(channels, results, kernel), Recipe(), load_target("cpu"), Samples(x), Silent()), x
+    return quantize(convolutions(channels, results, kernel), Recipe(), load_target("cpu"), Samples(x=x), Silent()), x
 
 
 def written(found: Quantized, folder: Path, options: OnnxOptions = OnnxOptions()) -> Path:  # noqa: B008 (frozen)

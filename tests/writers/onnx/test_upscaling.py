@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from samples_in_memory import Samples
 
-from edgekit.protocols import Batch, Silent
+from edgekit.protocols import Silent
 from edgekit.recipe import IoType, Recipe
 from edgekit.target import load_target
 from edgekit_converters.hub import Hub
@@ -72,22 +72,11 @@ def weights(*shape: int) -> np.ndarray:
     return (RNG.standard_normal(shape) / np.sqrt(max(np.prod(shape[1:]), 1))).astype(np.float32)
 
 
-class Samples:
-    def __init__(self, x: np.ndarray) -> None:
-        self.x = x
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batches(self, size: int) -> Iterator[Batch]:
-        return (Batch({"x": self.x[start : start + size]}) for start in range(0, len(self), size))
-
-
 X = RNG.standard_normal((16, 3, 7, 6)).astype(np.float32)
 
 
 def planned(hub: Hub) -> Quantized:
-    return quantize(hub, Recipe(), load_target("cpu"), Samples(X), Silent())
+    return quantize(hub, Recipe(), load_target("cpu"), Samples(x=X), Silent())
 
 
 def written(hub: Hub, folder: Path, io: IoType = IoType.FLOAT32) -> Path:
