@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 import onnx_ir as ir
@@ -157,7 +158,7 @@ def consumers_of(hub: Hub, found: Dependencies) -> list[Consumer]:
 def refittable(consumers: Sequence[Consumer]) -> list[Consumer]:
     """Those that have their weights for themselves. A cell that is called at every step, or twin branches, keep one set of them:
     refitted apart, each would be stored on its own."""
-    own = [(consumer.cut.index, consumer.weights().tobytes()) for consumer in consumers]
+    own = [(consumer.cut.index, sha256(consumer.weights().tobytes()).digest()) for consumer in consumers]
     times = Counter(own)
     return [consumer for consumer, key in zip(consumers, own, strict=True) if times[key] == 1]
 
